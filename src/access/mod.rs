@@ -1,0 +1,1 @@
+//! Who calls: a key becomes a principal and a tenant.

@@ -1,0 +1,111 @@
+//! Every bound in one place. Each limit is named, documented here, and tested at n and n + 1.
+//!
+//! Values may be changed in the configuration under `limits:`; a missing key keeps the value below.
+
+use serde::{Deserialize, Serialize};
+
+/// All limits of the appliance. Sizes in bytes, times in milliseconds, counts as they are.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Client connections held open at once; further ones wait in the listener's backlog.
+    pub connections: usize,
+    /// Exchanges worked on at once; one more is answered 503 (cause `overload`).
+    pub exchanges: usize,
+    /// Bytes of one request's head (request line and header fields).
+    pub header_bytes: usize,
+    /// Header fields in one request.
+    pub header_count: usize,
+    /// Bytes of a request body, counted after decompression.
+    pub body_bytes: usize,
+    /// Bytes of a plain (not streamed) reply body, counted after decompression.
+    pub reply_bytes: usize,
+    /// Bytes of a streamed reply in total.
+    pub stream_bytes: usize,
+    /// Bytes of one server-sent event.
+    pub event_bytes: usize,
+    /// Bytes of one channel that a stream may hold back (tool arguments are held until the call is whole).
+    pub hold_bytes: usize,
+    /// Separate channels (choice × text, reasoning, tool call …) in one streamed reply.
+    pub channels: usize,
+    /// Nesting of JSON objects and arrays.
+    pub json_depth: usize,
+    /// Values in one JSON document.
+    pub json_values: usize,
+    /// Bytes of one JSON number.
+    pub json_number_bytes: usize,
+    /// Passages lifted from one body.
+    pub passages: usize,
+    /// Layers of encoding undone, one inside the other.
+    pub decode_depth: usize,
+    /// Bytes that decoding one passage may produce in total.
+    pub decode_bytes: usize,
+    /// Decoded layers of one passage.
+    pub decode_layers: usize,
+    /// Findings recorded for one exchange; the verdict still counts all of them.
+    pub findings: usize,
+    /// Model windows classified for one exchange; more is the fault `unjudged`.
+    pub model_windows: usize,
+    /// Windows waiting for the model in total; more is the fault `overload`.
+    pub model_queue: usize,
+    /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
+    pub model_ms: u64,
+    /// Time a client has to send a request's head, in milliseconds.
+    pub head_ms: u64,
+    /// Time a client has to send a request's body, in milliseconds.
+    pub body_ms: u64,
+    /// Time an idle client connection is kept, in milliseconds.
+    pub idle_ms: u64,
+    /// Time one exchange may take in all, in milliseconds.
+    pub exchange_ms: u64,
+    /// Time to connect to a provider (TCP and TLS), in milliseconds.
+    pub connect_ms: u64,
+    /// Time a provider has until its reply's head, in milliseconds.
+    pub first_byte_ms: u64,
+    /// Longest silence inside a provider's reply, in milliseconds.
+    pub silence_ms: u64,
+    /// Time open exchanges have to end once the appliance drains, in milliseconds.
+    pub drain_ms: u64,
+    /// Bytes the audit spool may hold on disk; more is the fault `audit_full`.
+    pub spool_bytes: u64,
+    /// Audit slots reserved and not yet settled; more is the fault `audit_full`.
+    pub audit_slots: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            exchanges: 512,
+            header_bytes: 64 * 1024,
+            header_count: 100,
+            body_bytes: 16 * 1024 * 1024,
+            reply_bytes: 32 * 1024 * 1024,
+            stream_bytes: 64 * 1024 * 1024,
+            event_bytes: 1024 * 1024,
+            hold_bytes: 1024 * 1024,
+            channels: 256,
+            json_depth: 64,
+            json_values: 200_000,
+            json_number_bytes: 64,
+            passages: 4096,
+            decode_depth: 3,
+            decode_bytes: 4 * 1024 * 1024,
+            decode_layers: 64,
+            findings: 256,
+            model_windows: 512,
+            model_queue: 4096,
+            model_ms: 20_000,
+            head_ms: 10_000,
+            body_ms: 60_000,
+            idle_ms: 75_000,
+            exchange_ms: 900_000,
+            connect_ms: 5_000,
+            first_byte_ms: 300_000,
+            silence_ms: 120_000,
+            drain_ms: 30_000,
+            spool_bytes: 1024 * 1024 * 1024,
+            audit_slots: 4096,
+        }
+    }
+}

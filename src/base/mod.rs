@@ -1,0 +1,13 @@
+//! The words everyone speaks: ids, spans, limits, secrets, faults. Imports nothing of ours.
+
+pub mod fault;
+pub mod id;
+pub mod limits;
+pub mod secret;
+pub mod span;
+
+pub use fault::{Blame, Cause, Fault, FaultAction, FaultPolicy};
+pub use id::ExchangeId;
+pub use limits::Limits;
+pub use secret::Secret;
+pub use span::Span;

@@ -1,0 +1,1 @@
+//! The classifier: tokens, windows, scores.

@@ -1,0 +1,1 @@
+//! Files and environment become the typed configuration of each module.

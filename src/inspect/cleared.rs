@@ -1,0 +1,46 @@
+//! The proof that a value was inspected.
+
+use bytes::Bytes;
+
+use super::subject::{Edit, Encode};
+
+/// A value that inspection let pass. The provider's sender and the client's writer accept nothing else.
+///
+/// Only `inspect` can make one ([`Cleared::mint`] is private to it), it is not `Clone`, and the one way from a cleared message
+/// to cleared bytes is [`Cleared::encode`], which applies the redactions that the verdict demanded.
+#[derive(Debug)]
+#[must_use = "what was cleared is meant to be sent"]
+pub struct Cleared<T> {
+    value: T,
+    edits: Vec<Edit>,
+}
+
+impl<T> Cleared<T> {
+    pub(in crate::inspect) fn mint(value: T, edits: Vec<Edit>) -> Self {
+        Self { value, edits }
+    }
+
+    /// A look at the value, for routing and the record. Sending it still needs [`Cleared::encode`].
+    pub fn get(&self) -> &T {
+        &self.value
+    }
+
+    /// True when the verdict replaced something.
+    pub fn is_redacted(&self) -> bool {
+        !self.edits.is_empty()
+    }
+}
+
+impl<T: Encode> Cleared<T> {
+    /// The bytes for the wire, redactions applied.
+    pub fn encode(self) -> Cleared<Bytes> {
+        Cleared { value: self.value.encode(&self.edits), edits: Vec::new() }
+    }
+}
+
+impl Cleared<Bytes> {
+    /// The bytes themselves, at the edge where they are written.
+    pub fn into_bytes(self) -> Bytes {
+        self.value
+    }
+}

@@ -1,0 +1,1 @@
+//! Models on disk: manifest, verification, ONNX Runtime sessions on their own threads.

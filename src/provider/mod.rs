@@ -1,0 +1,1 @@
+//! The outbound side: pools, TLS, authentication. Sends only what is cleared.

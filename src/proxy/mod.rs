@@ -1,0 +1,1 @@
+//! The pipeline: what happens to an exchange, in order.

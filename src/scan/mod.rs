@@ -1,0 +1,1 @@
+//! The hot path: one literal pass over all rules, then regex confirmation; whole texts and streams.

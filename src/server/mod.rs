@@ -1,0 +1,1 @@
+//! Listeners: hyper on the data port, drain, limits on connections.

@@ -1,0 +1,1 @@
+//! Metric names and tracing set-up in one list.

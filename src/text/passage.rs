@@ -1,0 +1,145 @@
+//! A passage: a text lifted from a body, with its role, its place and, in a stream, its channel.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which way a text travels.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the provider to the client.
+    Reply,
+    /// From the client to the provider.
+    Request,
+}
+
+/// Who speaks in a passage, in the field's words.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A model's turn: history in a request, or the reply itself.
+    Assistant,
+    /// System or developer instructions.
+    System,
+    /// Arguments of a tool call.
+    ToolArguments,
+    /// A tool's declaration: name, description, schema.
+    ToolDefinition,
+    /// What a tool returned.
+    ToolResult,
+    /// Text in a field we do not know.
+    Unknown,
+    /// The user's turn.
+    User,
+}
+
+impl Role {
+    /// The trust that a passage of this role has in a request.
+    pub fn trust(self) -> Trust {
+        match self {
+            Self::System | Self::ToolDefinition => Trust::Operator,
+            Self::User | Self::Assistant => Trust::User,
+            Self::ToolArguments | Self::ToolResult | Self::Unknown => Trust::Untrusted,
+        }
+    }
+
+    /// The name used in rules, the audit record and JSON output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Assistant => "assistant",
+            Self::System => "system",
+            Self::ToolArguments => "tool_arguments",
+            Self::ToolDefinition => "tool_definition",
+            Self::ToolResult => "tool_result",
+            Self::Unknown => "unknown",
+            Self::User => "user",
+        }
+    }
+}
+
+/// How far the writer of a passage is trusted; thresholds are set by this.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// Whoever built the application: system prompt, tool definitions.
+    Operator,
+    /// The model's own reply.
+    Provider,
+    /// Anybody at all: documents, tool results, fields we do not know.
+    Untrusted,
+    /// The person who asks.
+    User,
+}
+
+/// What a stream's channel carries.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKind {
+    /// A field we do not know.
+    Other,
+    /// The model's reasoning text.
+    Reasoning,
+    /// A refusal's text.
+    Refusal,
+    /// The answer's text.
+    Text,
+    /// Arguments of one tool call: held until the call is whole.
+    ToolArguments,
+}
+
+/// One step of the way from a choice's `delta` to a string in it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PathSegment {
+    /// An array element, by its own `index` field where it has one, else by position.
+    Index(u64),
+    /// An object member.
+    Key(Box<str>),
+}
+
+/// One run of text inside a stream, put together from the same place of successive frames.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Channel {
+    /// The choice it belongs to; `None` for text outside every choice.
+    pub choice: Option<u64>,
+    /// What it carries.
+    pub kind: ChannelKind,
+    /// Where it sits below the choice's `delta`, or below the frame's root when there is no choice.
+    pub path: Box<[PathSegment]>,
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(choice) = self.choice {
+            write!(f, "/choices/{choice}/delta")?;
+        }
+        for segment in &self.path {
+            match segment {
+                PathSegment::Index(index) => write!(f, "/{index}")?,
+                PathSegment::Key(key) => write!(f, "/{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text lifted from a body.
+#[derive(Clone, Debug)]
+pub struct Passage<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// Where it was found: a JSON Pointer (RFC 6901) into the body; object keys are shown as `…/~key`.
+    pub place: Box<str>,
+    /// The text, JSON escapes undone.
+    pub text: Cow<'a, str>,
+    /// In a stream: the channel that this piece continues. `None`: the text is whole.
+    pub channel: Option<Channel>,
+}
+
+impl<'a> Passage<'a> {
+    /// A whole passage.
+    pub fn new(role: Role, place: impl Into<Box<str>>, text: impl Into<Cow<'a, str>>) -> Self {
+        Self { role, place: place.into(), text: text.into(), channel: None }
+    }
+}

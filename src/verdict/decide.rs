@@ -1,0 +1,245 @@
+//! The pure decision: findings and thresholds in, a verdict out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Trust;
+use crate::verdict::finding::Finding;
+
+/// What is done with a text, mildest first; the order is the order of strength.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Nothing to say.
+    #[default]
+    Allow,
+    /// Passes, and is recorded for review.
+    Flag,
+    /// Passes with the matched spans replaced.
+    Redact,
+    /// Does not pass.
+    Block,
+}
+
+impl Action {
+    /// The name used in the record, metrics and JSON output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Flag => "flag",
+            Self::Redact => "redact",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// Anomaly scores from which a passage is flagged or blocked. A block level of `null` never blocks by score.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Levels {
+    /// Flag at this many points.
+    pub flag: u32,
+    /// Block at this many points; `null`: never by score alone.
+    pub block: Option<u32>,
+}
+
+/// Score levels by the trust of a passage's role.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// System prompt and tool definitions.
+    pub operator: Levels,
+    /// User turns and history.
+    pub user: Levels,
+    /// Documents, tool results, unknown fields.
+    pub untrusted: Levels,
+    /// The provider's reply.
+    pub provider: Levels,
+}
+
+/// Probabilities of an attack from which the model's judgement becomes a finding.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelLevels {
+    /// A finding of medium severity (3 points) from here; `null`: never.
+    pub flag: Option<f32>,
+    /// A finding that blocks by itself from here; `null`: never.
+    pub block: Option<f32>,
+}
+
+/// The model's levels by trust. A trust whose both levels are `null` is not classified at all.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelThresholds {
+    /// System prompt and tool definitions.
+    pub operator: ModelLevels,
+    /// User turns and history.
+    pub user: ModelLevels,
+    /// Documents, tool results, unknown fields.
+    pub untrusted: ModelLevels,
+    /// The provider's reply.
+    pub provider: ModelLevels,
+}
+
+/// What the decision reads. No field has a default: safety choices are written.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Anomaly-score levels.
+    pub score: Thresholds,
+    /// Model levels.
+    pub model: ModelThresholds,
+}
+
+impl Thresholds {
+    /// Levels for one trust.
+    pub fn of(&self, trust: Trust) -> Levels {
+        match trust {
+            Trust::Operator => self.operator,
+            Trust::Provider => self.provider,
+            Trust::Untrusted => self.untrusted,
+            Trust::User => self.user,
+        }
+    }
+}
+
+impl ModelThresholds {
+    /// Levels for one trust.
+    pub fn of(&self, trust: Trust) -> ModelLevels {
+        match trust {
+            Trust::Operator => self.operator,
+            Trust::Provider => self.provider,
+            Trust::Untrusted => self.untrusted,
+            Trust::User => self.user,
+        }
+    }
+
+    /// True when some level is set for this trust, so that the model must look.
+    pub fn wants(&self, trust: Trust) -> bool {
+        let levels = self.of(trust);
+        levels.flag.is_some() || levels.block.is_some()
+    }
+}
+
+/// A decision about one text or one exchange's direction.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verdict {
+    /// What is done.
+    pub action: Action,
+    /// Highest anomaly score of any passage.
+    pub score: u32,
+    /// Everything found, in order of place.
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// Takes another verdict in: the stronger action, the higher score, all findings.
+    pub fn join(&mut self, other: Self) {
+        self.action = self.action.max(other.action);
+        self.score = self.score.max(other.score);
+        self.findings.extend(other.findings);
+    }
+}
+
+/// Decides over findings of any number of passages.
+///
+/// Per passage the points of its findings are added, each rule once; the sum is held against the levels of the passage's
+/// trust. A finding's own action (hard block, redact, flag) stands beside the sum. The strongest action wins.
+pub fn decide(findings: Vec<Finding>, thresholds: &Thresholds) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut first = 0;
+    let mut findings = findings;
+    findings.sort_by_key(|finding| (finding.passage, finding.span));
+    while let Some(head) = findings.get(first) {
+        let (passage, trust) = (head.passage, head.trust);
+        let count = findings[first..].iter().take_while(|f| f.passage == passage).count();
+        let (action, score) = decide_passage(&findings[first..first + count], thresholds.of(trust));
+        verdict.action = verdict.action.max(action);
+        verdict.score = verdict.score.max(score);
+        first += count;
+    }
+    verdict.findings = findings;
+    verdict
+}
+
+fn decide_passage(findings: &[Finding], levels: Levels) -> (Action, u32) {
+    let mut score = 0u32;
+    let mut action = Action::Allow;
+    for (index, finding) in findings.iter().enumerate() {
+        let counted_before = findings[..index].iter().any(|earlier| earlier.source == finding.source);
+        if !counted_before {
+            score = score.saturating_add(finding.points);
+        }
+        action = action.max(finding.action.unwrap_or_default());
+    }
+    if levels.block.is_some_and(|block| score >= block) {
+        action = Action::Block;
+    } else if score >= levels.flag && score > 0 {
+        action = action.max(Action::Flag);
+    }
+    (action, score)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::text::Role;
+    use crate::verdict::finding::{Layer, Severity, Source};
+
+    fn finding(id: &str, passage: usize, severity: Severity, action: Option<Action>) -> Finding {
+        Finding {
+            source: Source::Rule { id: id.to_owned() },
+            title: String::new(),
+            severity,
+            points: severity.points(),
+            action,
+            mask: None,
+            tags: Vec::new(),
+            passage,
+            place: String::new(),
+            role: Role::User,
+            trust: Trust::User,
+            span: Span::new(0, 1),
+            layer: Layer::Raw,
+            score: None,
+            excerpt: String::new(),
+        }
+    }
+
+    const LEVELS: Levels = Levels { flag: 2, block: Some(5) };
+    const THRESHOLDS: Thresholds = Thresholds { operator: LEVELS, user: LEVELS, untrusted: LEVELS, provider: LEVELS };
+
+    #[test]
+    fn points_add_up_within_a_passage_but_not_across_passages() {
+        let apart =
+            decide(vec![finding("A", 0, Severity::Medium, None), finding("B", 1, Severity::Medium, None)], &THRESHOLDS);
+        assert_eq!((apart.action, apart.score), (Action::Flag, 3));
+        let together =
+            decide(vec![finding("A", 0, Severity::Medium, None), finding("B", 0, Severity::Medium, None)], &THRESHOLDS);
+        assert_eq!((together.action, together.score), (Action::Block, 6));
+    }
+
+    #[test]
+    fn a_rule_counts_once_however_often_it_matches() {
+        let same = vec![finding("A", 0, Severity::Medium, None); 40];
+        assert_eq!(decide(same, &THRESHOLDS).action, Action::Flag);
+    }
+
+    #[test]
+    fn a_hard_action_stands_whatever_the_score() {
+        assert_eq!(
+            decide(vec![finding("A", 0, Severity::Info, Some(Action::Block))], &THRESHOLDS).action,
+            Action::Block
+        );
+        let redact = decide(vec![finding("A", 0, Severity::Low, Some(Action::Redact))], &THRESHOLDS);
+        assert_eq!(redact.action, Action::Redact);
+    }
+
+    #[test]
+    fn nothing_found_is_allowed_even_at_a_flag_level_of_zero() {
+        let zero = Levels { flag: 0, block: None };
+        let thresholds = Thresholds { operator: zero, user: zero, untrusted: zero, provider: zero };
+        assert_eq!(decide(Vec::new(), &thresholds).action, Action::Allow);
+        assert_eq!(decide(vec![finding("A", 0, Severity::Info, None)], &thresholds).action, Action::Allow);
+    }
+}

@@ -1,0 +1,7 @@
+//! Findings, scores, verdicts, and the pure decision. No I/O, no async.
+
+pub mod decide;
+pub mod finding;
+
+pub use decide::{Action, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide};
+pub use finding::{Finding, Layer, Severity, Source};
