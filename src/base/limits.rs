@@ -70,6 +70,11 @@ pub struct Limits {
     pub spool_bytes: u64,
     /// Audit slots reserved and not yet settled; more is the fault `audit_full`.
     pub audit_slots: usize,
+    /// Bytes of one audit record without the opted-in text; a larger one loses its least severe findings and says so.
+    /// Each slot holds room for two of them in the spool.
+    pub audit_record_bytes: usize,
+    /// Bytes of opted-in prompt or reply text in one audit record; more is cut, and the record says so.
+    pub audit_text_bytes: usize,
 }
 
 impl Default for Limits {
@@ -106,6 +111,8 @@ impl Default for Limits {
             drain_ms: 30_000,
             spool_bytes: 1024 * 1024 * 1024,
             audit_slots: 4096,
+            audit_record_bytes: 64 * 1024,
+            audit_text_bytes: 1024 * 1024,
         }
     }
 }
