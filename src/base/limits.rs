@@ -48,6 +48,16 @@ pub struct Limits {
     pub model_windows: usize,
     /// Windows waiting for the model in total; more is the fault `overload`.
     pub model_queue: usize,
+    /// Bytes of a model's or a tokenizer's file; a larger one is refused.
+    pub model_file_bytes: u64,
+    /// Bytes of a model's manifest and of its golden file, each; a larger one is refused.
+    pub model_manifest_bytes: u64,
+    /// Nesting of messages in a model's file (graphs within attributes within nodes …); a deeper one is refused.
+    pub model_depth: usize,
+    /// Operators in a model's file, in all its graphs; more are refused.
+    pub model_nodes: usize,
+    /// Sessions (and threads) of one model; more are refused.
+    pub model_threads: usize,
     /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
     /// Time a client has to send a request's head, in milliseconds.
@@ -95,6 +105,11 @@ impl Default for Limits {
             findings: 256,
             model_windows: 512,
             model_queue: 4096,
+            model_file_bytes: 512 * 1024 * 1024,
+            model_manifest_bytes: 1024 * 1024,
+            model_depth: 32,
+            model_nodes: 100_000,
+            model_threads: 256,
             model_ms: 20_000,
             head_ms: 10_000,
             body_ms: 60_000,
