@@ -48,6 +48,16 @@ pub struct Limits {
     pub model_windows: usize,
     /// Windows waiting for the model in total; more is the fault `overload`.
     pub model_queue: usize,
+    /// Bytes of a model's or a tokenizer's file; a larger one is refused.
+    pub model_file_bytes: u64,
+    /// Bytes of a model's manifest and of its golden file, each; a larger one is refused.
+    pub model_manifest_bytes: u64,
+    /// Nesting of messages in a model's file (graphs within attributes within nodes …); a deeper one is refused.
+    pub model_depth: usize,
+    /// Operators in a model's file, in all its graphs; more are refused.
+    pub model_nodes: usize,
+    /// Sessions (and threads) of one model; more are refused.
+    pub model_threads: usize,
     /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
     /// Time a client has to send a request's head, in milliseconds.
@@ -70,6 +80,11 @@ pub struct Limits {
     pub spool_bytes: u64,
     /// Audit slots reserved and not yet settled; more is the fault `audit_full`.
     pub audit_slots: usize,
+    /// Bytes of one audit record without the opted-in text; a larger one loses its least severe findings and says so.
+    /// Each slot holds room for two of them in the spool.
+    pub audit_record_bytes: usize,
+    /// Bytes of opted-in prompt or reply text in one audit record; more is cut, and the record says so.
+    pub audit_text_bytes: usize,
 }
 
 impl Default for Limits {
@@ -95,6 +110,11 @@ impl Default for Limits {
             findings: 256,
             model_windows: 512,
             model_queue: 4096,
+            model_file_bytes: 512 * 1024 * 1024,
+            model_manifest_bytes: 1024 * 1024,
+            model_depth: 32,
+            model_nodes: 100_000,
+            model_threads: 256,
             model_ms: 20_000,
             head_ms: 10_000,
             body_ms: 60_000,
@@ -106,6 +126,8 @@ impl Default for Limits {
             drain_ms: 30_000,
             spool_bytes: 1024 * 1024 * 1024,
             audit_slots: 4096,
+            audit_record_bytes: 64 * 1024,
+            audit_text_bytes: 1024 * 1024,
         }
     }
 }
