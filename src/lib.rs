@@ -17,6 +17,7 @@ pub mod base;
 pub mod telemetry;
 pub mod text;
 pub mod verdict;
+pub mod yaml;
 
 pub mod access;
 pub mod audit;

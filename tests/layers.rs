@@ -10,6 +10,7 @@ const RANKS: &[(&str, u32)] = &[
     ("text", 1),
     ("verdict", 2),
     ("telemetry", 1),
+    ("yaml", 1),
     ("audit", 3),
     ("access", 3),
     ("rules", 4),

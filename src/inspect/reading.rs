@@ -3,6 +3,7 @@
 use crate::base::Span;
 use crate::inspect::excerpt;
 use crate::inspect::snapshot::Snapshot;
+use crate::rules::RuleIndex;
 use crate::scan::{Context, Match, Reading, Scratch};
 use crate::text::{Direction, Layer as DecodedLayer, Passage, Trust, canonical, layers};
 use crate::verdict::{Finding, Layer, Source};
@@ -28,7 +29,13 @@ pub(super) fn trust(direction: Direction, passage: &Passage<'_>) -> Trust {
 
 impl Snapshot {
     /// Scans one whole passage in all its readings.
-    pub(super) fn read(&self, index: usize, passage: &Passage<'_>, direction: Direction, scratch: &mut Scratch) -> Read {
+    pub(super) fn read(
+        &self,
+        index: usize,
+        passage: &Passage<'_>,
+        direction: Direction,
+        scratch: &mut Scratch,
+    ) -> Read {
         let context = Context { direction, role: passage.role };
         let mut hits = Vec::new();
         self.scan_text(&passage.text, context, scratch, |span, rule, reading| hits.push((span, rule, reading)));
@@ -40,9 +47,9 @@ impl Snapshot {
         }
         let mut findings: Vec<Finding> = Vec::new();
         for (span, rule, layer) in hits {
-            let known = findings.iter().any(|finding| finding.span.overlaps(span) && is_rule(finding, self, rule));
+            let known = findings.iter().any(|finding| finding.span.overlaps(span) && self.is_rule(finding, rule));
             if !known {
-                findings.push(self.finding(index, passage, direction, span, rule, layer));
+                findings.extend(self.finding(index, passage, direction, span, rule, layer));
             }
         }
         Read { findings, decoded: undone.layers, complete: undone.complete }
@@ -54,7 +61,7 @@ impl Snapshot {
         text: &str,
         context: Context,
         scratch: &mut Scratch,
-        mut hit: impl FnMut(Span, crate::rules::RuleIndex, Layer),
+        mut hit: impl FnMut(Span, RuleIndex, Layer),
     ) {
         let folded = canonical(text);
         let mut matches: Vec<Match> = Vec::new();
@@ -79,18 +86,18 @@ impl Snapshot {
         passage: &Passage<'_>,
         direction: Direction,
         span: Span,
-        rule: crate::rules::RuleIndex,
+        rule: RuleIndex,
         layer: Layer,
-    ) -> Finding {
-        let rule = self.scanner.rule(rule);
-        Finding {
-            source: Source::Rule { id: rule.id().to_owned() },
-            title: rule.title().to_owned(),
-            severity: rule.severity(),
-            points: rule.severity().points(),
-            action: rule.action(),
-            mask: rule.mask().map(str::to_owned),
-            tags: rule.tags().to_vec(),
+    ) -> Option<Finding> {
+        let rule = self.scanner.rules().rule(rule)?;
+        Some(Finding {
+            source: Source::Rule { id: rule.id.clone() },
+            title: rule.title.clone(),
+            severity: rule.severity,
+            points: rule.points(),
+            action: rule.action,
+            mask: rule.mask.clone(),
+            tags: rule.tags.clone(),
             passage: index,
             place: passage.place.to_string(),
             role: passage.role,
@@ -98,11 +105,12 @@ impl Snapshot {
             span,
             layer,
             score: None,
-            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), rule.sensitive()),
-        }
+            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), rule.sensitive),
+        })
     }
-}
 
-fn is_rule(finding: &Finding, snapshot: &Snapshot, rule: crate::rules::RuleIndex) -> bool {
-    matches!(&finding.source, Source::Rule { id } if *id == snapshot.scanner.rule(rule).id())
+    fn is_rule(&self, finding: &Finding, rule: RuleIndex) -> bool {
+        let id = self.scanner.rules().rule(rule).map(|rule| &rule.id);
+        matches!(&finding.source, Source::Rule { id: found } if Some(found) == id)
+    }
 }

@@ -14,7 +14,6 @@ use crate::inspect::reading::Read;
 use crate::inspect::redact;
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{OpaqueKind, Subject};
-use crate::scan::Scratch;
 use crate::text::{Direction, Passage};
 use crate::verdict::{Action, Finding, Verdict, decide};
 
@@ -111,14 +110,17 @@ impl Snapshot {
     fn read_all(&self, passages: &[Passage<'static>], direction: Direction) -> Vec<Read> {
         let bytes: usize = passages.iter().map(|passage| passage.text.len()).sum();
         if bytes < PARALLEL_BYTES || passages.len() < 2 {
-            let mut scratch = Scratch::default();
+            let mut scratch = self.scanner.scratch();
             let read = |(index, passage)| self.read(index, passage, direction, &mut scratch);
             return passages.iter().enumerate().map(read).collect();
         }
         passages
             .par_iter()
             .enumerate()
-            .map_init(Scratch::default, |scratch, (index, passage)| self.read(index, passage, direction, scratch))
+            .map_init(
+                || self.scanner.scratch(),
+                |scratch, (index, passage)| self.read(index, passage, direction, scratch),
+            )
             .collect()
     }
 
@@ -155,7 +157,10 @@ impl<T: Subject> Scanned<T> {
         let edits = redact::edits(&findings);
         // A key cannot be replaced without changing what the object means to its reader.
         let in_a_key = |finding: &Finding| finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
-        findings.iter_mut().filter(|finding| in_a_key(finding)).for_each(|finding| finding.action = Some(Action::Block));
+        findings
+            .iter_mut()
+            .filter(|finding| in_a_key(finding))
+            .for_each(|finding| finding.action = Some(Action::Block));
         let verdict = decide(findings, &snapshot.policy.score);
         let outcome = match (self.refusal, verdict.action) {
             (_, Action::Block) => Outcome::Blocked(self.subject),
@@ -177,7 +182,8 @@ impl<T: Subject> Scanned<T> {
             snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
         }
         if judgements.len() != self.questions.len() {
-            let fault = Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked");
+            let fault =
+                Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked");
             snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
         }
     }
