@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{FaultPolicy, Limits};
+use crate::base::{Cause, Fault, FaultAction, FaultPolicy, Limits};
+use crate::inspect::cleared::Cleared;
 use crate::inspect::subject::OpaqueKind;
 use crate::scan::Scanner;
 use crate::verdict::Policy;
@@ -57,5 +59,17 @@ impl Snapshot {
     /// What the written policy does with an opaque kind. A kind without an entry is refused.
     pub fn opaque_action(&self, kind: OpaqueKind) -> OpaqueAction {
         self.opaque.get(&kind).copied().unwrap_or(OpaqueAction::Refuse)
+    }
+
+    /// Clears a provider's reply that cannot be parsed, where the written policy says `unparsable: pass`. The caller counts
+    /// and records the waiver.
+    ///
+    /// # Errors
+    /// Gives the fault back where policy says block.
+    pub fn waive_unparsable(&self, bytes: Bytes, fault: Fault) -> Result<Cleared<Bytes>, Fault> {
+        match self.faults.unparsable {
+            FaultAction::Pass if fault.cause == Cause::Unparsable => Ok(Cleared::mint(bytes, Vec::new())),
+            _ => Err(fault),
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::inspect::cleared::Cleared;
 use crate::inspect::reading::Read;
 use crate::inspect::redact;
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
-use crate::inspect::subject::{OpaqueKind, Subject};
+use crate::inspect::subject::{Opaque, Subject};
 use crate::text::{Direction, Passage};
 use crate::verdict::{Action, Finding, Verdict, decide};
 
@@ -38,8 +38,8 @@ pub struct Judged<T> {
     pub verdict: Verdict,
     /// Faults met on the way.
     pub faults: Vec<FaultTaken>,
-    /// Opaque content that policy waived, by kind.
-    pub waived: Vec<OpaqueKind>,
+    /// Opaque content that policy waived.
+    pub waived: Vec<Opaque>,
     /// The message: cleared, or kept back.
     pub outcome: Outcome<T>,
 }
@@ -64,7 +64,7 @@ pub struct Scanned<T> {
     findings: Vec<Finding>,
     questions: Vec<Question>,
     faults: Vec<FaultTaken>,
-    waived: Vec<OpaqueKind>,
+    waived: Vec<Opaque>,
     refusal: Option<Fault>,
 }
 
@@ -89,7 +89,7 @@ impl Snapshot {
         }
         for opaque in subject.opaque() {
             match self.opaque_action(opaque.kind) {
-                OpaqueAction::Waive => waived.push(opaque.kind),
+                OpaqueAction::Waive => waived.push(opaque.clone()),
                 OpaqueAction::Refuse if refusal.is_some() => {}
                 OpaqueAction::Refuse => {
                     let detail = format!(
