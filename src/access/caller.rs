@@ -37,6 +37,16 @@ pub struct Caller {
     pub token: Option<Secret>,
 }
 
+impl Caller {
+    /// The id of the client key that it presented, if that is one of ours.
+    pub fn key_id(&self) -> Option<String> {
+        match &self.identity {
+            Identity::Known { key } => Some(key.clone()),
+            Identity::PassedThrough { .. } | Identity::Unverified => None,
+        }
+    }
+}
+
 /// The address prefix that stands for an unverified caller: a whole IPv4 address, or an IPv6 /64 (one host can take any
 /// address of its /64, RFC 4291 §2.5.4).
 pub fn address_prefix(address: IpAddr) -> String {

@@ -65,10 +65,14 @@ mod tests {
     use super::*;
 
     fn problems(content: &str) -> Vec<String> {
+        problems_with(content, &[])
+    }
+
+    fn problems_with(content: &str, environment: &[(String, String)]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portcullis.yaml");
         std::fs::write(&file, content).unwrap();
-        let found = load(Some(&file), &[]).unwrap_err();
+        let found = load(Some(&file), environment).unwrap_err();
         let line = |d: &Diagnostic| format!("{} {}: {}", d.code, d.place.map_or(0, |(line, _)| line), d.message);
         found.errors.iter().map(line).collect()
     }
@@ -143,12 +147,12 @@ mod tests {
     #[test]
     fn a_held_key_without_client_keys_is_an_open_relay() {
         let held = with("auth: pass_through", "auth: { key_env: PATH }");
-        let found = problems(&held).join("\n");
+        let environment = [("PATH".to_owned(), "sk-x".to_owned())];
+        let found = problems_with(&held, &environment).join("\n");
         assert!(found.contains("open relay"), "{found}");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portcullis.yaml");
         std::fs::write(&file, held.replace("keys: []", "keys: []\n  dangerous_open_relay: true")).unwrap();
-        let environment = [("PATH".to_owned(), "sk-x".to_owned())];
         let loaded = load(Some(&file), &environment).unwrap_or_else(|found| panic!("{found}"));
         assert!(loaded.warnings.iter().any(|warning| warning.message.contains("open relay")));
     }

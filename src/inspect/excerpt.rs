@@ -16,7 +16,7 @@ pub(super) fn of(text: &str, sensitive: bool) -> String {
     }
     let cut: String = text.chars().take(SHOWN).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", mask_digits(&visible(&cut)))
+    format!("{}{more}", visible(&mask_digits(&cut)))
 }
 
 /// Control and invisible format characters as `\u{…}`: a reviewer is a target too.
