@@ -60,6 +60,10 @@ pub struct Limits {
     pub model_threads: usize,
     /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
+    /// HTTP/2 streams that a client may have open at once on one connection.
+    pub streams: usize,
+    /// HTTP/2 streams reset before they were answered that one connection may have pending; more ends it.
+    pub stream_resets: usize,
     /// Time a client has to send a request's head, in milliseconds.
     pub head_ms: u64,
     /// Time a client has to send a request's body, in milliseconds.
@@ -116,6 +120,8 @@ impl Default for Limits {
             model_nodes: 100_000,
             model_threads: 256,
             model_ms: 20_000,
+            streams: 128,
+            stream_resets: 32,
             head_ms: 10_000,
             body_ms: 60_000,
             idle_ms: 75_000,

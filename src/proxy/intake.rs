@@ -27,7 +27,10 @@ where
     match Media::of(headers) {
         Ok(Media::Json) => {}
         Ok(Media::EventStream) => {
-            return Err(Fault::client(Cause::UnsupportedMedia, "Content-Type text/event-stream; send application/json"));
+            return Err(Fault::client(
+                Cause::UnsupportedMedia,
+                "Content-Type text/event-stream; send application/json",
+            ));
         }
         Err(what) => {
             return Err(Fault::client(Cause::UnsupportedMedia, format!("{what}; send application/json in UTF-8")));

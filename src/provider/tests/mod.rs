@@ -1,0 +1,1 @@
+//! The provider client against the mock, over real sockets.
