@@ -47,13 +47,13 @@ impl FileEntry {
         let path = dir.join(&self.file);
         let bytes = read_bounded(&path, self.bytes)?;
         if bytes.len() as u64 != self.bytes {
-            let problem = format!("{} bytes, but the manifest says {}; fetch or export it again", bytes.len(), self.bytes);
+            let problem =
+                format!("{} bytes, but the manifest says {}; fetch or export it again", bytes.len(), self.bytes);
             return Err(ModelError::file(path, problem));
         }
         let found = sha256_hex(&bytes);
         if found != self.sha256 {
-            let problem =
-                format!("sha256 is {found}, but the manifest says {}; fetch or export it again", self.sha256);
+            let problem = format!("sha256 is {found}, but the manifest says {}; fetch or export it again", self.sha256);
             return Err(ModelError::file(path, problem));
         }
         Ok(bytes)

@@ -131,7 +131,10 @@ impl Raw {
             self.task == "text-classification",
             format!("`task` is {:?}; it must be \"text-classification\"", self.task),
         );
-        need(is_word(&self.name), format!("`name` {:?} must be 1 to 64 letters, digits, `-`, `_`, `.` or `+`", self.name));
+        need(
+            is_word(&self.name),
+            format!("`name` {:?} must be 1 to 64 letters, digits, `-`, `_`, `.` or `+`", self.name),
+        );
         need(
             is_word(&self.version),
             format!("`version` {:?} must be 1 to 64 letters, digits, `-`, `_`, `.` or `+`", self.version),

@@ -137,7 +137,11 @@ impl Queue {
         state.waiting = others + count;
         state.turn.push_back(id);
         drop(guard);
-        if count == 1 { self.work.notify_one() } else { self.work.notify_all() }
+        if count == 1 {
+            self.work.notify_one()
+        } else {
+            self.work.notify_all()
+        }
         Ok(())
     }
 

@@ -37,7 +37,10 @@ pub fn load(configured: Option<&Path>) -> Result<Environment, ModelError> {
 
 fn open(path: &Path) -> Result<Environment, ModelError> {
     let builder = ort::init_from(path).map_err(|error| {
-        ModelError::Runtime(format!("{}: {error}; it must be ONNX Runtime 1.24 or newer for this machine. {HELP}", path.display()))
+        ModelError::Runtime(format!(
+            "{}: {error}; it must be ONNX Runtime 1.24 or newer for this machine. {HELP}",
+            path.display()
+        ))
     })?;
     let environment = builder
         .with_name("portcullis")
@@ -71,11 +74,7 @@ pub fn find(configured: Option<&Path>) -> Result<PathBuf, ModelError> {
         return named(&library, "the default place");
     }
     let tried: Vec<String> = places.iter().map(|place| format!("  - {}", place.display())).collect();
-    Err(ModelError::Runtime(format!(
-        "no {}* in any of these folders:\n{}\n{HELP}",
-        file_stem(),
-        tried.join("\n")
-    )))
+    Err(ModelError::Runtime(format!("no {}* in any of these folders:\n{}\n{HELP}", file_stem(), tried.join("\n"))))
 }
 
 fn named(path: &Path, by: &str) -> Result<PathBuf, ModelError> {

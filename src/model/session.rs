@@ -25,7 +25,12 @@ impl ModelSession {
     /// Builds the session from checked bytes and holds its inputs and outputs against the contract.
     ///
     /// `path` is for messages only: nothing is read from it.
-    pub fn build(environment: &Environment, bytes: &[u8], path: &Path, shape: SessionShape) -> Result<Self, ModelError> {
+    pub fn build(
+        environment: &Environment,
+        bytes: &[u8],
+        path: &Path,
+        shape: SessionShape,
+    ) -> Result<Self, ModelError> {
         let failed = |problem: String| ModelError::Session { path: path.to_path_buf(), problem };
         let session = commit(environment, bytes).map_err(|error| failed(format!("ONNX Runtime: {error}")))?;
         let problems = shape.problems(session.inputs(), session.outputs());
