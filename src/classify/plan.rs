@@ -150,12 +150,12 @@ fn cut_run(run: &Run, shape: WindowShape) -> impl Iterator<Item = Cut<'_>> {
 
 /// Share of characters under unknown tokens.
 fn unknown_share(tokens: &[Token]) -> f32 {
-    let sum = |tokens: &mut dyn Iterator<Item = &Token>| tokens.map(|token| f64::from(token.chars)).sum::<f64>();
-    let all = sum(&mut tokens.iter());
-    if all == 0.0 {
+    let count = |tokens: &mut dyn Iterator<Item = &Token>| tokens.map(|token| u64::from(token.chars)).sum::<u64>();
+    let all = count(&mut tokens.iter());
+    if all == 0 {
         return 0.0;
     }
-    (sum(&mut tokens.iter().filter(|token| token.unknown)) / all) as f32
+    (count(&mut tokens.iter().filter(|token| token.unknown)) as f64 / all as f64) as f32
 }
 
 /// More than any language needs for one token (English: 4 to 5). Texts longer than this times their budget of tokens are
