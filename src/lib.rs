@@ -42,4 +42,6 @@ pub mod server;
 
 pub mod config;
 
+pub mod app;
+
 pub mod cli;

@@ -153,8 +153,8 @@ impl<F: Frame> ReplyStream<F> {
                 self.open.insert(0);
             }
             out.extend(self.open.iter().map(|choice| Cleared::mint(template.cut(*choice), Vec::new())));
+            out.push(Cleared::mint(template.last(), Vec::new()));
         }
-        out.push(Cleared::mint(F::last(), Vec::new()));
         out
     }
 

@@ -112,5 +112,5 @@ pub trait Frame: Clone + Encode + Sized {
     fn cut(&self, choice: u64) -> Self;
 
     /// The frame that ends the whole stream.
-    fn last() -> Self;
+    fn last(&self) -> Self;
 }

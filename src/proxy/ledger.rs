@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::audit::event::{
-    Begin, Decision, End, FaultRecord, Outcome, PassageText, Refused, VerdictRecord, Waiver,
-};
 use crate::audit::{Audit, Slot};
+use crate::audit::{Begin, Decision, End, FaultRecord, Outcome, PassageText, Refused, VerdictRecord, Waiver};
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction};
 use crate::inspect::{Judged, Snapshot, Subject};
 use crate::proxy::exchange::Exchange;
@@ -105,11 +103,7 @@ impl Drop for Ledger {
 /// What the record says of an inspected message.
 pub(super) fn verdict_record<T>(judged: &Judged<T>, model_version: Option<String>) -> VerdictRecord {
     VerdictRecord {
-        faults: judged
-            .faults
-            .iter()
-            .map(|fault| Decision { cause: fault.cause, action: fault.action })
-            .collect(),
+        faults: judged.faults.iter().map(|fault| Decision { cause: fault.cause, action: fault.action }).collect(),
         waivers: judged
             .waived
             .iter()

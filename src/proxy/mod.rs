@@ -10,6 +10,6 @@ mod reply;
 mod respond;
 mod stream;
 
-pub use body::{Piece, ReplyBody};
+pub use body::{CutShort, Piece, ReplyBody};
 pub use judge::Judges;
 pub use pipeline::{Admission, Proxy, Target};

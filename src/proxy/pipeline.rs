@@ -7,10 +7,9 @@
 //! Each step either hands on to the next or ends the exchange; every end is answered in one place ([`super::respond`]) and
 //! recorded in one place ([`super::ledger`]).
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
@@ -21,11 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::{Caller, Identity, Keyring, Verified};
 use crate::audit::Audit;
-use crate::audit::event::{Begin, Outcome as End};
+use crate::audit::{Begin, Outcome as End};
 use crate::base::{Cause, Fault, Limits};
 use crate::inspect::{Cleared, Outcome, Subject};
-use crate::protocol::openai::models;
-use crate::protocol::openai::request::ChatRequest;
+use crate::protocol::openai::{ChatRequest, Template, models};
 use crate::provider::{OutboundHead, ProviderClient};
 use crate::proxy::body::ReplyBody;
 use crate::proxy::exchange::Exchange;
@@ -74,6 +72,8 @@ pub struct Proxy {
     pub targets: Vec<Target>,
     /// Callers without a key of ours are served.
     pub anonymous: bool,
+    /// Callers without a key of ours may use provider keys that we hold.
+    pub dangerous_open_relay: bool,
     /// Prompts and replies are recorded in full.
     pub record_full_text: bool,
     /// The bounds.
@@ -148,7 +148,7 @@ impl Proxy {
             }
             Outcome::Refused(_, fault) => Ok(self.fail(exchange, ledger, &fault)),
             Outcome::Cleared(cleared) => {
-                let call = Call { caller, target, outbound, permit };
+                let call = Call { caller, target, outbound, permit, asked_model: model };
                 Ok(self.forward(exchange, judges, ledger, call, cleared).await)
             }
         }
@@ -169,6 +169,7 @@ impl Proxy {
             end.provider = Some(client.provider().name().to_owned());
             end.model = Some(sent_model);
         });
+        let template = Template::new(exchange.id, call.asked_model);
         let since = Instant::now();
         let answered = client.send("/chat/completions", &call.outbound, cleared.encode()).await;
         exchange.stages.took("provider_head", since);
@@ -183,17 +184,20 @@ impl Proxy {
         {
             self.verified.accept(token);
         }
-        reply::answer(self, exchange, judges, ledger, answer, call.permit).await
+        reply::answer(self, exchange, judges, ledger, answer, template, call.permit).await
     }
 
     fn models(&self, exchange: &mut Exchange, head: &Parts) -> Result<Response<ReplyBody>, Fault> {
         self.authenticate(exchange, head)?;
         let named = self.table.named_models().into_iter();
         let models: Vec<(&str, &str)> = named
-            .filter_map(|(model, target)| self.targets.get(target).map(|target| (model, target.client.provider().name())))
+            .filter_map(|(model, target)| {
+                self.targets.get(target).map(|target| (model, target.client.provider().name()))
+            })
             .collect();
+        let created = u64::try_from(exchange.at.as_second()).unwrap_or(0);
         metrics::exchange("listed");
-        Ok(respond::json(exchange.id, StatusCode::OK, ReplyBody::ours(models::list(&models))))
+        Ok(respond::json(exchange.id, StatusCode::OK, ReplyBody::ours(models::body(models, created))))
     }
 
     /// Who calls.
@@ -225,7 +229,7 @@ impl Proxy {
             .ok_or_else(|| Fault::ours(Cause::Internal, "the route table names a provider that is not there"))?;
         let known = matches!(caller.identity, Identity::Known { .. });
         match target.admission {
-            Admission::Known if !known => {
+            Admission::Known if !known && !self.dangerous_open_relay => {
                 Err(Fault::client(Cause::Unauthorized, "this model needs a client key of this gateway"))
             }
             Admission::OwnKey if caller.token.is_none() => {
@@ -270,6 +274,8 @@ struct Call<'a> {
     target: &'a Target,
     outbound: OutboundHead,
     permit: OwnedSemaphorePermit,
+    /// The model as the client named it.
+    asked_model: String,
 }
 
 fn begin(exchange: &mut Exchange, caller: &Caller, model: &str, stream: bool, judges: &Judges) -> Begin {

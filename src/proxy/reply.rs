@@ -5,11 +5,10 @@ use http::{Response, StatusCode};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::audit::event::Outcome as End;
+use crate::audit::Outcome as End;
 use crate::base::{Cause, Fault, FaultAction};
 use crate::inspect::{Answer, Cleared, Encode, Outcome};
-use crate::protocol::openai::error::ErrorReply;
-use crate::protocol::openai::reply::ChatReply;
+use crate::protocol::openai::{ChatReply, ErrorReply, Template};
 use crate::provider::{Media, ProviderReply};
 use crate::proxy::body::ReplyBody;
 use crate::proxy::exchange::Exchange;
@@ -27,14 +26,15 @@ pub(super) async fn answer(
     judges: &Judges,
     ledger: Ledger,
     answer: ProviderReply,
+    template: Template,
     permit: OwnedSemaphorePermit,
 ) -> Response<ReplyBody> {
     let headers = answer.headers.clone();
     let mut response = match (answer.status.is_success(), answer.media) {
         (true, Some(Media::EventStream)) => {
-            stream::answer(exchange, judges, ledger, answer.body, permit, proxy.record_full_text)
+            stream::answer(exchange, judges, ledger, answer.body, template, permit, proxy.record_full_text)
         }
-        (true, Some(Media::Json)) => whole(proxy, exchange, judges, ledger, answer).await,
+        (true, Some(Media::Json)) => whole(proxy, exchange, judges, ledger, answer, &template).await,
         (true, None) => {
             let fault = Fault {
                 cause: Cause::UnsupportedMedia,
@@ -55,6 +55,7 @@ async fn whole(
     judges: &Judges,
     mut ledger: Ledger,
     answer: ProviderReply,
+    template: &Template,
 ) -> Response<ReplyBody> {
     let since = Instant::now();
     let read = answer.body.read_all(proxy.limits.reply_bytes).await;
@@ -72,8 +73,8 @@ async fn whole(
     let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| {
-        end.prompt_tokens = usage.and_then(|usage| usage.prompt_tokens);
-        end.completion_tokens = usage.and_then(|usage| usage.completion_tokens);
+        end.prompt_tokens = usage.map(|usage| usage.prompt);
+        end.completion_tokens = usage.map(|usage| usage.completion);
         end.reply_bytes = bytes.len() as u64;
         end.reply = Some(record);
         end.reply_text = full_text;
@@ -86,9 +87,9 @@ async fn whole(
         }
         Outcome::Blocked(reply) => {
             tracing::info!(id = %exchange.id, "reply blocked");
-            let response = match cleared_by_rules(judges, reply.cut()) {
+            let response = match cleared_by_rules(judges, reply.cut(template)) {
                 Some(cut) => respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut)),
-                // Even the frame around the empty answer offends: nothing of the provider's is left to send.
+                // The model's name, as the client gave it, offends a rule for replies.
                 None => respond::blocked(exchange.id),
             };
             ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
@@ -156,7 +157,7 @@ async fn error(
     }
 }
 
-/// Clears a message of ours that still holds words of the provider's (its id, its model's name).
+/// Clears a message of our own making: it goes the same way as every other.
 fn cleared_by_rules<T: Encode>(judges: &Judges, message: T) -> Option<Cleared<Bytes>> {
     match judges.snapshot.scan(message, Direction::Reply).judge(Answer::NotAsked).outcome {
         Outcome::Cleared(cleared) => Some(cleared.encode()),

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use http::Response;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::audit::event::{End, FaultRecord, Outcome, PassageText, VerdictRecord};
+use crate::audit::{End, FaultRecord, Outcome, PassageText, VerdictRecord};
 use crate::base::{Cause, ExchangeId, Fault, Limits};
 use crate::inspect::{Cleared, ReplyStream, Step};
-use crate::protocol::openai::error::PublicError;
-use crate::protocol::openai::stream::ChatChunk;
-use crate::protocol::openai::usage::Usage;
+use crate::protocol::openai::{ChatChunk, ChatStream, PublicError, Template, Usage};
 use crate::protocol::sse;
 use crate::provider::ProviderBody;
 use crate::proxy::body::{Piece, ReplyBody};
@@ -36,6 +34,7 @@ pub(super) fn answer(
     judges: &Judges,
     ledger: Ledger,
     body: ProviderBody,
+    template: Template,
     permit: OwnedSemaphorePermit,
     record_full_text: bool,
 ) -> Response<ReplyBody> {
@@ -45,7 +44,7 @@ pub(super) fn answer(
     let pump = Pump {
         id: exchange.id,
         stream: ReplyStream::new(std::sync::Arc::clone(&judges.snapshot)),
-        decoder: sse::Decoder::new(&limits),
+        reader: ChatStream::new(template, &limits),
         limits,
         pieces,
         usage: None,
@@ -65,7 +64,7 @@ pub(super) fn answer(
 struct Pump {
     id: ExchangeId,
     stream: ReplyStream<ChatChunk>,
-    decoder: sse::Decoder,
+    reader: ChatStream,
     limits: std::sync::Arc<Limits>,
     pieces: mpsc::Sender<Piece>,
     usage: Option<Usage>,
@@ -136,24 +135,22 @@ impl Pump {
         }
     }
 
-    /// One piece of the provider's body: none, one or several events.
+    /// One piece of the provider's body: none, one or several frames.
     async fn take(&mut self, bytes: &[u8]) -> Option<Ended> {
-        let mut events = Vec::new();
-        let decoded = self.decoder.push(bytes, &mut events);
-        for event in events {
-            if let Some(ended) = self.event(event).await {
+        let mut chunks = Vec::new();
+        let read = self.reader.push(bytes, &mut chunks);
+        for chunk in chunks {
+            if let Some(ended) = self.frame(chunk).await {
                 return Some(ended);
             }
         }
-        decoded.err().map(|error| Ended::Fault(Fault { cause: Cause::Unparsable, ..Fault::provider(error.to_string()) }))
+        read.err().map(Ended::Fault)
     }
 
-    async fn event(&mut self, event: sse::Event) -> Option<Ended> {
+    async fn frame(&mut self, chunk: ChatChunk) -> Option<Ended> {
+        self.usage = chunk.usage().or(self.usage);
         let since = Instant::now();
-        let stepped = ChatChunk::parse(event.data, &self.limits).and_then(|chunk| {
-            self.usage = chunk.usage().or(self.usage);
-            self.stream.frame(chunk)
-        });
+        let stepped = self.stream.frame(chunk);
         self.inspected += since.elapsed();
         match stepped {
             Ok(Step::Continue(frames)) => self.send(frames).await.err(),
@@ -164,14 +161,14 @@ impl Pump {
 
     /// The provider's body is over.
     async fn finish(&mut self) -> Ended {
-        match self.decoder.finish() {
-            Ok(None) => {}
-            Ok(Some(event)) => {
-                if let Some(ended) = self.event(event).await {
-                    return ended;
-                }
+        let mut chunks = Vec::new();
+        if let Err(fault) = self.reader.finish(&mut chunks) {
+            return Ended::Fault(fault);
+        }
+        for chunk in chunks {
+            if let Some(ended) = self.frame(chunk).await {
+                return ended;
             }
-            Err(error) => return Ended::Fault(Fault { cause: Cause::Unparsable, ..Fault::provider(error.to_string()) }),
         }
         let whole = self.stream.is_whole();
         match self.stream.finish() {
@@ -206,10 +203,11 @@ impl Pump {
         end.reply = Some(VerdictRecord::from(&verdict));
         end.fault = fault.map(FaultRecord::from);
         end.reply_bytes = self.stream.bytes() as u64;
-        end.prompt_tokens = self.usage.and_then(|usage| usage.prompt_tokens);
-        end.completion_tokens = self.usage.and_then(|usage| usage.completion_tokens);
+        end.prompt_tokens = self.usage.map(|usage| usage.prompt);
+        end.completion_tokens = self.usage.map(|usage| usage.completion);
         if self.record_full_text {
-            let text = |(place, text): (String, &str)| PassageText { role: Role::Assistant, place, text: text.to_owned() };
+            let text =
+                |(place, text): (String, &str)| PassageText { role: Role::Assistant, place, text: text.to_owned() };
             end.reply_text = Some(self.stream.texts().map(text).collect());
         }
     }

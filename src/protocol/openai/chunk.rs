@@ -22,7 +22,7 @@ use super::usage::Usage;
 const DONE: &[u8] = b"[DONE]";
 
 /// A frame: a chunk, an error object or `[DONE]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChatChunk {
     body: Body,
     template: Arc<Template>,
@@ -33,7 +33,7 @@ pub struct ChatChunk {
     error: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Body {
     /// `[DONE]`.
     Done,
@@ -153,5 +153,9 @@ impl Frame for ChatChunk {
     fn cut(&self, choice: u64) -> Self {
         let made = Made::cut(&self.template, choice);
         Self { ends: vec![choice], ..Self::made(Body::Made(made), &self.template, Lifted::default()) }
+    }
+
+    fn last(&self) -> Self {
+        Self::done(&self.template)
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum Slot {
 }
 
 /// What was lifted from one document.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lifted {
     pub(super) passages: Vec<Passage<'static>>,
     pub(super) slots: Vec<Slot>,
