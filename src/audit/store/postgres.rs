@@ -1,6 +1,7 @@
 //! PostgreSQL: tables partitioned by day, made on demand; several nodes may write into one database.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -16,7 +17,6 @@ use crate::audit::rows::Rows;
 use crate::base::{ExchangeId, Secret};
 
 /// A PostgreSQL store.
-#[derive(Debug)]
 pub(crate) struct Postgres {
     options: Box<PgConnectOptions>,
     /// `user@host:port/database`, for messages.
@@ -24,6 +24,13 @@ pub(crate) struct Postgres {
     connection: Option<PgConnection>,
     /// Days whose partitions this connection has seen.
     days: HashSet<i32>,
+}
+
+impl fmt::Debug for Postgres {
+    /// sqlx's options print the password; the place does not hold it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Postgres({})", self.place)
+    }
 }
 
 impl Postgres {
@@ -83,7 +90,7 @@ impl Postgres {
 
     pub(super) async fn append(&mut self, rows: &Rows) -> Result<(), AppendError> {
         let Self { connection, days, .. } = self;
-        let connection = connection.as_mut().ok_or_else(|| AppendError::Away(AuditError::Stopped))?;
+        let connection = connection.as_mut().ok_or(AppendError::Away(AuditError::Stopped))?;
         let done = match partitions(connection, days, &rows.days()).await {
             Ok(()) => append(connection, rows).await,
             Err(error) => Err(error.into()),

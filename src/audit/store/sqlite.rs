@@ -76,7 +76,7 @@ impl Sqlite {
     }
 
     pub(super) async fn append(&mut self, rows: &Rows) -> Result<(), AppendError> {
-        let connection = self.connection.as_mut().ok_or_else(|| AppendError::Away(AuditError::Stopped))?;
+        let connection = self.connection.as_mut().ok_or(AppendError::Away(AuditError::Stopped))?;
         append(connection, rows).await.map_err(|error| match error {
             AppendFailure::Sql(error) if is_refusal(&error) => AppendError::Refused(self.error(&error)),
             AppendFailure::Sql(error) => AppendError::Away(self.error(&error)),
