@@ -9,6 +9,7 @@
 
 pub mod diagnostic;
 pub mod load;
+mod node;
 mod required;
 pub mod set;
 pub mod validator;
