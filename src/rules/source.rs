@@ -99,7 +99,12 @@ const RULE_KEYS: [&str; 18] = [
 fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
     let table = Table::open(node, "a rule", &RULE_KEYS, report)?;
     if let Some(family) = table.get("family") {
-        report.error("R003", family.place, "a rule has no key `family`", "write `family:` once, at the top of the file");
+        report.error(
+            "R003",
+            family.place,
+            "a rule has no key `family`",
+            "write `family:` once, at the top of the file",
+        );
     }
     let applies = table.needed("applies", report);
     let applies = applies.and_then(|node| Table::open(node, "applies", &["direction", "roles"], report));
@@ -219,7 +224,12 @@ impl<'n> Table<'n> {
         let node = self.get(key);
         if node.is_none() {
             let message = format!("{} needs the key `{key}`", self.what);
-            report.error("R005", self.place, message, format!("add `{key}: …`; docs/rules.md says what may stand there"));
+            report.error(
+                "R005",
+                self.place,
+                message,
+                format!("add `{key}: …`; docs/rules.md says what may stand there"),
+            );
         }
         node
     }
