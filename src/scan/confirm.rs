@@ -61,7 +61,9 @@ pub(super) fn find(
             if whole.start > window.last {
                 return None;
             }
-            let finding = if *capture == 0 { whole } else { group(slots, *capture).unwrap_or(whole) };
+            // A group that took no part, or matched nothing, leaves nothing to show or to take out: then it is all of it.
+            let part = if *capture == 0 { None } else { group(slots, *capture).filter(|part| !part.is_empty()) };
+            let finding = part.unwrap_or(whole);
             Some(Found { whole, finding })
         }
     }
@@ -73,7 +75,8 @@ pub(super) fn next_cursor(unit: &Unit, found: Found, accepted: bool, text: &str)
     if accepted || unbounded {
         return found.whole.end;
     }
-    text.ceil_char_boundary(found.whole.start + 1)
+    let first = text.get(found.whole.start..).and_then(|rest| rest.chars().next());
+    found.whole.start + first.map_or(1, char::len_utf8)
 }
 
 fn group(slots: &[Option<regex_automata::util::primitives::NonMaxUsize>], group: usize) -> Option<Span> {

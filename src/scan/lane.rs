@@ -6,19 +6,19 @@
 //! and so are all after it. A match is known to the byte before it is reported, whatever follows, because a DFA is dead
 //! only when no longer match and no word boundary is pending.
 
-use regex_automata::hybrid::{BuildError as DfaError, dfa};
+use regex_automata::hybrid::{LazyStateID, dfa};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::start;
-use regex_automata::{Anchored, Input, MatchKind, PatternID};
+use regex_automata::{Anchored, Input, MatchError, MatchKind, PatternID};
 
-use super::BuildError;
 use super::confirm::{self, Window};
 use super::program::{Program, Unit};
 use super::scratch::RegexCaches;
+use super::{BuildError, Context};
 use crate::base::Span;
 use crate::base::limits::rules as limits;
 use crate::rules::set::Pattern;
-use crate::text::Role;
+use crate::text::{Direction, Role};
 
 /// The automaton over all units that judge one reading of a stream while it flows.
 #[derive(Debug)]
@@ -34,8 +34,9 @@ pub(super) struct LaneProgram {
 /// Memory for the lazy DFA. It is cleared when full and never gives up, so a small cache costs time, not correctness.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
-/// How much decided text is kept before the window is cut, so that cutting is not done for every chunk.
-const SLACK: usize = 1024;
+/// How much decided text is kept before the window is cut, so that cutting is not done for every chunk. Small in tests,
+/// so that short texts are cut too.
+const SLACK: usize = if cfg!(test) { 6 } else { 1024 };
 
 /// Longest UTF-8 sequence: what is kept before a position to look behind it.
 const LOOK_BEHIND: usize = 4;
@@ -58,12 +59,12 @@ impl LaneProgram {
                 .minimum_cache_clear_count(None)
                 .minimum_bytes_per_state(None)
         };
-        let build = |bytes: usize| -> Result<dfa::DFA, DfaError> {
-            dfa::Builder::new().configure(config(bytes)).build_from_nfa(nfa.clone())
-        };
         // A very large rule set needs more than the usual memory for even a handful of states.
         let least = config(0).get_minimum_cache_capacity(&nfa).map_err(|error| BuildError::new(&error))?;
-        let automaton = build(CACHE_BYTES.max(least.saturating_mul(2))).map_err(|error| BuildError::new(&error))?;
+        let automaton = dfa::Builder::new()
+            .configure(config(CACHE_BYTES.max(least.saturating_mul(2))))
+            .build_from_nfa(nfa)
+            .map_err(|error| BuildError::new(&error))?;
         let starts = starts(&automaton)?;
         Ok(Some(Self {
             automaton,
@@ -74,7 +75,7 @@ impl LaneProgram {
     }
 
     pub(super) fn has_unit_for(&self, program: &Program, role: Role) -> bool {
-        let context = super::Context { direction: crate::text::Direction::Reply, role };
+        let context = Context { direction: Direction::Reply, role };
         self.units.iter().any(|unit| program.unit(*unit).is_some_and(|unit| unit.applies(context)))
     }
 }
@@ -188,11 +189,11 @@ impl Lane {
         }
     }
 
-    fn run(&self, at: usize, ended: bool, tools: &mut Tools<'_>) -> Result<Fate, regex_automata::MatchError> {
+    fn run(&self, at: usize, ended: bool, tools: &mut Tools<'_>) -> Result<Fate, MatchError> {
         let text = self.window.as_bytes();
         let dfa = &tools.lane.automaton;
         let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
-        let gave_up = |offset| move |_| regex_automata::MatchError::gave_up(offset);
+        let gave_up = |offset| move |_| MatchError::gave_up(offset);
         let mut state = dfa.start_state_forward(tools.cache, &input)?;
         for (offset, byte) in text.iter().enumerate().skip(at) {
             state = dfa.next_state(tools.cache, state, *byte).map_err(gave_up(offset))?;
@@ -201,7 +202,7 @@ impl Lane {
                     return Ok(Fate::Decided);
                 }
                 if state.is_quit() {
-                    return Err(regex_automata::MatchError::quit(*byte, offset));
+                    return Err(MatchError::quit(*byte, offset));
                 }
                 collect(dfa, state, tools.cache, &tools.lane.units, tools.hits);
             }
@@ -216,7 +217,7 @@ impl Lane {
 
     /// A unit matches at `at`, and how is decided: finds out where exactly, and whether its validators agree.
     fn confirm(&mut self, number: u32, at: usize, tools: &mut Tools<'_>, found: &mut impl FnMut(&Unit, Span)) {
-        let context = super::Context { direction: crate::text::Direction::Reply, role: tools.role };
+        let context = Context { direction: Direction::Reply, role: tools.role };
         let Some(unit) = tools.program.unit(number).filter(|unit| unit.applies(context)) else { return };
         let known = self.units.iter().position(|progress| progress.unit == number);
         let progress = known.and_then(|known| self.units.get(known)).copied();
@@ -242,8 +243,11 @@ impl Lane {
 
     /// Drops text that nobody looks at any more. A little stays, so that the window never begins like a new text.
     fn cut(&mut self, at: usize) {
-        let keep = self.window.floor_char_boundary(at.saturating_sub(LOOK_BEHIND));
-        if keep >= SLACK {
+        if at < SLACK {
+            return;
+        }
+        let behind = at.saturating_sub(LOOK_BEHIND)..=at;
+        if let Some(keep) = behind.into_iter().find(|keep| self.window.is_char_boundary(*keep) && *keep < at) {
             self.window.drain(..keep);
             self.base += keep;
         }
@@ -263,13 +267,7 @@ impl Fate {
     }
 }
 
-fn collect(
-    dfa: &dfa::DFA,
-    state: regex_automata::hybrid::LazyStateID,
-    cache: &dfa::Cache,
-    units: &[u32],
-    hits: &mut Vec<u32>,
-) {
+fn collect(dfa: &dfa::DFA, state: LazyStateID, cache: &dfa::Cache, units: &[u32], hits: &mut Vec<u32>) {
     if !state.is_match() {
         return;
     }

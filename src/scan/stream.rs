@@ -185,8 +185,9 @@ fn extend_canonical(chunk: &str, original: usize, lane: &mut Lane, offsets: &mut
 
 impl Block {
     fn extend(&mut self, chunk: &str) {
-        let room = self.bytes_max - self.text.len();
-        let taken = chunk.floor_char_boundary(room);
+        let room = self.bytes_max.saturating_sub(self.text.len());
+        let cut = (0..=room.min(chunk.len())).rev().find(|at| chunk.is_char_boundary(*at));
+        let taken = cut.unwrap_or(0);
         self.overflow |= taken < chunk.len();
         if self.overflow {
             // Nothing after a gap is taken: the part that is judged is a true beginning of the text.

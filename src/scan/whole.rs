@@ -11,9 +11,10 @@ use crate::base::Span;
 use crate::base::limits::rules as limits;
 
 /// Windows that lie so near to each other are made one: a new search costs more than a few bytes.
-const WINDOW_GAP: usize = 32;
-/// More windows of one unit become one, so that hostile text cannot fill the memory with them.
-const WINDOWS_MAX: usize = 1024;
+const WINDOW_GAP: usize = if cfg!(test) { 1 } else { 32 };
+/// More windows of one unit become one, so that hostile text cannot fill the memory with them. Small in tests, so that
+/// short texts reach it.
+const WINDOWS_MAX: usize = if cfg!(test) { 3 } else { 1024 };
 
 /// Appends all matches of the wanted units, in order of place.
 pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
