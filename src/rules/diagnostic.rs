@@ -80,12 +80,18 @@ impl std::error::Error for Diagnostics {}
 pub(super) struct Reporter<'a> {
     pub(super) file: &'a Path,
     content: &'a str,
+    errors_before: usize,
     out: &'a mut Diagnostics,
 }
 
 impl<'a> Reporter<'a> {
     pub(super) fn new(file: &'a Path, content: &'a str, out: &'a mut Diagnostics) -> Self {
-        Self { file, content, out }
+        Self { file, content, errors_before: out.errors.len(), out }
+    }
+
+    /// True when this file has a problem.
+    pub(super) fn has_errors(&self) -> bool {
+        self.out.errors.len() > self.errors_before
     }
 
     pub(super) fn error(
@@ -108,6 +114,31 @@ impl<'a> Reporter<'a> {
     ) {
         let diagnostic = self.diagnostic(code, place.into(), message.into(), help.into());
         self.out.warnings.push(diagnostic);
+    }
+
+    /// Errors so far, of this and all earlier files.
+    pub(super) fn error_count(&self) -> usize {
+        self.out.errors.len()
+    }
+
+    /// The place of a character inside a scalar that begins at `place`: an opening quote and doubled quotes are stepped
+    /// over. A text that goes over several lines keeps its own place.
+    pub(super) fn inside(&self, place: (usize, usize), before: usize) -> (usize, usize) {
+        let Some(line) = self.content.lines().nth(place.0.saturating_sub(1)) else { return place };
+        let mut rest = line.chars().skip(place.1.saturating_sub(1)).peekable();
+        let quote = rest.next_if(|c| matches!(c, '\'' | '"'));
+        let mut column = place.1 + usize::from(quote.is_some());
+        for _ in 0..before {
+            match rest.next() {
+                None => return place,
+                Some(c) if Some(c) == quote.filter(|quote| *quote == '\'') && rest.next_if_eq(&c).is_some() => {
+                    column += 2
+                }
+                Some('\\') if quote == Some('"') && rest.next().is_some() => column += 2,
+                Some(_) => column += 1,
+            }
+        }
+        (place.0, column)
     }
 
     fn diagnostic(

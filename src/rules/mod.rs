@@ -7,10 +7,15 @@
 //!
 //! The language is described in `docs/rules.md`.
 
+mod check;
 pub mod diagnostic;
 pub mod load;
+mod node;
+mod pattern;
 mod required;
 pub mod set;
+mod source;
+mod suggest;
 pub mod validator;
 
 pub use diagnostic::{Diagnostic, Diagnostics};

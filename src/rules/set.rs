@@ -1,7 +1,7 @@
 //! The checked rule set: immutable, shared, with a version.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use regex_syntax::hir::Hir;
 use serde::{Serialize, Serializer};
@@ -30,16 +30,18 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// `sources`: name and content of every file, in order of name; they make the version.
+    /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
+    /// counts, so that the same rules have the same version wherever they are installed.
     pub(super) fn new(rules: Vec<Rule>, sources: &[(PathBuf, String)]) -> Self {
         let mut hash = Sha256::new();
-        for (name, content) in sources {
+        for (path, content) in sources {
+            let family = path.parent().and_then(Path::file_name).unwrap_or_default();
+            let topic = path.file_name().unwrap_or_default();
             // Lengths in front keep two different lists of files from hashing alike.
-            let name = name.to_string_lossy();
-            hash.update((name.len() as u64).to_be_bytes());
-            hash.update(name.as_bytes());
-            hash.update((content.len() as u64).to_be_bytes());
-            hash.update(content.as_bytes());
+            for part in [family.to_string_lossy().as_bytes(), topic.to_string_lossy().as_bytes(), content.as_bytes()] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
         }
         let mut version = String::with_capacity(64);
         for byte in hash.finalize() {
