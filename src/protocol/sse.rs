@@ -82,11 +82,11 @@ impl Decoder {
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<(), SseError> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            if std::mem::take(&mut self.after_cr) {
-                if let Some(after) = rest.strip_prefix(b"\n") {
-                    rest = after;
-                    continue;
-                }
+            if std::mem::take(&mut self.after_cr)
+                && let Some(after) = rest.strip_prefix(b"\n")
+            {
+                rest = after;
+                continue;
             }
             let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else {
                 return self.extend(rest);

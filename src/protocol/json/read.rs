@@ -124,7 +124,7 @@ impl Reader<'_> {
             Some(b't') => self.word("true", Kind::True)?,
             Some(b'f') => self.word("false", Kind::False)?,
             Some(b'n') => self.word("null", Kind::Null)?,
-            Some(_) => return self.stop_at(JsonErrorKind::Syntax("a value"), start),
+            Some(_) => return stop_at(JsonErrorKind::Syntax("a value"), start),
             None => return self.stop(JsonErrorKind::Truncated),
         }
         Ok(Expect::CommaOrEnd)
@@ -205,7 +205,7 @@ impl Reader<'_> {
             let found = memchr::memchr2(b'"', b'\\', rest);
             let run = rest.get(..found.unwrap_or(rest.len())).unwrap_or_default();
             if let Some(control) = run.iter().position(|&byte| byte < 0x20) {
-                return self.stop_at(JsonErrorKind::ControlCharacter, self.at + control);
+                return stop_at(JsonErrorKind::ControlCharacter, self.at + control);
             }
             self.at += run.len();
             match self.peek() {
@@ -230,15 +230,15 @@ impl Reader<'_> {
                 let code = self.hex(start + 2)?;
                 self.at += 6;
                 if (0xDC00..0xE000).contains(&code) {
-                    return self.stop_at(JsonErrorKind::LoneSurrogate, start);
+                    return stop_at(JsonErrorKind::LoneSurrogate, start);
                 }
                 if (0xD800..0xDC00).contains(&code) {
                     if self.bytes.get(self.at..self.at + 2) != Some(b"\\u") {
-                        return self.stop_at(JsonErrorKind::LoneSurrogate, start);
+                        return stop_at(JsonErrorKind::LoneSurrogate, start);
                     }
                     let low = self.hex(self.at + 2)?;
                     if pair(code, low).is_none() {
-                        return self.stop_at(JsonErrorKind::LoneSurrogate, start);
+                        return stop_at(JsonErrorKind::LoneSurrogate, start);
                     }
                     self.at += 6;
                 }
@@ -253,10 +253,10 @@ impl Reader<'_> {
         let mut code = 0;
         for offset in at..at + 4 {
             let Some(&byte) = self.bytes.get(offset) else {
-                return self.stop_at(JsonErrorKind::Truncated, offset);
+                return stop_at(JsonErrorKind::Truncated, offset);
             };
             let Some(digit) = char::from(byte).to_digit(16) else {
-                return self.stop_at(JsonErrorKind::Escape, offset);
+                return stop_at(JsonErrorKind::Escape, offset);
             };
             code = code * 16 + digit;
         }
@@ -287,14 +287,14 @@ impl Reader<'_> {
         }
         let length = self.at - start;
         if length > self.number_max {
-            return self.stop_at(JsonErrorKind::NumberLength(self.number_max), start);
+            return stop_at(JsonErrorKind::NumberLength(self.number_max), start);
         }
         // Fewer than 300 digits without an exponent cannot leave the range.
         if has_exponent || length > 300 {
             let finite =
                 self.text.get(start..self.at).and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_finite);
             if !finite {
-                return self.stop_at(JsonErrorKind::NumberRange, start);
+                return stop_at(JsonErrorKind::NumberRange, start);
             }
         }
         self.tape.push(Entry::scalar(Kind::Number, start, self.at, self.tape.len() + 1));
@@ -327,7 +327,7 @@ impl Reader<'_> {
             let mut seen: [Cow<'_, str>; COMPARE_MAX] = Default::default();
             for (number, (key, start)) in keys.enumerate() {
                 if seen.iter().take(number).any(|other| *other == key) {
-                    return self.stop_at(JsonErrorKind::DuplicateKey, start);
+                    return stop_at(JsonErrorKind::DuplicateKey, start);
                 }
                 if let Some(slot) = seen.get_mut(number) {
                     *slot = key;
@@ -338,7 +338,7 @@ impl Reader<'_> {
         let mut seen = HashSet::with_capacity(count);
         for (key, start) in keys {
             if !seen.insert(key) {
-                return self.stop_at(JsonErrorKind::DuplicateKey, start);
+                return stop_at(JsonErrorKind::DuplicateKey, start);
             }
         }
         Ok(())
@@ -377,13 +377,12 @@ impl Reader<'_> {
     }
 
     fn stop<T>(&self, kind: JsonErrorKind) -> Step<T> {
-        self.stop_at(kind, self.at)
+        stop_at(kind, self.at)
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as its sibling `stop`")]
-    fn stop_at<T>(&self, kind: JsonErrorKind, offset: usize) -> Step<T> {
-        Err(Stop { kind, offset })
-    }
+fn stop_at<T>(kind: JsonErrorKind, offset: usize) -> Step<T> {
+    Err(Stop { kind, offset })
 }
 
 /// The keys of one object on the tape, with the offset of each.

@@ -113,11 +113,27 @@ impl Lift {
             return self.unseen(kind, value, role);
         }
         match value.kind() {
-            Kind::String => self.word_or_text(key, value, role),
+            Kind::String => {
+                self.note_data_url(value);
+                self.word_or_text(key, value, role);
+            }
             Kind::Array => self.each(value, |lift, element| lift.content(key, element, role)),
+            Kind::Object if has_media_type(value) => self.unseen(Unseen::FileData, value, role),
             Kind::Object => self.members(value, role, |lift, name, member| lift.content(name, member, role)),
             Kind::Number | Kind::True | Kind::False | Kind::Null => {}
         }
+    }
+
+    /// A data URL is content that cannot be seen, under whatever key; it stays a text too.
+    fn note_data_url(&mut self, value: Value<'_>) {
+        let Some(text) = value.as_str().filter(|text| is_base64_data_url(text)) else { return };
+        let media = text.get(5..).unwrap_or_default();
+        let is = |prefix: &str| media.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        self.opaque(match () {
+            () if is("audio/") => OpaqueKind::Audio,
+            () if is("image/") => OpaqueKind::ImageData,
+            () => OpaqueKind::FileData,
+        });
     }
 
     /// Notes content that cannot be seen at the present place.
@@ -216,16 +232,25 @@ impl Unseen {
     /// What a key's value hides. Compared without case: providers that ignore case would find the content there too.
     pub(super) fn of(key: &str) -> Option<Self> {
         const KEYS: &[(&str, Unseen)] = &[
+            ("audio_embeds", Unseen::Audio),
             ("audio_url", Unseen::Audio),
             ("b64_json", Unseen::Image),
             ("file_data", Unseen::FileData),
             ("file_id", Unseen::FileId),
             ("file_ids", Unseen::FileId),
             ("file_url", Unseen::FileId),
+            ("image", Unseen::Image),
             ("image_data", Unseen::Image),
+            ("image_embeds", Unseen::Image),
             ("image_url", Unseen::Image),
             ("images", Unseen::Image),
+            ("inline_data", Unseen::FileData),
+            ("inlinedata", Unseen::FileData),
             ("input_audio", Unseen::Audio),
+            ("input_image", Unseen::Image),
+            ("multi_modal_data", Unseen::FileData),
+            ("prompt_embeds", Unseen::FileData),
+            ("video", Unseen::Image),
             ("video_url", Unseen::Image),
         ];
         KEYS.iter().find(|(name, _)| same_folded(key, name)).map(|&(_, unseen)| unseen)
@@ -233,10 +258,18 @@ impl Unseen {
 
     /// True for members that stand beside the content and are texts or words like any other.
     fn is_beside(self, key: &str) -> bool {
-        ["detail", "filename", "format", "media_type", "mime_type", "name", "type"]
+        ["detail", "filename", "format", "media_type", "mime_type", "mimetype", "name", "type"]
             .iter()
             .any(|name| same_folded(key, name))
     }
+}
+
+/// True for an object that names the media type of what it holds, as other dialects' images and documents do.
+fn has_media_type(object: Value<'_>) -> bool {
+    const KEYS: [&str; 3] = ["media_type", "mime_type", "mimetype"];
+    let is_media_type =
+        |key: Value<'_>| key.as_str().is_some_and(|key| KEYS.iter().any(|name| same_folded(&key, name)));
+    object.members().any(|(key, _)| is_media_type(key))
 }
 
 /// True for `data:…;base64,…` with a short, plain media type and nothing but base64 after the comma.

@@ -95,7 +95,8 @@ impl Walk {
         self.members(choice, |walk, key, value| match key {
             "index" => {}
             "delta" => walk.delta(value),
-            "finish_reason" if value.is_null() => {}
+            // Some providers write an empty reason where there is none yet.
+            "finish_reason" if value.is_null() || value.raw() == "\"\"" => {}
             "finish_reason" => {
                 walk.ends.push(index);
                 walk.says_more = true;

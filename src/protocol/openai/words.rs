@@ -2,7 +2,7 @@
 //!
 //! A value is exempt only where it is one of the words listed for its key; any other value of the same key is a passage.
 
-/// Keys of requests, replies and JSON schemas. Compared exactly: `Content` is not `content`.
+/// Keys of requests, replies and JSON schemas, sorted. Compared exactly: `Content` is not `content`.
 const KEYS: &[&str] = &[
     "$defs",
     "$ref",
@@ -67,10 +67,10 @@ const KEYS: &[&str] = &[
     "logit_bias",
     "logprob",
     "logprobs",
-    "max_completion_tokens",
-    "max_tokens",
     "maxItems",
     "maxLength",
+    "max_completion_tokens",
+    "max_tokens",
     "maximum",
     "message",
     "messages",
@@ -86,8 +86,8 @@ const KEYS: &[&str] = &[
     "name",
     "not",
     "nullable",
-    "object",
     "obfuscation",
+    "object",
     "oneOf",
     "owned_by",
     "parallel_tool_calls",
@@ -204,7 +204,7 @@ const TYPES: &[&str] = &[
 
 /// True for a key of the dialect.
 pub(super) fn is_key(key: &str) -> bool {
-    KEYS.contains(&key)
+    KEYS.binary_search(&key).is_ok()
 }
 
 /// True when `value` is one of the words enumerated for `key`.
@@ -231,7 +231,12 @@ pub(super) fn same_folded(name: &str, key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_plain_name, is_word, same_folded};
+    use super::{KEYS, is_plain_name, is_word, same_folded};
+
+    #[test]
+    fn keys_are_sorted_for_the_search() {
+        assert!(KEYS.is_sorted_by(|left, right| left < right));
+    }
 
     #[test]
     fn words_belong_to_their_key() {
