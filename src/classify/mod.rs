@@ -7,6 +7,7 @@
 
 mod classifier;
 mod golden;
+pub mod metrics;
 mod pieces;
 mod plan;
 mod score;

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use tokenizers::Tokenizer;
 use tokenizers::models::ModelWrapper;
+use tokenizers::{Encoding, Tokenizer};
 
 use crate::base::Span;
 use crate::model::ModelError;
@@ -129,18 +129,24 @@ impl Tokens {
     /// Characters that are known each, but perhaps not inside a word: then they are taken one by one.
     fn known_run(&self, run: &str, base: usize, found: &mut Found) -> Result<(), String> {
         let encoding = self.tokenizer.encode(run, false).map_err(|error| error.to_string())?;
-        let all_known = !encoding.get_ids().iter().any(|&id| Some(id) == self.unknown);
-        let whole = [(0, run)];
-        let singles = run.char_indices().map(|(at, c)| (at, run.get(at..at + c.len_utf8()).unwrap_or_default()));
-        let parts: Vec<(usize, &str)> = if all_known { whole.to_vec() } else { singles.collect() };
-        for (at, part) in parts {
-            let encoding = self.tokenizer.encode(part, false).map_err(|error| error.to_string())?;
-            for (&id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
-                let chars = part.get(start..end).unwrap_or_default().chars().count();
-                found.push(id, base + at + start, chars, Some(id) == self.unknown);
-            }
+        if !encoding.get_ids().iter().any(|&id| Some(id) == self.unknown) {
+            self.take(&encoding, run, base, found);
+            return Ok(());
+        }
+        for (at, c) in run.char_indices() {
+            let single = run.get(at..at + c.len_utf8()).unwrap_or_default();
+            let encoding = self.tokenizer.encode(single, false).map_err(|error| error.to_string())?;
+            self.take(&encoding, single, base + at, found);
         }
         Ok(())
+    }
+
+    /// Takes an encoding's tokens as they are.
+    fn take(&self, encoding: &Encoding, text: &str, base: usize, found: &mut Found) {
+        for (&id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
+            let chars = text.get(start..end).unwrap_or_default().chars().count();
+            found.push(id, base + start, chars, Some(id) == self.unknown);
+        }
     }
 
     /// True when the character alone gives no unknown token.

@@ -68,7 +68,7 @@ impl fmt::Debug for ModelSession {
 
 /// One thread per session and no spinning: parallelism comes from sessions side by side, and an idle appliance is idle.
 fn commit(environment: &Environment, bytes: &[u8]) -> ort::Result<Session> {
-    Ok(Session::builder(environment)?
+    Session::builder(environment)?
         .with_no_environment_execution_providers()?
         .with_intra_threads(1)?
         .with_inter_threads(1)?
@@ -76,7 +76,7 @@ fn commit(environment: &Environment, bytes: &[u8]) -> ort::Result<Session> {
         .with_inter_op_spinning(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_config_entry("session.load_model_format", "ONNX")?
-        .commit_from_memory(bytes)?)
+        .commit_from_memory(bytes)
 }
 
 /// The sizes that the manifest promises.
