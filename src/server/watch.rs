@@ -108,6 +108,13 @@ impl Activity {
         Open { activity: Arc::clone(self), id }
     }
 
+    fn end(&self, id: u64, now: Instant) {
+        let mut state = self.lock();
+        state.open.retain(|(open, _)| *open != id);
+        state.idle_since = now;
+        state.head_since = None;
+    }
+
     /// Whether, and why, the connection should end now.
     pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
         let state = self.lock();
@@ -144,10 +151,7 @@ pub(super) struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.activity.lock();
-        state.open.retain(|(id, _)| *id != self.id);
-        state.idle_since = Instant::now();
-        state.head_since = None;
+        self.activity.end(self.id, Instant::now());
     }
 }
 
@@ -193,11 +197,12 @@ mod tests {
         assert_eq!(activity.overdue(at(start, 101)), Some(Overdue::Head));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_kept_connection_may_idle_but_not_drip() {
+    #[test]
+    fn a_kept_connection_may_idle_but_not_drip() {
         let start = Instant::now();
         let activity = Arc::new(Activity::new(&limits(), start, true));
         drop(activity.open(start));
+        activity.end(0, start);
         assert_eq!(activity.overdue(at(start, 1000)), None);
         assert_eq!(activity.overdue(at(start, 1001)), Some(Overdue::Idle));
         activity.bytes_came(at(start, 500));
@@ -205,11 +210,12 @@ mod tests {
         assert_eq!(activity.overdue(at(start, 601)), Some(Overdue::Head));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_http2_connection_may_ping_while_idle() {
+    #[test]
+    fn an_http2_connection_may_ping_while_idle() {
         let start = Instant::now();
         let activity = Arc::new(Activity::new(&limits(), start, false));
         drop(activity.open(start));
+        activity.end(0, start);
         activity.bytes_came(at(start, 500));
         assert_eq!(activity.overdue(at(start, 1000)), None);
         assert_eq!(activity.overdue(at(start, 1001)), Some(Overdue::Idle));
