@@ -156,7 +156,8 @@ fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // h2 refuses a list that reaches this size, so the limit itself lies one below.
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX).saturating_add(1))
         .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(limits.stream_resets)
         .max_local_error_reset_streams(limits.stream_resets)
