@@ -310,6 +310,19 @@ async fn slow_heads_are_cut() {
 }
 
 #[tokio::test]
+async fn slow_handshakes_are_cut() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = tls_config(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+    let limits = Limits { head_ms: 100, ..Limits::default() };
+    let server = Running::start_with(ServerConfig { limits, tls: Some(tls) }, hello).await;
+    for start in [&b""[..], b"\x16\x03\x01"] {
+        let mut stream = server.raw().await;
+        stream.write_all(start).await.unwrap();
+        assert_eq!(read_to_close(&mut stream).await, "");
+    }
+}
+
+#[tokio::test]
 async fn idle_connections_are_closed() {
     let (_count, handler) = counting();
     let server = Running::start(Limits { idle_ms: 100, ..Limits::default() }, handler).await;
@@ -428,6 +441,8 @@ async fn heads_that_two_parsers_read_differently_are_refused() {
         "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\n: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
     ] {
         for whole in [true, false] {
             let mut stream = server.raw().await;
@@ -608,6 +623,21 @@ async fn a_drain_lets_running_streams_end_and_takes_no_new_ones() {
         assert_eq!(patient(body.collect()).await.unwrap().to_bytes(), "two");
     }
     assert_eq!(patient(server.ended).await.unwrap(), Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn a_drain_does_not_wait_for_idle_clients() {
+    let (_count, handler) = counting();
+    let mut server = Running::start(Limits { drain_ms: 3_600_000, ..Limits::default() }, handler).await;
+    let fresh = server.raw().await;
+    let mut used = server.raw().await;
+    used.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    read_until(&mut used, "ok").await;
+    let mut h2 = server.h2().await;
+    assert_eq!(text(patient(h2.send_request(get_h2())).await.unwrap()).await, "ok");
+    server.stop();
+    assert_eq!(patient(server.ended).await.unwrap(), Drained { cut: 0 });
+    drop((fresh, used, h2));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Shared<H> {
     pub(super) handler: H,
     pub(super) limits: Limits,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Exchanges open on all connections.
+    pub(super) open: Arc<AtomicUsize>,
 }
 
 /// Serves one connection to its end. Returns early when `drain` turns true and nothing is open.
@@ -117,7 +120,7 @@ async fn speak<H, IO>(
 {
     let limits = shared.limits.clone();
     let is_h2 = version == Version::HTTP_2;
-    let activity = Arc::new(Activity::new(&limits, since, !is_h2));
+    let activity = Arc::new(Activity::new(&limits, since, !is_h2, Arc::clone(&shared.open)));
     let gate = (!is_h2).then(HeadGate::new);
     let wire = TokioIo::new(Wire::new(io, first, Arc::clone(&activity), gate));
     let watched = Arc::clone(&activity);

@@ -107,7 +107,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
             self.write_closed = true;
             self.activity.closing(Instant::now());
         }
-        if self.gate.is_none() {
+        // Nothing is on its way, or HTTP/2 has said it in a GOAWAY.
+        if self.gate.as_ref().is_none_or(HeadGate::is_between_requests) {
             return Poll::Ready(Ok(()));
         }
         let mut scratch = [0_u8; 4096];

@@ -18,7 +18,8 @@ fn assert_upstream(fault: &Fault, word: &str) {
 }
 
 async fn both(fault: MockFault) -> Vec<Result<ProviderReply, Fault>> {
-    let mock = faulty(fault).await;
+    let config = MockConfig { fault: Some(fault), reply: Some("Well.".to_owned()), ..MockConfig::default() };
+    let mock = mock(config).await;
     let client = client(&mock, &limits());
     let replies = vec![send(&client, false).await, send(&client, true).await];
     assert_eq!(mock.requests(), 2, "{fault}: one request each, no retry, no redirect followed");
