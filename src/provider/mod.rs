@@ -17,7 +17,7 @@ pub use client::ProviderClient;
 pub use coding::{Coding, CodingError, Decoder};
 pub use head::OutboundHead;
 pub use media::Media;
-pub use mock::{MockConfig, MockHandle, MockProvider};
+pub use mock::{MockConfig, MockFault, MockHandle, MockProvider, MockToolCall, Seen};
 pub use reply::{ProviderBody, ProviderReply};
 pub use target::{Auth, Provider};
 

@@ -1,5 +1,6 @@
 //! The end of a server: connections are told to finish, given time, then cut.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,12 +10,17 @@ use tokio::time::timeout;
 /// How a server ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Drained {
-    /// Connections that had not finished in time and were cut.
+    /// Exchanges that had not finished in time and were cut.
     pub cut: usize,
 }
 
-/// Tells every connection to finish, waits at most `limit`, and cuts the rest.
-pub(super) async fn drain(mut connections: JoinSet<()>, tell: watch::Sender<bool>, limit: Duration) -> Drained {
+/// Tells every connection to finish, waits at most `limit`, and cuts the rest; `open` counts the open exchanges.
+pub(super) async fn drain(
+    mut connections: JoinSet<()>,
+    tell: watch::Sender<bool>,
+    limit: Duration,
+    open: &AtomicUsize,
+) -> Drained {
     tell.send_replace(true);
     let finishing = async {
         while let Some(ended) = connections.join_next().await {
@@ -22,7 +28,7 @@ pub(super) async fn drain(mut connections: JoinSet<()>, tell: watch::Sender<bool
         }
     };
     let _ = timeout(limit, finishing).await;
-    let cut = connections.len();
+    let cut = open.load(Ordering::SeqCst);
     connections.shutdown().await;
     Drained { cut }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rustls::ServerConfig as TlsConfig;
@@ -64,7 +65,9 @@ impl Server {
         S: Future<Output = ()>,
     {
         let limits = self.config.limits.clone();
-        let shared = Arc::new(Shared { handler, limits: limits.clone(), tls: self.config.tls });
+        let open = Arc::new(AtomicUsize::new(0));
+        let shared =
+            Arc::new(Shared { handler, limits: limits.clone(), tls: self.config.tls, open: Arc::clone(&open) });
         let room = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let (tell, told) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -93,7 +96,7 @@ impl Server {
             });
         }
         drop(self.listener);
-        drain(connections, tell, Duration::from_millis(limits.drain_ms)).await
+        drain(connections, tell, Duration::from_millis(limits.drain_ms), &open).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Shared<H> {
     pub(super) handler: H,
     pub(super) limits: Limits,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Exchanges open on all connections.
+    pub(super) open: Arc<AtomicUsize>,
 }
 
 /// Serves one connection to its end. Returns early when `drain` turns true and nothing is open.
@@ -117,7 +120,7 @@ async fn speak<H, IO>(
 {
     let limits = shared.limits.clone();
     let is_h2 = version == Version::HTTP_2;
-    let activity = Arc::new(Activity::new(&limits, since, !is_h2));
+    let activity = Arc::new(Activity::new(&limits, since, !is_h2, Arc::clone(&shared.open)));
     let gate = (!is_h2).then(HeadGate::new);
     let wire = TokioIo::new(Wire::new(io, first, Arc::clone(&activity), gate));
     let watched = Arc::clone(&activity);
@@ -156,7 +159,8 @@ fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // h2 refuses a list that reaches this size, so the limit itself lies one below.
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX).saturating_add(1))
         .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(limits.stream_resets)
         .max_local_error_reset_streams(limits.stream_resets)

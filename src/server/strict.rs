@@ -91,6 +91,11 @@ impl HeadGate {
         self.state == State::Refused
     }
 
+    /// True when all that came was whole requests, so that nothing more of one is on its way.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.state == State::Head && self.lines == 0 && self.line_length == 0
+    }
+
     /// Takes bytes of the current line. True when the line is a continuation of the one before (obs-fold).
     fn take(&mut self, bytes: &[u8]) -> bool {
         let Some(&last) = bytes.last() else { return false };
@@ -243,6 +248,23 @@ mod tests {
         };
         assert!(!pass(&line(LINE_KEPT), 7).1);
         assert!(pass(&line(LINE_KEPT + 1), 7).1);
+    }
+
+    #[test]
+    fn whole_requests_are_told_from_parts() {
+        for (wire, between) in [
+            (&b""[..], true),
+            (b"G", false),
+            (b"GET / HTTP/1.1\r\n", false),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
+            (b"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nx", false),
+            (b"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy", true),
+            (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
+        ] {
+            let mut gate = HeadGate::new();
+            gate.check(&mut wire.to_vec());
+            assert_eq!(gate.is_between_requests(), between, "{:?}", String::from_utf8_lossy(wire));
+        }
     }
 
     #[test]

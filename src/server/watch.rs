@@ -1,5 +1,6 @@
 //! Watches one connection for clients that hold it without using it: slow heads, idleness, replies that are not read.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub(super) struct Activity {
     times: Times,
     /// HTTP/2 frames that belong to no request flow while nothing is open: bytes alone do not start a head there.
     bytes_start_head: bool,
+    /// Exchanges open on all connections of the server.
+    total: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +54,7 @@ pub(super) enum Overdue {
 }
 
 impl Activity {
-    pub(super) fn new(limits: &Limits, now: Instant, bytes_start_head: bool) -> Self {
+    pub(super) fn new(limits: &Limits, now: Instant, bytes_start_head: bool, total: Arc<AtomicUsize>) -> Self {
         Self {
             state: Mutex::new(State {
                 idle_since: now,
@@ -68,6 +71,7 @@ impl Activity {
                 exchange: Duration::from_millis(limits.exchange_ms).saturating_add(EXCHANGE_GRACE),
             },
             bytes_start_head,
+            total,
         }
     }
 
@@ -99,6 +103,7 @@ impl Activity {
 
     /// Opens an exchange; it ends when the guard is dropped.
     pub(super) fn open(self: &Arc<Self>, now: Instant) -> Open {
+        self.total.fetch_add(1, Ordering::SeqCst);
         let mut state = self.lock();
         let id = state.next;
         state.next += 1;
@@ -106,6 +111,13 @@ impl Activity {
         state.head_since = None;
         state.fresh = false;
         Open { activity: Arc::clone(self), id }
+    }
+
+    fn end(&self, id: u64, now: Instant) {
+        let mut state = self.lock();
+        state.open.retain(|(open, _)| *open != id);
+        state.idle_since = now;
+        state.head_since = None;
     }
 
     /// Whether, and why, the connection should end now.
@@ -144,10 +156,8 @@ pub(super) struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.activity.lock();
-        state.open.retain(|(id, _)| *id != self.id);
-        state.idle_since = Instant::now();
-        state.head_since = None;
+        self.activity.end(self.id, Instant::now());
+        self.activity.total.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -168,6 +178,10 @@ mod tests {
         Limits { head_ms: 100, idle_ms: 1000, exchange_ms: 10_000, ..Limits::default() }
     }
 
+    fn activity(start: Instant, bytes_start_head: bool) -> Activity {
+        Activity::new(&limits(), start, bytes_start_head, Arc::default())
+    }
+
     fn at(start: Instant, ms: u64) -> Instant {
         start + Duration::from_millis(ms)
     }
@@ -176,7 +190,7 @@ mod tests {
     fn a_first_head_has_its_time_at_n_and_n_plus_1() {
         let start = Instant::now();
         for bytes_start_head in [true, false] {
-            let activity = Activity::new(&limits(), start, bytes_start_head);
+            let activity = activity(start, bytes_start_head);
             assert_eq!(activity.overdue(at(start, 100)), None);
             assert_eq!(activity.overdue(at(start, 100) + MS), Some(Overdue::Head));
         }
@@ -185,7 +199,7 @@ mod tests {
     #[test]
     fn dripping_bytes_buy_no_time() {
         let start = Instant::now();
-        let activity = Activity::new(&limits(), start, true);
+        let activity = activity(start, true);
         for ms in [10, 50, 99] {
             activity.bytes_came(at(start, ms));
         }
@@ -193,11 +207,12 @@ mod tests {
         assert_eq!(activity.overdue(at(start, 101)), Some(Overdue::Head));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_kept_connection_may_idle_but_not_drip() {
+    #[test]
+    fn a_kept_connection_may_idle_but_not_drip() {
         let start = Instant::now();
-        let activity = Arc::new(Activity::new(&limits(), start, true));
+        let activity = Arc::new(activity(start, true));
         drop(activity.open(start));
+        activity.end(0, start);
         assert_eq!(activity.overdue(at(start, 1000)), None);
         assert_eq!(activity.overdue(at(start, 1001)), Some(Overdue::Idle));
         activity.bytes_came(at(start, 500));
@@ -205,11 +220,12 @@ mod tests {
         assert_eq!(activity.overdue(at(start, 601)), Some(Overdue::Head));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_http2_connection_may_ping_while_idle() {
+    #[test]
+    fn an_http2_connection_may_ping_while_idle() {
         let start = Instant::now();
-        let activity = Arc::new(Activity::new(&limits(), start, false));
+        let activity = Arc::new(activity(start, false));
         drop(activity.open(start));
+        activity.end(0, start);
         activity.bytes_came(at(start, 500));
         assert_eq!(activity.overdue(at(start, 1000)), None);
         assert_eq!(activity.overdue(at(start, 1001)), Some(Overdue::Idle));
@@ -218,7 +234,7 @@ mod tests {
     #[test]
     fn an_open_exchange_keeps_the_connection_until_its_own_limit() {
         let start = Instant::now();
-        let activity = Arc::new(Activity::new(&limits(), start, true));
+        let activity = Arc::new(activity(start, true));
         let first = activity.open(start);
         let _second = activity.open(at(start, 5000));
         assert_eq!(activity.overdue(at(start, 20_000)), None);
@@ -230,7 +246,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_not_read_is_cut() {
         let start = Instant::now();
-        let activity = Arc::new(Activity::new(&limits(), start, true));
+        let activity = Arc::new(activity(start, true));
         let _open = activity.open(start);
         activity.write_blocked(start);
         activity.write_blocked(at(start, 900));

@@ -16,7 +16,7 @@ use super::watch::Activity;
 #[derive(Debug)]
 pub(super) struct Wire<IO> {
     inner: IO,
-    /// Bytes read while the version was found out.
+    /// Bytes that hyper gets before those of the wire: what was read while the version was found out.
     first: Bytes,
     activity: Arc<Activity>,
     /// On HTTP/1.1 only.
@@ -42,16 +42,17 @@ impl<IO> Wire<IO> {
 impl<IO: AsyncRead + Unpin> AsyncRead for Wire<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if self.gate.as_ref().is_some_and(HeadGate::has_refused) {
-            // hyper has its NUL and answers 400; nothing more is read from this client.
-            return Poll::Ready(Ok(()));
-        }
-        if self.first.is_empty() {
-            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        } else {
+        let refused = self.gate.as_ref().is_some_and(HeadGate::has_refused);
+        if !self.first.is_empty() {
             let count = self.first.len().min(buf.remaining());
             buf.put_slice(self.first.get(..count).unwrap_or_default());
             self.first.advance(count);
+        } else if !refused {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        }
+        if refused {
+            // Nothing more is read from this client: hyper gets the end of the head, then the end of the stream.
+            return Poll::Ready(Ok(()));
         }
         if let Some(new) = buf.filled_mut().get_mut(before..)
             && !new.is_empty()
@@ -59,7 +60,12 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Wire<IO> {
             self.activity.bytes_came(Instant::now());
             if let Some(gate) = &mut self.gate {
                 let kept = gate.check(new);
+                let refuses = gate.has_refused();
                 buf.set_filled(before + kept);
+                if refuses {
+                    // hyper parses again only once it sees a head's end, and only then comes upon the NUL.
+                    self.first = Bytes::from_static(b"\r\n\r\n");
+                }
             }
         }
         Poll::Ready(Ok(()))
@@ -101,7 +107,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
             self.write_closed = true;
             self.activity.closing(Instant::now());
         }
-        if self.gate.is_none() {
+        // Nothing is on its way, or HTTP/2 has said it in a GOAWAY.
+        if self.gate.as_ref().is_none_or(HeadGate::is_between_requests) {
             return Poll::Ready(Ok(()));
         }
         let mut scratch = [0_u8; 4096];

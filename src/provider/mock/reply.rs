@@ -196,7 +196,7 @@ fn pieces<'a>(text: &'a str, config: &MockConfig) -> Vec<&'a str> {
     let mut start = 0;
     let mut pieces = Vec::new();
     for cut in cuts {
-        let end = text.floor_char_boundary(cut.min(text.len()));
+        let end = (0..=cut.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         if end > start {
             pieces.push(text.get(start..end).unwrap_or_default());
             start = end;
