@@ -122,8 +122,9 @@ impl App {
             limits,
         });
         let (data_address, admin_address) = (data.local_addr(), admin.local_addr());
+        let hosts = &config.server.admin_hosts;
         let console =
-            Console::new(Arc::clone(&proxy), metrics, token.clone(), admin_address, &config.server.admin_hosts);
+            Console::new(Arc::clone(&proxy), metrics, token.clone(), admin_address, hosts, record_config.clone());
         audit.system(
             SystemKind::Start,
             format!(

@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Loaded};
 use crate::yaml::Diagnostics;
+use eval::EvalError;
 
 /// The exit status of bad usage or configuration (`EX_USAGE` of sysexits.h).
 pub const USAGE: u8 = 64;
@@ -29,7 +30,9 @@ pub const CAUGHT: u8 = 10;
 /// A security-first AI firewall: inspects prompts and replies inline, records every verdict, routes what passes.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, max_term_width = 100)]
-#[command(after_help = "First steps:\n  portcullis demo                          see it judge a score of prompts\n  portcullis run                           start the appliance\n  portcullis scan 'ignore all previous instructions'\n\nExit status: 0 done, 1 failed, 10 text blocked or redacted (scan), 64 bad usage or configuration.")]
+#[command(
+    after_help = "First steps:\n  portcullis demo                          see it judge a score of prompts\n  portcullis run                           start the appliance\n  portcullis scan 'ignore all previous instructions'\n\nExit status: 0 done, 1 failed, 10 text blocked or redacted (scan), 64 bad usage or configuration."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,8 +69,9 @@ enum Command {
 /// Which configuration.
 #[derive(Args, Clone, Debug, Default)]
 struct ConfigArg {
-    /// The configuration file; without it ./portcullis.yaml, and without that the built-in example
-    #[arg(long, short, value_name = "FILE", env = "PORTCULLIS_CONFIG")]
+    /// The configuration file; without it ./portcullis.yaml, and without that the built-in example.
+    /// PORTCULLIS_CONFIG names one too
+    #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -116,7 +120,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(&args),
-        Command::Eval(args) => eval::run(&args),
+        Command::Eval(args) => evaluate(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Audit(command) => audit::run(&command),
         Command::Models(command) => models::run(&command),
@@ -133,11 +137,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn evaluate(args: &eval::EvalArgs) -> Result<u8, Failure> {
+    eval::run(args, &mut std::io::stdout().lock()).map(|()| 0).map_err(|error| match error {
+        EvalError::Usage(_) | EvalError::Rows(_) => Failure::usage(error),
+        EvalError::Judge { .. } | EvalError::Model(_) | EvalError::Write(_) => Failure::job(error),
+    })
+}
+
 impl ConfigArg {
     /// The file to read, if there is one.
     fn file(&self) -> Option<PathBuf> {
         let beside = PathBuf::from("portcullis.yaml");
-        self.config.clone().or_else(|| beside.is_file().then_some(beside))
+        let named = std::env::var_os("PORTCULLIS_CONFIG").map(PathBuf::from);
+        self.config.clone().or(named).or_else(|| beside.is_file().then_some(beside))
     }
 
     fn load(&self) -> Result<Loaded, Failure> {

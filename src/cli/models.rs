@@ -26,8 +26,7 @@ pub(super) fn run(command: &ModelsCommand) -> Result<u8, Failure> {
     match command {
         ModelsCommand::List { json, config } => {
             let config = config.config()?;
-            let manifest =
-                crate::model::Manifest::read(&config.model.folder, &config.limits).map_err(Failure::job)?;
+            let manifest = crate::model::Manifest::read(&config.model.folder, &config.limits).map_err(Failure::job)?;
             if *json {
                 out::json(&[&manifest])?;
             } else {
@@ -39,8 +38,7 @@ pub(super) fn run(command: &ModelsCommand) -> Result<u8, Failure> {
             let config = config.config()?;
             let settings =
                 ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() };
-            let classifier =
-                Classifier::load(&config.model.folder, &settings, &config.limits).map_err(Failure::job)?;
+            let classifier = Classifier::load(&config.model.folder, &settings, &config.limits).map_err(Failure::job)?;
             out::line(format!("{}: files, format and golden scores are as recorded", classifier.version()))?;
             Ok(0)
         }

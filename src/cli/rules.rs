@@ -58,7 +58,7 @@ fn list(json: bool, config: &ConfigArg) -> Result<u8, Failure> {
 
 fn test(config: &ConfigArg) -> Result<u8, Failure> {
     let scanner = load_rules(&config.config()?.rules).map_err(failure)?;
-    let report = run_examples(scanner.rules(), &scanner);
+    let report = run_examples(&scanner);
     out::line(report.to_string().trim_end())?;
     Ok(u8::from(!report.is_ok()))
 }

@@ -139,7 +139,9 @@ fn read(from: impl Read, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        return Err(Failure::usage(format!("the text is longer than limits.body_bytes ({limit}); cut it or raise the limit")));
+        return Err(Failure::usage(format!(
+            "the text is longer than limits.body_bytes ({limit}); cut it or raise the limit"
+        )));
     }
     Ok(bytes)
 }

@@ -12,7 +12,7 @@ use crate::inspect::cleared::Cleared;
 use crate::inspect::lane::Lane;
 use crate::inspect::snapshot::{BlockEnd, Snapshot};
 use crate::inspect::subject::{Edit, Frame};
-use crate::scan::{Scratch, StreamMatch};
+use crate::scan::StreamMatch;
 use crate::text::{Channel, ChannelKind, Direction, Passage};
 use crate::verdict::{Action, Finding, Source, Verdict, decide};
 
@@ -32,7 +32,6 @@ pub enum Step<F> {
 #[derive(Debug)]
 pub struct ReplyStream<F> {
     snapshot: Arc<Snapshot>,
-    scratch: Scratch,
     lanes: Vec<Lane>,
     /// Whole strings outside the channels (ids, model name …), by place: what was cleared last.
     stable: BTreeMap<Box<str>, (usize, String)>,
@@ -51,10 +50,8 @@ pub struct ReplyStream<F> {
 impl<F: Frame> ReplyStream<F> {
     /// A stream that has not begun.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        let scratch = snapshot.scanner.scratch();
         Self {
             snapshot,
-            scratch,
             lanes: Vec::new(),
             stable: BTreeMap::new(),
             findings: Vec::new(),
@@ -178,7 +175,9 @@ impl<F: Frame> ReplyStream<F> {
             // Numbers of whole strings and of lanes must not meet: findings are summed by number.
             None => usize::MAX - known,
         };
-        let read = self.snapshot.read(index, passage, Direction::Reply, &mut self.scratch);
+        let mut scratch = self.snapshot.scanner.scratch();
+        let read = self.snapshot.read(index, passage, Direction::Reply, &mut scratch);
+        drop(scratch);
         let edits = crate::inspect::redact::edits(&read.findings);
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
@@ -218,7 +217,7 @@ impl<F: Frame> ReplyStream<F> {
         let mut matches = Vec::new();
         let hold_bytes = self.snapshot.limits.hold_bytes;
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(String::new()) };
-        lane.push(piece, hold_bytes, &mut self.scratch, &mut matches)?;
+        lane.push(piece, hold_bytes, &mut self.snapshot.scanner.scratch(), &mut matches)?;
         self.take(index, matches);
         Ok(self.lanes.get_mut(index).map(Lane::release).unwrap_or_default())
     }
@@ -249,11 +248,11 @@ impl<F: Frame> ReplyStream<F> {
     fn finish_lane(&mut self, index: usize) {
         let mut matches = Vec::new();
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        lane.finish(&mut self.scratch, &mut matches);
+        lane.finish(&mut self.snapshot.scanner.scratch(), &mut matches);
         self.take(index, matches);
         let Some(lane) = self.lanes.get(index) else { return };
         let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
-        let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.scratch);
+        let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
         for finding in read.findings {
             let known = |earlier: &Finding| {
                 earlier.passage == index && earlier.source == finding.source && earlier.span.overlaps(finding.span)

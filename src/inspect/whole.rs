@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
+use serde::Serialize;
+
 use crate::base::{Cause, Fault, FaultAction};
 use crate::inspect::ask::{Answer, Judgement, Question};
 use crate::inspect::cleared::Cleared;
@@ -21,7 +23,7 @@ use crate::verdict::{Action, Finding, Verdict, decide};
 const PARALLEL_BYTES: usize = 64 * 1024;
 
 /// A fault met during inspection and what policy did about it, for the record.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct FaultTaken {
     /// What went wrong.
     pub cause: Cause,

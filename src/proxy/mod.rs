@@ -11,5 +11,5 @@ mod respond;
 mod stream;
 
 pub use body::{CutShort, Piece, ReplyBody};
-pub use judge::Judges;
+pub use judge::{Judges, judgement};
 pub use pipeline::{Admission, Proxy, Target};

@@ -22,7 +22,7 @@ use crate::access::{Caller, Identity, Keyring, Verified};
 use crate::audit::Audit;
 use crate::audit::{Begin, Outcome as End};
 use crate::base::{Cause, Fault, Limits};
-use crate::inspect::{Cleared, Outcome, Subject};
+use crate::inspect::{Cleared, Outcome};
 use crate::protocol::openai::{ChatRequest, Template, models};
 use crate::provider::{OutboundHead, ProviderClient};
 use crate::proxy::body::ReplyBody;
