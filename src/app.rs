@@ -222,8 +222,9 @@ pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, Sta
 /// Every problem of every file.
 pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
     let loaded = rules::load(folders).map_err(|found| StartError::Rules(found.to_string()))?;
-    for warning in &loaded.warnings.warnings {
-        tracing::warn!("{warning}");
+    let warnings = loaded.warnings.warnings.len();
+    if warnings > 0 {
+        tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
     }
     Scanner::new(Arc::new(loaded.set)).map_err(|error| StartError::Rules(error.to_string()))
 }
