@@ -96,7 +96,8 @@ impl Decoder {
                 if *produced > self.limit { Err(CodingError::Oversize(self.limit)) } else { Ok(piece) }
             }
             Inner::Gzip(decoder) => {
-                let written = decoder.write_all(&piece);
+                // Without the flush the decoder would keep what it has until the next piece, and a stream would lag.
+                let written = decoder.write_all(&piece).and_then(|()| decoder.flush());
                 gzip_result(written, decoder.get_ref(), self.limit)?;
                 Ok(Bytes::from(std::mem::take(&mut decoder.get_mut().out)))
             }
@@ -279,6 +280,23 @@ mod tests {
         let wire = [gzip(b"one "), gzip(b""), gzip(b"two")].concat();
         for step in [1, 5, usize::MAX] {
             assert_eq!(decode(Coding::Gzip, 100, &wire, step).unwrap(), b"one two");
+        }
+    }
+
+    #[test]
+    fn what_can_be_decoded_is_not_held_back() {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+        let mut decoders = [Decoder::new(Coding::Gzip, 1000), Decoder::new(Coding::Deflate, 1000)];
+        for event in ["data: one\n\n", "data: two\n\n"] {
+            gzip.write_all(event.as_bytes()).unwrap();
+            gzip.flush().unwrap();
+            zlib.write_all(event.as_bytes()).unwrap();
+            zlib.flush().unwrap();
+            let pieces = [std::mem::take(gzip.get_mut()), std::mem::take(zlib.get_mut())];
+            for (decoder, piece) in decoders.iter_mut().zip(pieces) {
+                assert_eq!(decoder.feed(Bytes::from(piece)).unwrap(), event);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::client::{chain, oversize};
 use super::coding::{Coding, CodingError, Decoder};
@@ -53,6 +53,7 @@ impl ProviderReply {
                 decoder: Some(Decoder::new(coding, limits.stream_bytes)),
                 pending: Bytes::new(),
                 silence: Duration::from_millis(limits.silence_ms),
+                waiting_since: None,
             },
         })
     }
@@ -67,10 +68,14 @@ pub struct ProviderBody {
     decoder: Option<Decoder>,
     pending: Bytes,
     silence: Duration,
+    /// Since when the provider owes a frame; kept when a caller stops waiting and starts again.
+    waiting_since: Option<Instant>,
 }
 
 impl ProviderBody {
     /// The next piece of content, never empty; `None` at the end. Trailers are dropped. After an error there is no more.
+    ///
+    /// The future may be dropped and asked for again: no byte is lost, and the provider's silence goes on counting.
     pub async fn next_chunk(&mut self) -> Option<Result<Bytes, Fault>> {
         loop {
             let decoder = self.decoder.as_mut()?;
@@ -83,7 +88,10 @@ impl ProviderBody {
                     Err(error) => return Some(Err(self.broken(&error))),
                 }
             }
-            match timeout(self.silence, self.incoming.frame()).await {
+            let since = *self.waiting_since.get_or_insert_with(Instant::now);
+            let framed = timeout(self.silence.saturating_sub(since.elapsed()), self.incoming.frame()).await;
+            self.waiting_since = None;
+            match framed {
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         self.pending = data;

@@ -111,7 +111,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
         if self.gate.as_ref().is_none_or(HeadGate::is_between_requests) {
             return Poll::Ready(Ok(()));
         }
-        let mut scratch = [0_u8; 4096];
+        let mut scratch = [0_u8; 16 * 1024];
         while self.lingered < LINGER_BYTES {
             let mut buf = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) {
@@ -123,5 +123,5 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
     }
 }
 
-/// Bytes read and thrown away from a client that we have said goodbye to.
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes read and thrown away from a client that we have said goodbye to; the watchman bounds the time.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;

@@ -1,5 +1,7 @@
 //! Every fault of the mock, and what the client makes of it.
 
+use std::time::Duration;
+
 use super::{
     Fault, Limits, MockConfig, MockFault, ProviderReply, assert_quiet, client, client_of, faulty, mock, patient, raw,
     read, send,
@@ -96,6 +98,42 @@ async fn nothing_more_comes_after_an_error() {
         let mut reply = send(&client(&mock, &limits()), true).await.unwrap();
         while patient(reply.body.next_chunk()).await.unwrap().is_ok() {}
         assert!(patient(reply.body.next_chunk()).await.is_none(), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn silence_counts_on_when_the_waiting_is_broken_off() {
+    let mock = faulty(MockFault::Silence).await;
+    let mut reply = send(&client(&mock, &limits()), true).await.unwrap();
+    let fault = patient(async {
+        loop {
+            let waited = tokio::time::timeout(Duration::from_millis(10), reply.body.next_chunk()).await;
+            if let Ok(Some(Err(fault))) = waited {
+                return fault;
+            }
+        }
+    })
+    .await;
+    assert_upstream(&fault, "silent for 200 ms");
+}
+
+#[tokio::test]
+async fn no_byte_is_lost_when_the_waiting_is_broken_off() {
+    let config = MockConfig { reply: Some("0123456789".to_owned()), chunk_bytes: 1, ..MockConfig::default() };
+    let mock = mock(MockConfig { chunk_delay_ms: 5, ..config }).await;
+    let mut reply = send(&client(&mock, &Limits::default()), true).await.unwrap();
+    let mut all = Vec::new();
+    loop {
+        match tokio::time::timeout(Duration::from_millis(1), reply.body.next_chunk()).await {
+            Ok(None) => break,
+            Ok(Some(chunk)) => all.extend_from_slice(&chunk.unwrap()),
+            Err(_) => {}
+        }
+    }
+    let all = String::from_utf8(all).unwrap();
+    assert!(all.ends_with("data: [DONE]\n\n"));
+    for digit in 0..10 {
+        assert!(all.contains(&format!("\"content\":\"{digit}\"")), "{digit} of {all}");
     }
 }
 
