@@ -145,8 +145,6 @@ pub mod rules {
     pub const FILE_BYTES: usize = 1024 * 1024;
     /// Rule files in one rule set.
     pub const FILES: usize = 4096;
-    /// Rules in one rule set.
-    pub const RULES: usize = 20_000;
     /// Bytes of one pattern as it is written.
     pub const PATTERN_BYTES: usize = 8 * 1024;
     /// Bytes of one compiled regex (its NFA).

@@ -81,12 +81,14 @@ pub(super) struct Reporter<'a> {
     pub(super) file: &'a Path,
     content: &'a str,
     errors_before: usize,
+    warnings_before: usize,
     out: &'a mut Diagnostics,
 }
 
 impl<'a> Reporter<'a> {
     pub(super) fn new(file: &'a Path, content: &'a str, out: &'a mut Diagnostics) -> Self {
-        Self { file, content, errors_before: out.errors.len(), out }
+        let (errors_before, warnings_before) = (out.errors.len(), out.warnings.len());
+        Self { file, content, errors_before, warnings_before, out }
     }
 
     /// True when this file has a problem.
@@ -139,6 +141,17 @@ impl<'a> Reporter<'a> {
             }
         }
         (place.0, column)
+    }
+
+    /// Puts this file's problems into the order of their places.
+    pub(super) fn sort(&mut self) {
+        for (list, before) in
+            [(&mut self.out.errors, self.errors_before), (&mut self.out.warnings, self.warnings_before)]
+        {
+            if let Some(mine) = list.get_mut(before..) {
+                mine.sort_by_key(|problem| problem.place);
+            }
+        }
     }
 
     fn diagnostic(

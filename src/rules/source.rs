@@ -75,7 +75,7 @@ pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource>
     Some(FileSource { family, rules })
 }
 
-const RULE_KEYS: [&str; 18] = [
+const RULE_KEYS: [&str; 17] = [
     "id",
     "title",
     "description",
@@ -93,19 +93,10 @@ const RULE_KEYS: [&str; 18] = [
     "sensitive",
     "stream",
     "examples",
-    "family",
 ];
 
 fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
     let table = Table::open(node, "a rule", &RULE_KEYS, report)?;
-    if let Some(family) = table.get("family") {
-        report.error(
-            "R003",
-            family.place,
-            "a rule has no key `family`",
-            "write `family:` once, at the top of the file",
-        );
-    }
     let applies = table.needed("applies", report);
     let applies = applies.and_then(|node| Table::open(node, "applies", &["direction", "roles"], report));
     let (direction, roles) = match &applies {
@@ -170,7 +161,7 @@ fn pattern(node: &Node, report: &mut Reporter<'_>) -> Option<PatternSource> {
 fn examples(node: &Node, report: &mut Reporter<'_>) -> Option<ExamplesSource> {
     let table = Table::open(node, "examples", &["match", "pass"], report)?;
     let mut read = |key: &'static str| -> Vec<ExampleSource> {
-        let nodes = table.needed(key, report).and_then(|node| list(node, key, report));
+        let nodes = table.get(key).and_then(|node| list(node, key, report));
         nodes.unwrap_or_default().iter().filter_map(|node| example(node, report)).collect()
     };
     Some(ExamplesSource { place: node.place, matching: read("match"), passing: read("pass") })
