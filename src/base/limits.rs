@@ -109,3 +109,26 @@ impl Default for Limits {
         }
     }
 }
+
+/// Limits of the rule language. They are part of the language, not of a site's configuration: a rule set that loads here
+/// loads everywhere.
+pub mod rules {
+    /// Bytes of one rule file.
+    pub const FILE_BYTES: usize = 1024 * 1024;
+    /// Rule files in one rule set.
+    pub const FILES: usize = 4096;
+    /// Bytes of one pattern as it is written.
+    pub const PATTERN_BYTES: usize = 8 * 1024;
+    /// Bytes of one compiled regex (its NFA).
+    pub const REGEX_BYTES: usize = 4 * 1024 * 1024;
+    /// Fewest bytes of a literal pattern; shorter ones match everywhere.
+    pub const LITERAL_BYTES_MIN: usize = 3;
+    /// Longest match, in bytes, of a pattern that judges a stream while it flows: so much may be held back.
+    pub const STREAM_MATCH_BYTES: usize = 16 * 1024;
+    /// Bytes of one example.
+    pub const EXAMPLE_BYTES: usize = 64 * 1024;
+    /// Examples of one kind (`match`, `pass`) that a rule must have.
+    pub const EXAMPLES_MIN: usize = 2;
+    /// Matches of one rule that are listed for one text; rules that redact list all.
+    pub const MATCHES: usize = 64;
+}
