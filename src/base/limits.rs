@@ -28,7 +28,7 @@ pub struct Limits {
     pub hold_bytes: usize,
     /// Separate channels (choice × text, reasoning, tool call …) in one streamed reply.
     pub channels: usize,
-    /// Nesting of JSON objects and arrays.
+    /// Nesting of JSON objects and arrays (256 at most, whatever is set here).
     pub json_depth: usize,
     /// Values in one JSON document.
     pub json_values: usize,

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use portcullis::base::Limits;
-use portcullis::inspect::Subject;
+use portcullis::inspect::{Encode, Subject};
 use portcullis::protocol::openai::{ChatReply, ChatRequest, ErrorReply, ModelList};
 use serde_json::Value;
 
-use crate::support::{frame, frames, sample, samples};
+use crate::support::{data_of, frame, frames, samples};
 
 const MARKER: &str = "m4rk3r of the attacker";
 
@@ -83,12 +83,11 @@ fn in_every_string_of_a_reply() {
 #[test]
 fn in_every_string_of_a_frame() {
     let mut count = 0;
-    for name in ["stream/rich.sse", "stream/plain.sse"] {
-        for event in String::from_utf8(sample(name).to_vec()).unwrap().split("\n\n") {
-            let data: Vec<&str> = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-            let data = data.join("\n");
-            if data.starts_with('{') {
-                count += all_seen(data.as_bytes(), |body| frame(std::str::from_utf8(&body).unwrap()));
+    for (_, stream) in samples("stream", "sse") {
+        for chunk in frames([&stream[..]]) {
+            let data = data_of(&chunk.encode(&[]));
+            if data.starts_with(b"{") {
+                count += all_seen(&data, |body| frame(std::str::from_utf8(&body).unwrap()));
             }
         }
     }

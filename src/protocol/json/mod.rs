@@ -6,6 +6,7 @@ mod read;
 pub mod splice;
 pub mod tape;
 pub mod text;
+mod token;
 
 pub use error::{JsonError, JsonErrorKind};
 pub(crate) use place::Place;

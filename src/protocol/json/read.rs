@@ -8,7 +8,7 @@ use crate::base::Limits;
 use super::error::{JsonError, JsonErrorKind};
 use super::place::Place;
 use super::tape::{Entry, Kind};
-use super::text::{pair, unescape};
+use super::text::unescape;
 
 /// Nesting that no configuration can exceed, since those who walk a document recurse.
 pub(crate) const DEPTH_MAX: usize = 256;
@@ -46,16 +46,17 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, JsonErro
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-    tape: Vec<Entry>,
+/// Where the reading stands.
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
+    pub(super) tape: Vec<Entry>,
     open: Vec<Open>,
     values: usize,
     depth_max: usize,
     values_max: usize,
-    number_max: usize,
+    pub(super) number_max: usize,
 }
 
 /// An object or array that has begun and not ended.
@@ -68,12 +69,13 @@ struct Open {
     key: Option<usize>,
 }
 
-struct Stop {
+/// A refusal without its place.
+pub(super) struct Stop {
     kind: JsonErrorKind,
     offset: usize,
 }
 
-type Step<T> = Result<T, Stop>;
+pub(super) type Step<T> = Result<T, Stop>;
 
 enum Expect {
     Value,
@@ -196,131 +198,6 @@ impl Reader<'_> {
         Ok(Expect::Value)
     }
 
-    fn string(&mut self) -> Step<()> {
-        let start = self.at;
-        let mut plain = true;
-        self.at += 1;
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let found = memchr::memchr2(b'"', b'\\', rest);
-            let run = rest.get(..found.unwrap_or(rest.len())).unwrap_or_default();
-            if let Some(control) = run.iter().position(|&byte| byte < 0x20) {
-                return stop_at(JsonErrorKind::ControlCharacter, self.at + control);
-            }
-            self.at += run.len();
-            match self.peek() {
-                Some(b'"') => break,
-                Some(_) => {
-                    plain = false;
-                    self.escape()?;
-                }
-                None => return self.stop(JsonErrorKind::Truncated),
-            }
-        }
-        self.at += 1;
-        self.tape.push(Entry::string(start, self.at, plain, self.tape.len() + 1));
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Step<()> {
-        let start = self.at;
-        match self.bytes.get(start + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => {
-                let code = self.hex(start + 2)?;
-                self.at += 6;
-                if (0xDC00..0xE000).contains(&code) {
-                    return stop_at(JsonErrorKind::LoneSurrogate, start);
-                }
-                if (0xD800..0xDC00).contains(&code) {
-                    if self.bytes.get(self.at..self.at + 2) != Some(b"\\u") {
-                        return stop_at(JsonErrorKind::LoneSurrogate, start);
-                    }
-                    let low = self.hex(self.at + 2)?;
-                    if pair(code, low).is_none() {
-                        return stop_at(JsonErrorKind::LoneSurrogate, start);
-                    }
-                    self.at += 6;
-                }
-            }
-            Some(_) => return self.stop(JsonErrorKind::Escape),
-            None => return self.stop(JsonErrorKind::Truncated),
-        }
-        Ok(())
-    }
-
-    fn hex(&self, at: usize) -> Step<u32> {
-        let mut code = 0;
-        for offset in at..at + 4 {
-            let Some(&byte) = self.bytes.get(offset) else {
-                return stop_at(JsonErrorKind::Truncated, offset);
-            };
-            let Some(digit) = char::from(byte).to_digit(16) else {
-                return stop_at(JsonErrorKind::Escape, offset);
-            };
-            code = code * 16 + digit;
-        }
-        Ok(code)
-    }
-
-    fn number(&mut self) -> Step<()> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        let has_exponent = matches!(self.peek(), Some(b'e' | b'E'));
-        if has_exponent {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        let length = self.at - start;
-        if length > self.number_max {
-            return stop_at(JsonErrorKind::NumberLength(self.number_max), start);
-        }
-        // Fewer than 300 digits without an exponent cannot leave the range.
-        if has_exponent || length > 300 {
-            let finite =
-                self.text.get(start..self.at).and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_finite);
-            if !finite {
-                return stop_at(JsonErrorKind::NumberRange, start);
-            }
-        }
-        self.tape.push(Entry::scalar(Kind::Number, start, self.at, self.tape.len() + 1));
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Step<()> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let run = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if run == 0 {
-            return self.stop(if rest.is_empty() { JsonErrorKind::Truncated } else { JsonErrorKind::Number });
-        }
-        self.at += run;
-        Ok(())
-    }
-
-    fn word(&mut self, word: &'static str, kind: Kind) -> Step<()> {
-        let start = self.at;
-        if self.bytes.get(start..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
-            self.at += word.len();
-            self.tape.push(Entry::scalar(kind, start, self.at, self.tape.len() + 1));
-            return Ok(());
-        }
-        self.stop(JsonErrorKind::Syntax("a value"))
-    }
-
     fn refuse_duplicates(&self, object: usize, count: usize) -> Step<()> {
         let keys = Keys { reader: self, at: object + 1 };
         if count <= COMPARE_MAX {
@@ -372,16 +249,16 @@ impl Reader<'_> {
         self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    fn stop<T>(&self, kind: JsonErrorKind) -> Step<T> {
+    pub(super) fn stop<T>(&self, kind: JsonErrorKind) -> Step<T> {
         stop_at(kind, self.at)
     }
 }
 
-fn stop_at<T>(kind: JsonErrorKind, offset: usize) -> Step<T> {
+pub(super) fn stop_at<T>(kind: JsonErrorKind, offset: usize) -> Step<T> {
     Err(Stop { kind, offset })
 }
 

@@ -10,8 +10,9 @@ use crate::protocol::json::{Document, Kind, splice};
 use crate::protocol::sse;
 use crate::text::{Channel, Passage};
 
+use super::edits::{edited, replacements};
 use super::error::error_member;
-use super::lift::{Lifted, edited, replacements};
+use super::lift::Lifted;
 use super::made::Made;
 use super::pieces::{lift_pieces, role_of};
 use super::provider_fault;

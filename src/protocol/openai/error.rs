@@ -12,7 +12,8 @@ use crate::inspect::{Edit, Encode, Opaque, Subject};
 use crate::protocol::json::{Document, Kind, Value, quote, splice};
 use crate::text::{Passage, Role};
 
-use super::lift::{Lift, Lifted, replacements};
+use super::edits::replacements;
+use super::lift::{Lift, Lifted};
 use super::provider_fault;
 
 /// What a client sees of an error.

@@ -1,14 +1,12 @@
 //! Lifting: every string of a document becomes a passage once, with a slot that says how an edit of it is written back.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-
 use crate::base::{Cause, Fault, Limits};
-use crate::inspect::{Edit, Opaque, OpaqueKind};
-use crate::protocol::json::{Document, Kind, Place, Replacement, Value, quoted};
+use crate::inspect::{Opaque, OpaqueKind};
+use crate::protocol::json::{Kind, Place, Value};
 use crate::text::{Channel, Passage, Role};
 
-use super::words::{is_key, is_word, same_folded};
+use super::unseen::{Unseen, has_media_type};
+use super::words::{is_key, is_word};
 
 /// How an edit of a passage is written back.
 #[derive(Clone, Copy, Debug)]
@@ -66,14 +64,15 @@ impl Lift {
         self.place.back(mark);
     }
 
-    /// Does `step` for every element of an array.
+    /// Does `step` for every element of an array. Only for what is known to be one: anything else has no elements, and would
+    /// pass unseen.
     pub(super) fn each<'a>(&mut self, array: Value<'a>, mut step: impl FnMut(&mut Self, Value<'a>)) {
         for (index, element) in array.elements().enumerate() {
             self.at_index(index as u64, |lift| step(lift, element));
         }
     }
 
-    /// Does `step` for every member of an object with its key. A key outside the dialect becomes a passage of `role`.
+    /// Does `step` for every member of what is known to be an object, with its key. A key outside the dialect becomes a passage of `role`.
     pub(super) fn members<'a>(
         &mut self,
         object: Value<'a>,
@@ -124,18 +123,6 @@ impl Lift {
         }
     }
 
-    /// A data URL is content that cannot be seen, under whatever key; it stays a text too.
-    fn note_data_url(&mut self, value: Value<'_>) {
-        let Some(text) = value.as_str().filter(|text| is_base64_data_url(text)) else { return };
-        let media = text.get(5..).unwrap_or_default();
-        let is = |prefix: &str| media.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        self.opaque(match () {
-            () if is("audio/") => OpaqueKind::Audio,
-            () if is("image/") => OpaqueKind::ImageData,
-            () => OpaqueKind::FileData,
-        });
-    }
-
     /// Notes content that cannot be seen at the present place.
     pub(super) fn opaque(&mut self, kind: OpaqueKind) {
         self.out.opaque.push(Opaque { kind, place: self.place.as_str().to_owned() });
@@ -162,46 +149,6 @@ impl Lift {
         self.push_at(place, role, name.to_owned(), Slot::Key { key: key.id(), object: object.id() }, None);
     }
 
-    /// Everything below `value`, which holds what cannot be seen.
-    pub(super) fn unseen(&mut self, unseen: Unseen, value: Value<'_>, role: Role) {
-        match value.kind() {
-            Kind::String => {
-                if !self.is_payload(unseen, value) {
-                    self.text(value, role, None);
-                }
-            }
-            Kind::Array => self.each(value, |lift, element| lift.unseen(unseen, element, role)),
-            Kind::Object => self.members(value, role, |lift, name, member| {
-                if unseen.is_beside(name) {
-                    lift.content(name, member, role);
-                } else {
-                    lift.unseen(Unseen::of(name).unwrap_or(unseen), member, role);
-                }
-            }),
-            Kind::Number | Kind::True | Kind::False | Kind::Null => {}
-        }
-    }
-
-    /// Notes the string `value` as content that cannot be seen; true when it is that content itself (base64) and not also a
-    /// text, such as a URL or an id.
-    pub(super) fn is_payload(&mut self, unseen: Unseen, value: Value<'_>) -> bool {
-        let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { return false };
-        let is_data_url = text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
-        let kind = match unseen {
-            Unseen::Audio => OpaqueKind::Audio,
-            Unseen::FileData => OpaqueKind::FileData,
-            Unseen::FileId => OpaqueKind::FileId,
-            Unseen::Image if is_data_url || !text.contains("://") => OpaqueKind::ImageData,
-            Unseen::Image => OpaqueKind::ImageUrl,
-        };
-        self.opaque(kind);
-        match kind {
-            OpaqueKind::ImageData => is_base64_data_url(&text),
-            OpaqueKind::Audio | OpaqueKind::FileData => is_base64_data_url(&text) || is_base64(&text),
-            _ => false,
-        }
-    }
-
     fn push(&mut self, role: Role, text: String, slot: Slot, channel: Option<Channel>) {
         let place = self.place.as_str().to_owned();
         self.push_at(place, role, text, slot, channel);
@@ -216,147 +163,5 @@ impl Lift {
         passage.channel = channel;
         self.out.passages.push(passage);
         self.out.slots.push(slot);
-    }
-}
-
-/// Content that cannot be seen, by the key that holds it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Unseen {
-    Audio,
-    FileData,
-    FileId,
-    Image,
-}
-
-impl Unseen {
-    /// What a key's value hides. Compared without case: providers that ignore case would find the content there too.
-    pub(super) fn of(key: &str) -> Option<Self> {
-        const KEYS: &[(&str, Unseen)] = &[
-            ("audio_embeds", Unseen::Audio),
-            ("audio_url", Unseen::Audio),
-            ("b64_json", Unseen::Image),
-            ("file_data", Unseen::FileData),
-            ("file_id", Unseen::FileId),
-            ("file_ids", Unseen::FileId),
-            ("file_url", Unseen::FileId),
-            ("image", Unseen::Image),
-            ("image_data", Unseen::Image),
-            ("image_embeds", Unseen::Image),
-            ("image_url", Unseen::Image),
-            ("images", Unseen::Image),
-            ("inline_data", Unseen::FileData),
-            ("inlinedata", Unseen::FileData),
-            ("input_audio", Unseen::Audio),
-            ("input_image", Unseen::Image),
-            ("multi_modal_data", Unseen::FileData),
-            ("prompt_embeds", Unseen::FileData),
-            ("video", Unseen::Image),
-            ("video_url", Unseen::Image),
-        ];
-        KEYS.iter().find(|(name, _)| same_folded(key, name)).map(|&(_, unseen)| unseen)
-    }
-
-    /// True for members that stand beside the content and are texts or words like any other.
-    fn is_beside(self, key: &str) -> bool {
-        ["detail", "filename", "format", "media_type", "mime_type", "mimetype", "name", "type"]
-            .iter()
-            .any(|name| same_folded(key, name))
-    }
-}
-
-/// True for an object that names the media type of what it holds, as other dialects' images and documents do.
-fn has_media_type(object: Value<'_>) -> bool {
-    const KEYS: [&str; 3] = ["media_type", "mime_type", "mimetype"];
-    let is_media_type =
-        |key: Value<'_>| key.as_str().is_some_and(|key| KEYS.iter().any(|name| same_folded(&key, name)));
-    object.members().any(|(key, _)| is_media_type(key))
-}
-
-/// True for `data:…;base64,…` with a short, plain media type and nothing but base64 after the comma.
-fn is_base64_data_url(text: &str) -> bool {
-    let Some((head, payload)) = text.split_once(',') else { return false };
-    let head = head.to_ascii_lowercase();
-    let Some(media) = head.strip_prefix("data:").and_then(|head| head.strip_suffix(";base64")) else { return false };
-    media.len() <= 64
-        && media.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/+-.;=_".contains(&byte))
-        && is_base64(payload)
-}
-
-/// True when every byte belongs to the base64 alphabets (RFC 4648) or is a line end. Words without blanks look the same:
-/// that is why what holds it is a named opaque kind.
-fn is_base64(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(&byte))
-}
-
-/// The replacements that carry `edits` into `document`. Edited keys are kept apart, so that the document stays strict JSON.
-pub(super) fn replacements(
-    document: &Document,
-    passages: &[Passage<'static>],
-    slots: &[Slot],
-    edits: &[Edit],
-) -> Vec<Replacement> {
-    let mut edits: Vec<&Edit> = edits.iter().collect();
-    edits.sort_by_key(|edit| (edit.passage, edit.span.start));
-    let mut made = Vec::new();
-    let mut keys = FreeKeys::default();
-    for group in edits.chunk_by(|left, right| left.passage == right.passage) {
-        let Some(index) = group.first().map(|edit| edit.passage) else { continue };
-        let (Some(passage), Some(&slot)) = (passages.get(index), slots.get(index)) else { continue };
-        match slot {
-            Slot::Void(id) => made.push(Replacement { span: document.value(id).span(), with: "null".to_owned() }),
-            Slot::Text(id) => {
-                let with = quoted(&edited(&passage.text, group));
-                made.push(Replacement { span: document.value(id).span(), with });
-            }
-            Slot::Key { key, object } => {
-                let name = keys.take(document.value(object), edited(&passage.text, group));
-                made.push(Replacement { span: document.value(key).span(), with: quoted(&name) });
-            }
-        }
-    }
-    made
-}
-
-/// `text` with edits made, which are in order. An edit that would split a character takes the whole of it.
-pub(super) fn edited<'e>(text: &str, edits: impl IntoIterator<Item = &'e &'e Edit>) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for edit in edits {
-        let mut start = edit.span.start.min(text.len());
-        while !text.is_char_boundary(start) {
-            start -= 1;
-        }
-        let mut end = edit.span.end.min(text.len());
-        while !text.is_char_boundary(end) {
-            end += 1;
-        }
-        out.push_str(text.get(at..start).unwrap_or_default());
-        out.push_str(&edit.with);
-        at = at.max(end);
-    }
-    out.push_str(text.get(at..).unwrap_or_default());
-    out
-}
-
-/// Names for edited keys that their objects do not have yet.
-#[derive(Default)]
-struct FreeKeys {
-    /// By object: the keys it has, and the last number given.
-    objects: HashMap<usize, (HashSet<String>, u64)>,
-}
-
-impl FreeKeys {
-    /// `name`, with a number after it where the object has that key already.
-    fn take(&mut self, object: Value<'_>, name: String) -> String {
-        let (keys, number) = self.objects.entry(object.id()).or_insert_with(|| {
-            let keys = object.members().filter_map(|(key, _)| key.as_str()).map(Cow::into_owned).collect();
-            (keys, 1)
-        });
-        let mut free = name.clone();
-        while !keys.insert(free.clone()) {
-            *number += 1;
-            free = format!("{name}~{number}");
-        }
-        free
     }
 }

@@ -1,6 +1,7 @@
 //! The OpenAI dialect: chat completions, plain and streamed, and the list of models.
 
 pub mod chunk;
+mod edits;
 pub mod error;
 mod lift;
 mod logprobs;
@@ -11,6 +12,7 @@ pub mod reply;
 pub mod request;
 pub mod stream;
 pub mod template;
+mod unseen;
 pub mod usage;
 mod words;
 

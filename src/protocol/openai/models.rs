@@ -7,7 +7,8 @@ use crate::inspect::{Edit, Encode, Subject};
 use crate::protocol::json::{Document, Value, quote, splice};
 use crate::text::{Passage, Role};
 
-use super::lift::{Lift, Lifted, replacements};
+use super::edits::replacements;
+use super::lift::{Lift, Lifted};
 use super::provider_fault;
 
 /// A list of models. All its strings are passages of unknown role.

@@ -4,9 +4,10 @@ use crate::base::{Cause, Fault, Limits};
 use crate::protocol::json::{Kind, Value};
 use crate::text::{Channel, ChannelKind, PathSegment, Role};
 
-use super::lift::{Lift, Lifted, Unseen};
+use super::lift::{Lift, Lifted};
 use super::logprobs::lift_logprobs;
 use super::provider_fault;
+use super::unseen::Unseen;
 use super::words::is_word;
 
 /// First segment of the path of a channel that sits in a choice beside its `delta`.

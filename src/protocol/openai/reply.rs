@@ -7,12 +7,14 @@ use crate::inspect::{Edit, Encode, Opaque, Subject};
 use crate::protocol::json::{Document, Kind, Value, quote, splice};
 use crate::text::{Passage, Role};
 
+use super::edits::replacements;
 use super::error::error_member;
-use super::lift::{Lift, Lifted, Unseen, replacements};
+use super::lift::{Lift, Lifted};
 use super::logprobs::lift_logprobs;
 use super::provider_fault;
 use super::request::tool_call;
 use super::template::Template;
+use super::unseen::Unseen;
 use super::usage::Usage;
 
 /// A chat completion, or the error object that some providers send in its place.
@@ -151,7 +153,7 @@ fn lift(root: Value<'_>, limits: &Limits) -> Result<Lifted, Fault> {
         lift.content("", root, Role::Unknown);
     }
     lift.members(root, Role::Unknown, |lift, key, value| match key {
-        "choices" => lift.each(value, choice),
+        "choices" if value.kind() == Kind::Array => lift.each(value, choice),
         _ => lift.content(key, value, Role::Unknown),
     });
     lift.finish().map_err(|fault| provider_fault(fault.cause, fault.detail))

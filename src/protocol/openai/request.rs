@@ -7,7 +7,8 @@ use crate::inspect::{Edit, Encode, Opaque, OpaqueKind, Subject};
 use crate::protocol::json::{Document, Kind, Replacement, Value, quoted, splice};
 use crate::text::{Passage, Role};
 
-use super::lift::{Lift, Lifted, replacements};
+use super::edits::replacements;
+use super::lift::{Lift, Lifted};
 use super::words::{is_plain_name, same_folded};
 
 /// Fields that steer us as well as the provider. A provider that ignores the case of keys would read `Stream` as `stream`
@@ -147,7 +148,8 @@ fn lift(root: Value<'_>, limits: &Limits) -> Result<Lifted, Fault> {
     lift.members(root, Role::Unknown, |lift, key, value| match key {
         "model" if value.as_str().is_some_and(|model| is_plain_name(&model)) => {}
         "messages" => lift.each(value, message),
-        "tools" => lift.each(value, tool),
+        "tools" if value.kind() == Kind::Array => lift.each(value, tool),
+        "tools" if !value.is_null() => tool(lift, value),
         "functions" | "response_format" => lift.tree(key, value, Role::ToolDefinition),
         "metadata" => lift.tree(key, value, Role::Unknown),
         _ => {
