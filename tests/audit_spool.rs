@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use portcullis::audit::{Audit, AuditConfig, AuditError, AuditReader, BreakKind, Fsync, Outcome, StoreConfig};
+use portcullis::audit::{
+    Audit, AuditConfig, AuditError, AuditReader, BreakKind, End, Fsync, Outcome, StoreConfig, VerdictRecord,
+};
 use portcullis::base::{Cause, ExchangeId};
 use portcullis::verdict::Action;
-use support::audit::{PATIENCE, begin, config, end, exchange, sqlite};
+use support::audit::{PATIENCE, begin, config, end, exchange, finding, postgres, sqlite};
+use support::postgres::Cluster;
 
 /// A configuration whose store cannot be reached, so that everything stays in the spool.
 fn storeless(folder: &Path) -> AuditConfig {
@@ -105,17 +108,20 @@ async fn a_damaged_record_in_the_middle_is_quarantined_and_told() {
 async fn damage_under_a_running_appliance_is_told_too() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 3).await;
-    // Opened while whole, damaged before it is shipped: the store is a database file whose folder is missing until then.
-    let config = sqlite(folder.path());
-    let StoreConfig::Sqlite { path } = &config.store else { panic!() };
-    fs::write(path, "this is no database, and long enough to be noticed as none by everybody who looks").unwrap();
+    // Opened while whole, damaged before it is shipped.
+    let cluster = Cluster::start();
+    let config = postgres(folder.path(), cluster.database("audit").await);
+    cluster.down();
     let audit = Audit::open(config.clone()).await.unwrap();
     let last = exchange(&audit).await;
     let segment = segments(folder.path()).remove(0);
     let mut bytes = fs::read(&segment).unwrap();
     bytes[60] ^= 1;
     fs::write(&segment, &bytes).unwrap();
-    fs::remove_file(path).unwrap();
+    while audit.status().damaged == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    cluster.up();
     assert!(audit.flush(PATIENCE).await, "{:?}", audit.status());
     assert_eq!(audit.status().damaged, 1);
     assert!(AuditReader::open(&config).await.unwrap().show(last).await.unwrap().is_some());
@@ -164,6 +170,26 @@ async fn every_fsync_policy_writes_and_ships() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_database_is_refused_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("audit.db"),
+        "no database, and long enough to be seen as none by everybody ".repeat(20),
+    )
+    .unwrap();
+    let error = Audit::open(sqlite(folder.path())).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("name another file"), "{error}");
+    let fresh = tempfile::tempdir().unwrap();
+    let audit = Audit::open(sqlite(fresh.path())).await.unwrap();
+    exchange(&audit).await;
+    assert!(audit.flush(PATIENCE).await);
+    for file in ["audit.db", "audit.db-wal"] {
+        let mode = fs::metadata(fresh.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file} names people");
+    }
+}
+
 #[test]
 fn limits_that_cannot_work_are_refused_with_the_number_to_write() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,8 +232,7 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_audit_full_and_no_end_is_lost() {
     let Some(disk) = SmallDisk::mount() else {
-        println!("skipped: mounting a small tmpfs needs root; the spool's own bound is tested without");
-        return;
+        return support::skipped("mounting a small tmpfs needs root");
     };
     let state = disk.0.path();
     let config = storeless(state);
@@ -238,8 +263,11 @@ async fn a_full_disk_is_audit_full_and_no_end_is_lost() {
         }
     };
     assert!(refusal.cause == Cause::AuditFull && refusal.detail.contains("disk"), "{refusal}");
-    assert_eq!((refused, audit.status().disk_ok), (1, false));
-    slot.end(end(Outcome::Completed));
+    assert!(refused > 0 && !audit.status().disk_ok);
+    // Larger than what a last page may have left.
+    let findings = vec![finding("OUT-001", None); 40];
+    let reply = Some(VerdictRecord { findings, ..VerdictRecord::default() });
+    slot.end(End { reply, ..end(Outcome::Completed) });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(audit.status().slots, 1, "the end waits for the disk");
 

@@ -87,9 +87,9 @@ async fn filters(config: &AuditConfig, blocked: ExchangeId, dropped: ExchangeId)
     let nobody = Filter { tenant: Some("acm".into()), ..Filter::default() };
     assert!(list(config, nobody).await.is_empty());
     let rule = Filter { rule: Some("INJ-001".into()), limit: Some(1), ..Filter::default() };
-    assert_eq!(ids(list(config, rule).await), [dropped.clone()]);
+    assert_eq!(ids(list(config, rule).await), vec![dropped.clone()]);
     let page = Filter { rule: Some("injection".into()), before: Some(dropped.parse().unwrap()), ..Filter::default() };
-    assert_eq!(ids(list(config, page).await), [blocked.clone()]);
+    assert_eq!(ids(list(config, page).await), vec![blocked.clone()]);
     let action = Filter { action: Some(Action::Block), tenant: Some("acme".into()), ..Filter::default() };
     assert_eq!(ids(list(config, action).await), [blocked]);
     let now = Timestamp::now();
@@ -211,7 +211,7 @@ async fn two_nodes_share_a_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_names_what_was_tampered_with() {
-    let cases: [(&str, u64, BreakKind); 7] = [
+    let cases: [(&str, u64, BreakKind); 9] = [
         ("UPDATE audit_event SET body = replace(body, 'acme', 'evil') WHERE seq = 3", 3, BreakKind::Changed),
         ("UPDATE audit_event SET hash = prev_hash WHERE seq = 4", 4, BreakKind::Changed),
         ("DELETE FROM audit_event WHERE seq = 5", 6, BreakKind::Missing),
@@ -228,6 +228,8 @@ async fn verify_names_what_was_tampered_with() {
             BreakKind::Reordered,
         ),
         ("UPDATE audit_event SET hash = 'nonsense' WHERE seq = 1", 1, BreakKind::Changed),
+        ("DELETE FROM audit_event WHERE seq > 9", 12, BreakKind::Missing),
+        ("DELETE FROM audit_event", 12, BreakKind::Missing),
     ];
     let folder = tempfile::tempdir().unwrap();
     let original = sqlite(folder.path());
@@ -240,6 +242,10 @@ async fn verify_names_what_was_tampered_with() {
         let copy = tempfile::tempdir().unwrap();
         for file in ["audit.db", "audit.db-wal"] {
             let _ = std::fs::copy(folder.path().join(file), copy.path().join(file));
+        }
+        std::fs::create_dir(copy.path().join("audit")).unwrap();
+        for file in ["audit/node", "audit/shipped"] {
+            std::fs::copy(folder.path().join(file), copy.path().join(file)).unwrap();
         }
         let config = sqlite(copy.path());
         let StoreConfig::Sqlite { path } = &config.store else { panic!() };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::query::StoredEvent;
-use super::record::Hash;
+use super::record::{Hash, Head};
 
 /// The first thing in a chain that does not hang together.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -69,12 +69,29 @@ impl Walk {
                 let last = self.last;
                 return fail(BreakKind::Changed, format!("record {seq} does not follow record {last} as it is now"));
             }
+        } else if seq == 1 && prev != Hash::ZERO {
+            return fail(BreakKind::Changed, "record 1 names a record before it".to_owned());
         } else {
             self.first = seq;
         }
         self.records += 1;
         self.last = seq;
         self.hash = hash;
+        Ok(())
+    }
+
+    /// Holds the end of the walk against a head known from elsewhere: the newest records could have been taken away whole.
+    pub(crate) fn reaches(&self, known: Head) -> Result<(), Break> {
+        let fail = |kind, detail| Err(Break { seq: known.seq, kind, detail });
+        if self.last < known.seq {
+            return fail(
+                BreakKind::Missing,
+                format!("records {} to {} were shipped by this machine and are missing", self.last + 1, known.seq),
+            );
+        }
+        if self.last == known.seq && self.hash != known.hash {
+            return fail(BreakKind::Changed, format!("record {} is not the one that this machine shipped", known.seq));
+        }
         Ok(())
     }
 }

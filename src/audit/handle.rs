@@ -268,8 +268,8 @@ fn check_limits(config: &AuditConfig) -> Result<(), AuditError> {
     if limits.audit_slots == 0 {
         return fail("limits.audit_slots is 0; no exchange could ever be recorded".into());
     }
-    if config.region.len() > NODE_BYTES {
-        return fail(format!("the region's name is longer than {NODE_BYTES} bytes"));
+    if config.region.len() > NODE_BYTES || config.region.chars().any(char::is_control) {
+        return fail(format!("the region's name must be at most {NODE_BYTES} bytes without control characters"));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::spool::spool_error;
 /// The name kept in `folder`, made when there is none. A changed configured name starts a new chain name with the same
 /// random part.
 pub(crate) fn name(folder: &Path, configured: Option<&str>) -> Result<String, AuditError> {
-    let configured = configured.unwrap_or("node");
+    let configured = configured.unwrap_or(DEFAULT);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if configured.is_empty() || configured.len() > NODE_BYTES - 1 - SUFFIX_DIGITS || !configured.chars().all(allowed) {
         return Err(AuditError::Limits(format!(
@@ -42,12 +42,20 @@ pub(crate) fn name(folder: &Path, configured: Option<&str>) -> Result<String, Au
     Ok(format!("{configured}-{suffix}"))
 }
 
+/// The name in `folder`, for readers; `None` when there is none yet.
+pub(crate) fn peek(folder: &Path, configured: Option<&str>) -> Option<String> {
+    let suffix = fs::read_to_string(folder.join("node")).ok()?;
+    Some(format!("{}-{}", configured.unwrap_or(DEFAULT), suffix.trim()))
+}
+
 fn random() -> Result<String, AuditError> {
     let mut bytes = [0u8; SUFFIX_DIGITS / 2];
     getrandom::fill(&mut bytes).map_err(|error| AuditError::Limits(format!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// The name of a node that was given none.
+const DEFAULT: &str = "node";
 const SUFFIX_DIGITS: usize = 8;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! stopped; takes no lock and writes nothing.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,9 @@ use super::chain::{Break, Walk};
 use super::error::AuditError;
 use super::event::{Begin, End, Event, Refused};
 use super::handle::AuditConfig;
-use super::record::{Hash, Record};
+use super::node;
+use super::record::{Hash, Head, Record};
+use super::spool::{CURSOR_FILE, read_head};
 use super::store::Store;
 use crate::base::ExchangeId;
 use crate::verdict::Action;
@@ -169,6 +172,8 @@ pub struct ChainReport {
 #[derive(Debug)]
 pub struct AuditReader {
     store: Store,
+    folder: PathBuf,
+    node: Option<String>,
 }
 
 impl AuditReader {
@@ -179,7 +184,7 @@ impl AuditReader {
     pub async fn open(config: &AuditConfig) -> Result<Self, AuditError> {
         let mut store = Store::new(&config.store)?;
         store.ready_to_read().await?;
-        Ok(Self { store })
+        Ok(Self { store, folder: config.folder(), node: config.node.clone() })
     }
 
     /// Exchanges, newest first.
@@ -222,19 +227,27 @@ impl AuditReader {
         Ok(Some(detail))
     }
 
-    /// Walks every chain in the store and computes each hash again.
+    /// Walks every chain in the store and computes each hash again. The chain of the machine whose state folder this is must
+    /// also reach as far as that machine has shipped.
     ///
     /// # Errors
     /// The store's.
     pub async fn verify(&mut self) -> Result<Vec<ChainReport>, AuditError> {
+        // Read before the walk, which then can only get further.
+        let local = node::peek(&self.folder, self.node.as_deref()).zip(read_head(&self.folder.join(CURSOR_FILE)));
+        let mut nodes = self.store.nodes().await?;
+        nodes.extend(
+            local.iter().map(|(node, _)| node.clone()).filter(|node| !nodes.contains(node)).collect::<Vec<_>>(),
+        );
         let mut reports = Vec::new();
-        for node in self.store.nodes().await? {
-            reports.push(self.walk(node).await?);
+        for node in nodes {
+            let known = local.as_ref().filter(|(local, _)| *local == node).map(|(_, head)| *head);
+            reports.push(self.walk(node, known).await?);
         }
         Ok(reports)
     }
 
-    async fn walk(&mut self, node: String) -> Result<ChainReport, AuditError> {
+    async fn walk(&mut self, node: String, known: Option<Head>) -> Result<ChainReport, AuditError> {
         let mut walk = Walk::default();
         let mut next = 0;
         let mut broken = None;
@@ -243,6 +256,9 @@ impl AuditReader {
             let Some(last) = page.last() else { break };
             next = last.seq.saturating_add(1);
             broken = page.iter().find_map(|stored| walk.step(stored).err());
+        }
+        if let (None, Some(known)) = (&broken, known) {
+            broken = walk.reaches(known).err();
         }
         Ok(ChainReport { node, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken })
     }

@@ -1,5 +1,7 @@
 //! Records as rows for review: what the stores insert, with one field for each column. Pure.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -147,6 +149,7 @@ impl Rows {
                 Event::System(_) => {}
             }
         }
+        rows.keep_first();
         rows
     }
 
@@ -165,6 +168,14 @@ impl Rows {
         days.sort_unstable();
         days.dedup();
         days
+    }
+
+    /// One statement may touch a row once only, and the first half to arrive counts.
+    fn keep_first(&mut self) {
+        let mut seen = HashSet::new();
+        self.begins.retain(|row| seen.insert(row.exchange_id));
+        seen.clear();
+        self.ends.retain(|row| seen.insert(row.exchange_id));
     }
 
     fn chain(&mut self, record: &Record) {

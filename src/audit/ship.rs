@@ -54,8 +54,10 @@ impl Shipper {
                 Ok(Step::Shipped) => failures = 0,
                 Ok(Step::Idle) => {
                     failures = 0;
-                    if written.changed().await.is_err() {
-                        return;
+                    // A store that dies while nothing is shipped shows in the status all the same.
+                    match tokio::time::timeout(PING, written.changed()).await {
+                        Ok(Ok(())) | Err(_) => {}
+                        Ok(Err(_)) => return,
                     }
                 }
                 Err(error) => {
@@ -71,7 +73,7 @@ impl Shipper {
     async fn step(&mut self) -> Result<Step, AuditError> {
         let (shipped, upto) = (*self.shared.shipped.borrow(), *self.shared.written.borrow());
         if shipped >= upto {
-            self.store.ready().await?;
+            self.store.ping().await?;
             self.shared.store(Ok(()));
             return self.close_left_open(shipped).await;
         }
@@ -178,6 +180,8 @@ fn backoff(failures: u32) -> Duration {
     full / 2 + full.mul_f64(f64::from(byte[0]) / 512.0)
 }
 
+/// How often an idle store is asked whether it is there.
+const PING: Duration = Duration::from_secs(10);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 

@@ -9,6 +9,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -212,7 +214,16 @@ fn open_segment(path: &Path) -> io::Result<File> {
 fn take_lock(folder: &Path) -> Result<File, AuditError> {
     let path = folder.join("lock");
     let mut file = open_segment(&path).map_err(spool_error("open", &path))?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 0..LOCK_TRIES {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        // A predecessor that is just stopping.
+        thread::sleep(LOCK_WAIT);
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => {
             // For the message that a second process gets; the lock itself is the kernel's and dies with us.
             let pid = format!("{}\n", std::process::id());
@@ -290,3 +301,7 @@ fn cut(folder: &Path, segment: &Segment, offset: u64, gone: &[u8], found: &mut F
     found.torn_bytes += gone.len() as u64;
     Ok(())
 }
+
+/// How often, and how far apart, the lock is tried.
+const LOCK_TRIES: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(50);

@@ -70,11 +70,12 @@ pub(crate) struct Writer {
     /// Records that the disk refused and nobody waits for.
     kept: VecDeque<Append>,
     synced: Instant,
+    probed: Instant,
 }
 
 impl Writer {
     pub(crate) fn new(spool: Spool, shared: Arc<Shared>, fsync: Fsync, open: HashSet<ExchangeId>) -> Self {
-        Self { spool, shared, fsync, open, kept: VecDeque::new(), synced: Instant::now() }
+        Self { spool, shared, fsync, open, kept: VecDeque::new(), synced: Instant::now(), probed: Instant::now() }
     }
 
     /// Works until told to stop or until every sender is gone.
@@ -86,9 +87,10 @@ impl Writer {
                         break Some(stop);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Err(RecvTimeoutError::Timeout) => self.retry(),
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
+            self.probe_if_due();
             self.sync_if_due();
         };
         self.retry();
@@ -99,6 +101,8 @@ impl Writer {
             );
         }
         self.sync();
+        // The lock goes with the spool, and only then is whoever waits told: the next process must find it free.
+        drop(self);
         drop(stop);
     }
 
@@ -141,9 +145,10 @@ impl Writer {
         None
     }
 
-    fn idle(&mut self) {
-        self.retry();
-        if self.shared.failing.load(Ordering::Acquire) {
+    /// A disk that refused counts as well again once it takes a whole record: the few bytes left in a last page are no room.
+    fn probe_if_due(&mut self) {
+        if self.shared.failing.load(Ordering::Acquire) && self.probed.elapsed() >= RETRY {
+            self.probed = Instant::now();
             let room = usize::try_from(self.shared.record_room()).unwrap_or(usize::MAX);
             self.shared.disk(self.spool.probe(room).map_err(|error| error.to_string()));
         }
@@ -172,12 +177,15 @@ impl Writer {
         let result = if taken.is_empty() { Ok(()) } else { self.spool.append(&frames, head) };
         if let Err(error) = result {
             self.shared.disk(Err(error.to_string()));
+            self.probed = Instant::now();
             self.reject(taken, &error);
             return false;
         }
         let synced = if self.fsync == Fsync::Always { self.spool.sync() } else { Ok(()) };
         let synced = synced.map_err(|error| format!("fsync: {error}"));
-        self.shared.disk(synced.clone());
+        if synced.is_err() {
+            self.shared.disk(synced.clone());
+        }
         self.settle(taken, head, &synced);
         true
     }

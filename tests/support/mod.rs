@@ -1,5 +1,5 @@
 //! What several test binaries share.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::print_stdout, dead_code, reason = "each test binary uses its part")]
 #![allow(
     missing_docs,
     missing_debug_implementations,
@@ -11,3 +11,8 @@
 
 pub mod audit;
 pub mod postgres;
+
+/// Says why a test cannot run here.
+pub fn skipped(why: &str) {
+    println!("skipped: {why}");
+}

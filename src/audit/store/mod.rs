@@ -66,6 +66,17 @@ impl Store {
         done
     }
 
+    /// Asks a connected store whether it is still there.
+    pub(crate) async fn ping(&mut self) -> Result<(), AuditError> {
+        self.ready().await?;
+        let done = match self {
+            Self::Postgres(store) => within(CONNECT, store.ping()).await,
+            Self::Sqlite(store) => within(CONNECT, store.ping()).await,
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
     /// Connects for reading: refuses a database without our schema, changes nothing.
     pub(crate) async fn ready_to_read(&mut self) -> Result<(), AuditError> {
         match self {

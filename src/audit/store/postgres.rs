@@ -13,7 +13,7 @@ use super::AppendError;
 use super::columns::{BEGIN, END, EVENT, FINDING, Target, VERDICT};
 use crate::audit::error::AuditError;
 use crate::audit::query::{Filter, StoredEvent};
-use crate::audit::rows::Rows;
+use crate::audit::rows::{self, Rows};
 use crate::base::{ExchangeId, Secret};
 
 /// A PostgreSQL store.
@@ -88,6 +88,11 @@ impl Postgres {
         Ok(())
     }
 
+    pub(super) async fn ping(&mut self) -> Result<(), AuditError> {
+        let done = self.connection()?.ping().await;
+        done.map_err(|error| self.error(&error))
+    }
+
     pub(super) async fn append(&mut self, rows: &Rows) -> Result<(), AppendError> {
         let Self { connection, days, .. } = self;
         let connection = connection.as_mut().ok_or(AppendError::Away(AuditError::Stopped))?;
@@ -123,7 +128,9 @@ impl Postgres {
             .bind(&filter.rule)
             .bind(filter.before.map(|before| before.to_string()))
             .bind(filter.limit())
-            .bind(filter.before.map(crate::audit::rows::exchange_day))
+            .bind(filter.before.map(rows::exchange_day))
+            // Skips older partitions; an id is made a moment before its exchange begins.
+            .bind(filter.since.map(|since| rows::day(since) - 1))
             .fetch_all(self.connection()?)
             .await;
         rows.map_err(|error| self.error(&error))
@@ -284,11 +291,11 @@ fn json<T: Serialize>(rows: &[T]) -> Result<String, AppendFailure> {
     serde_json::to_string(rows).map_err(|error| AppendFailure::Other(error.to_string()))
 }
 
-/// Data (22), integrity (23) and program-limit (54) errors are about the rows, but for a partition that somebody dropped;
+/// Cardinality (21), data (22), integrity (23) and program-limit (54) errors are about the rows, but for a partition that somebody dropped;
 /// everything else is about the store.
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code != "23514" && ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    code.is_some_and(|code| code != "23514" && ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
 
 fn migrator() -> Migrator {
@@ -317,6 +324,7 @@ const LIST: &str = "SELECT json_build_object('exchange_id', exchange_id, 'node',
     AND ($3::text IS NULL OR request_action = $3 OR reply_action = $3) AND ($4::text IS NULL OR tenant = $4) \
     AND ($5::text IS NULL OR EXISTS (SELECT 1 FROM finding f WHERE f.day = e.day AND f.exchange_id = e.exchange_id \
     AND f.judge_id = $5)) AND ($6::text IS NULL OR exchange_id < $6::text::uuid) AND ($8::int IS NULL OR day <= date '1970-01-01' + $8) \
+    AND ($9::int IS NULL OR day >= date '1970-01-01' + $9) \
     ORDER BY day DESC, exchange_id DESC LIMIT $7";
 
 /// The oldest server that will do, as `server_version_num`.

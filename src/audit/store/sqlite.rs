@@ -1,10 +1,12 @@
 //! SQLite: one file on the same machine, in WAL mode so that the command line can read while the appliance writes.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
@@ -13,6 +15,7 @@ use super::columns::{BEGIN, END, EVENT, FINDING, Target, VERDICT};
 use crate::audit::error::AuditError;
 use crate::audit::query::{Filter, StoredEvent};
 use crate::audit::rows::Rows;
+use crate::audit::spool::make_folder;
 use crate::base::ExchangeId;
 
 /// An SQLite store.
@@ -35,17 +38,28 @@ impl Sqlite {
         if self.connection.is_some() {
             return Ok(());
         }
-        if let Some(folder) = self.path.parent() {
-            crate::audit::spool::make_folder(folder)?;
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            make_folder(folder)?;
         }
+        // Made here and not by SQLite, for its mode: only the owner may read. SQLite's other files copy it.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|error| AuditError::StoreConfig(format!("SQLite {}: {error}", self.path.display())))?;
         let options = self
             .options()
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // A shipped segment is deleted after the commit, so the commit must outlive power loss.
             .synchronous(SqliteSynchronous::Full);
         let mut connection = options.connect().await.map_err(|error| self.error(&error))?;
         migrator().run_direct(None, &mut connection, false).await.map_err(|error| {
+            if let MigrateError::Execute(error) = &error
+                && primary_code(error) != Some(ERROR)
+            {
+                return self.error(error);
+            }
             AuditError::StoreConfig(format!(
                 "{}: the schema cannot be brought up to date: {error}; it may be of a newer Portcullis: run that \
                  version, or name another file",
@@ -73,6 +87,11 @@ impl Sqlite {
         })?;
         self.connection = Some(connection);
         Ok(())
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), AuditError> {
+        let done = self.connection()?.ping().await;
+        done.map_err(|error| self.error(&error))
     }
 
     pub(super) async fn append(&mut self, rows: &Rows) -> Result<(), AppendError> {
@@ -139,7 +158,14 @@ impl Sqlite {
     }
 
     fn error(&self, error: &sqlx::Error) -> AuditError {
-        AuditError::Store(format!("SQLite {}: {error}", self.path.display()))
+        let text = format!("SQLite {}: {error}", self.path.display());
+        match primary_code(error) {
+            Some(NOTADB) => AuditError::StoreConfig(format!("{text}; name another file, or move this one away")),
+            Some(READONLY | CANTOPEN) => AuditError::StoreConfig(format!(
+                "{text}; let the user that runs Portcullis own the file and its folder"
+            )),
+            _ => AuditError::Store(text),
+        }
     }
 }
 
@@ -192,9 +218,21 @@ fn json<T: Serialize>(rows: &[T]) -> Result<String, AppendFailure> {
 
 /// Constraint, mismatch or too-big errors are about the rows; everything else (busy, full, I/O) is about the store.
 fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
-    matches!(code.map(|code| code & 0xFF), Some(1 | 18 | 19 | 20))
+    matches!(primary_code(error), Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH))
 }
+
+/// SQLite's primary result code, <https://www.sqlite.org/rescode.html>.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse::<i32>().ok().map(|code| code & 0xFF)
+}
+
+const ERROR: i32 = 1;
+const READONLY: i32 = 8;
+const CANTOPEN: i32 = 14;
+const TOOBIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
+const NOTADB: i32 = 26;
 
 fn migrator() -> Migrator {
     Migrator::with_migrations(vec![Migration::new(
