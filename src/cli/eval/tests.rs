@@ -1,17 +1,15 @@
 //! `portcullis eval` on the tiny model.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code, also outside of test functions")]
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::support::data;
 use clap::Parser;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use portcullis::cli::eval::{EvalArgs, EvalError, run};
 use serde_json::{Value, json};
+
+use super::{EvalArgs, EvalError, run};
 
 #[derive(Parser)]
 struct Command {
@@ -20,7 +18,7 @@ struct Command {
 }
 
 fn eval(options: &[&str], files: &[PathBuf]) -> Result<String, EvalError> {
-    let model = data("guard");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/model/guard");
     let words =
         ["eval", "--model", model.to_str().unwrap(), "--threads", "1"].into_iter().chain(options.iter().copied());
     let files = files.iter().map(|file| file.to_str().unwrap());
