@@ -95,7 +95,7 @@ if ! "${pip[@]}" --version >/dev/null 2>&1; then
 fi
 
 echo "ONNX Runtime $version: downloading (about 24 MB) ..."
-if ! "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 311 \
+if ! PIP_REQUIRE_VIRTUALENV=0 "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 311 \
   --implementation cp --platform "$platform" --dest "$work/wheel" "onnxruntime==$version" >"$work/log" 2>&1; then
   tail -n 5 -- "$work/log" >&2
   if grep -qi 'no space left' "$work/log"; then

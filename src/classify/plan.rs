@@ -75,18 +75,25 @@ struct Cut<'a> {
     tokens: &'a [Token],
 }
 
-/// The pieces of each text that are worth tokenising: all of them, unless the texts are so long that most of the windows
-/// would be thrown away afterwards.
+/// The pieces of each text that are worth tokenising: all of them, unless the texts are so long or so many that most of the
+/// windows would be thrown away afterwards. Then a text is sampled from end to end, or left out.
 fn choose_pieces(texts: &[String], budget: Budget) -> Vec<Vec<Span>> {
-    let bytes = budget.windows.saturating_mul(stride(budget.shape)).saturating_mul(BYTES_PER_TOKEN);
-    let sizes: Vec<usize> = texts.iter().map(String::len).collect();
-    let grants = share(&sizes, bytes);
+    let window_bytes = stride(budget.shape).saturating_mul(BYTES_PER_TOKEN);
+    // At least so many windows each text takes.
+    let least: Vec<usize> = texts.iter().map(|text| text.len().div_ceil(window_bytes).max(1)).collect();
+    let grants = share(&least, budget.windows);
     let choose = |(text, grant): (&String, usize)| {
-        let all = pieces(text);
-        if grant >= text.len() {
-            return all;
+        let bytes = grant.saturating_mul(window_bytes);
+        if bytes >= text.len() {
+            return pieces(text, PIECE_BYTES);
         }
-        spread(all.len(), grant.div_ceil(PIECE_BYTES)).into_iter().filter_map(|index| all.get(index).copied()).collect()
+        if grant == 0 {
+            return Vec::new();
+        }
+        let size = (bytes / SAMPLES).clamp(SAMPLE_BYTES, PIECE_BYTES);
+        let all = pieces(text, size);
+        let count = bytes.div_ceil(size).max(SAMPLES);
+        spread(all.len(), count).into_iter().filter_map(|index| all.get(index).copied()).collect()
     };
     texts.iter().zip(grants).map(choose).collect()
 }
@@ -161,6 +168,12 @@ fn unknown_share(tokens: &[Token]) -> f32 {
 /// More than any language needs for one token (English: 4 to 5). Texts longer than this times their budget of tokens are
 /// mostly over the budget whatever they hold, so not all of their pieces are tokenised.
 const BYTES_PER_TOKEN: usize = 16;
+
+/// A sampled text is looked at in at least so many places.
+const SAMPLES: usize = 4;
+
+/// Smallest piece of a sampled text.
+const SAMPLE_BYTES: usize = 512;
 
 /// From here on pieces are tokenised in parallel.
 const PARALLEL_BYTES: usize = 32 * 1024;

@@ -2,6 +2,8 @@
 
 mod report;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

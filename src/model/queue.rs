@@ -95,6 +95,9 @@ impl Queue {
     }
 
     pub fn open(queue: &Arc<Self>, deadline: Instant, reply: Reply) -> Result<Job, Fault> {
+        if deadline <= Instant::now() {
+            return Err(late());
+        }
         let mut state = queue.lock();
         if state.closed {
             return Err(closing());
@@ -197,7 +200,7 @@ impl Queue {
                 continue;
             }
             drop(state);
-            self.answer(id, Err(Fault::ours(Cause::Timeout, "model: the deadline passed")));
+            self.answer(id, Err(late()));
             state = self.lock();
         }
     }
@@ -269,6 +272,171 @@ impl fmt::Debug for Queue {
     }
 }
 
+fn late() -> Fault {
+    Fault::ours(Cause::Timeout, "model: the deadline passed")
+}
+
 fn closing() -> Fault {
     Fault::ours(Cause::ModelMissing, "model: it is being put away")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    type Answer = Result<Vec<Logits>, Cause>;
+
+    fn open(queue: &Arc<Queue>) -> (Job, Receiver<Answer>) {
+        open_until(queue, Instant::now() + Duration::from_secs(3600)).unwrap()
+    }
+
+    fn open_until(queue: &Arc<Queue>, deadline: Instant) -> Result<(Job, Receiver<Answer>), Cause> {
+        let (sender, receiver) = channel();
+        let reply = Box::new(move |rows: Result<Vec<Logits>, Fault>| {
+            let _ = sender.send(rows.map_err(|fault| fault.cause));
+        });
+        Ok((Queue::open(queue, deadline, reply).map_err(|fault| fault.cause)?, receiver))
+    }
+
+    fn windows(name: i64, count: usize) -> Vec<Window> {
+        vec![vec![name]; count]
+    }
+
+    fn queue(limit: usize) -> Arc<Queue> {
+        Arc::new(Queue::new(limit))
+    }
+
+    #[test]
+    fn the_limit_is_taken_at_n_and_refused_at_n_plus_one() {
+        let queue = queue(5);
+        let (first, _answer) = open(&queue);
+        first.fill(windows(1, 3)).unwrap();
+        let (second, _answer) = open(&queue);
+        assert_eq!(second.fill(windows(2, 3)).unwrap_err().cause, Cause::Overload);
+        // All or nothing: the refused windows left nothing behind, and the job may still be answered otherwise.
+        assert_eq!(queue.waiting(), 4);
+        second.fill(windows(2, 2)).unwrap();
+        assert_eq!(queue.waiting(), 5);
+        assert_eq!(open_until(&queue, Instant::now() + Duration::from_secs(9)).unwrap_err(), Cause::Overload);
+    }
+
+    #[test]
+    fn jobs_take_turns() {
+        let queue = queue(100);
+        let (long, _answer) = open(&queue);
+        long.fill(windows(1, 4)).unwrap();
+        let (short, _answer) = open(&queue);
+        short.fill(windows(2, 1)).unwrap();
+        let (other, _answer) = open(&queue);
+        other.fill(windows(3, 2)).unwrap();
+        let order: Vec<i64> = (0..7).map(|_| queue.next().unwrap().window[0]).collect();
+        assert_eq!(order, [1, 2, 3, 1, 3, 1, 1]);
+        assert_eq!(queue.waiting(), 0);
+    }
+
+    #[test]
+    fn rows_come_back_in_the_order_of_the_windows() {
+        let queue = queue(100);
+        let (job, answer) = open(&queue);
+        job.fill(windows(1, 3)).unwrap();
+        let mut tasks: Vec<Task> = (0..3).map(|_| queue.next().unwrap()).collect();
+        tasks.reverse();
+        for task in &tasks {
+            assert!(answer.try_recv().is_err());
+            queue.finish(task, Ok([task.index as f32; CLASSES]));
+        }
+        assert_eq!(answer.try_recv().unwrap().unwrap(), [[0.0; CLASSES], [1.0; CLASSES], [2.0; CLASSES]]);
+        assert!(!job.is_open());
+    }
+
+    #[test]
+    fn one_failed_window_fails_its_job_and_frees_the_queue() {
+        let queue = queue(100);
+        let (job, answer) = open(&queue);
+        job.fill(windows(1, 3)).unwrap();
+        let (other, _answer) = open(&queue);
+        other.fill(windows(2, 1)).unwrap();
+        let task = queue.next().unwrap();
+        queue.finish(&task, Err(Fault::ours(Cause::Internal, "broken")));
+        assert_eq!(answer.try_recv().unwrap(), Err(Cause::Internal));
+        assert_eq!((queue.waiting(), queue.next().unwrap().window[0]), (1, 2));
+        // A straggler of the failed job changes nothing.
+        queue.finish(&task, Ok([0.0; CLASSES]));
+    }
+
+    #[test]
+    fn a_dropped_job_is_forgotten() {
+        let queue = queue(3);
+        let (job, answer) = open(&queue);
+        job.fill(windows(1, 3)).unwrap();
+        let task = queue.next().unwrap();
+        drop(job);
+        assert_eq!(queue.waiting(), 0);
+        queue.finish(&task, Ok([0.0; CLASSES]));
+        assert!(answer.recv().is_err(), "nobody is answered");
+        let (next, _answer) = open(&queue);
+        next.fill(windows(2, 3)).unwrap();
+        assert_eq!(queue.next().unwrap().window[0], 2);
+        // One that was never filled gives its place back too.
+        drop(open(&queue_of_one()).0);
+    }
+
+    fn queue_of_one() -> Arc<Queue> {
+        let queue = queue(1);
+        drop(open(&queue));
+        assert_eq!(queue.waiting(), 0);
+        queue
+    }
+
+    #[test]
+    fn a_job_without_windows_is_answered_at_once() {
+        let queue = queue(1);
+        let (job, answer) = open(&queue);
+        job.fill(Vec::new()).unwrap();
+        assert_eq!(answer.try_recv().unwrap().unwrap(), Vec::<Logits>::new());
+        assert_eq!(queue.waiting(), 0);
+    }
+
+    #[test]
+    fn a_deadline_answers_filled_unfilled_and_running_jobs() {
+        let queue = queue(100);
+        let soon = Instant::now() + Duration::from_millis(400);
+        let (_unfilled, first) = open_until(&queue, soon).unwrap();
+        let (filled, second) = open_until(&queue, soon).unwrap();
+        filled.fill(windows(1, 2)).unwrap();
+        let task = queue.next().unwrap();
+        let clock = Arc::clone(&queue);
+        let thread = std::thread::spawn(move || clock.keep_time());
+        assert_eq!(first.recv().unwrap(), Err(Cause::Timeout));
+        assert_eq!(second.recv().unwrap(), Err(Cause::Timeout));
+        assert_eq!(queue.waiting(), 0);
+        queue.finish(&task, Ok([0.0; CLASSES]));
+        filled.fill(windows(1, 2)).unwrap();
+        assert_eq!(queue.waiting(), 0, "an answered job takes no more windows");
+        // The clock sleeps without a deadline now; an earlier one than it knows of wakes it.
+        let (_late, third) = open_until(&queue, Instant::now() + Duration::from_secs(3600)).unwrap();
+        let (_early, fourth) = open_until(&queue, Instant::now() + Duration::from_millis(300)).unwrap();
+        assert_eq!(fourth.recv().unwrap(), Err(Cause::Timeout));
+        queue.close();
+        assert_eq!(third.recv().unwrap(), Err(Cause::ModelMissing));
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_refused() {
+        assert_eq!(open_until(&queue(1), Instant::now()).unwrap_err(), Cause::Timeout);
+    }
+
+    #[test]
+    fn a_closed_queue_answers_everybody_and_takes_nobody() {
+        let queue = queue(10);
+        let (job, answer) = open(&queue);
+        job.fill(windows(1, 1)).unwrap();
+        queue.close();
+        assert_eq!(answer.recv().unwrap(), Err(Cause::ModelMissing));
+        assert!(queue.next().is_none());
+        assert_eq!(open_until(&queue, Instant::now() + Duration::from_secs(9)).unwrap_err(), Cause::ModelMissing);
+    }
 }

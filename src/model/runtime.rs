@@ -69,7 +69,10 @@ pub fn find(configured: Option<&Path>) -> Result<PathBuf, ModelError> {
     if let Some(path) = std::env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()) {
         return named(Path::new(&path), LIBRARY_VARIABLE);
     }
-    let places = default_places();
+    search(&default_places())
+}
+
+fn search(places: &[PathBuf]) -> Result<PathBuf, ModelError> {
     if let Some(library) = places.iter().find_map(|place| newest_in(place)) {
         return named(&library, "the default place");
     }
@@ -94,12 +97,16 @@ fn default_places() -> Vec<PathBuf> {
     if let Some(folder) = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf)) {
         places.push(folder.clone());
         places.push(folder.join("../lib/portcullis"));
-        // In a checkout the executable is in target/<profile>/ or, for tests, in target/<profile>/deps/.
-        places.extend(folder.ancestors().skip(1).take(3).map(|above| above.join(".cache/onnxruntime")));
+        places.extend(checkout(&folder).map(|checkout| checkout.join(".cache/onnxruntime")));
     }
     places.extend(SYSTEM_PLACES.iter().map(PathBuf::from));
     places.push(PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH)));
     places
+}
+
+/// The checkout whose `target` folder the executable was built in.
+fn checkout(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.file_name().is_some_and(|name| name == "target"))?.parent()
 }
 
 /// `libonnxruntime.so`, `libonnxruntime.so.1.31.1` … in one folder; of several the last by name, which is the newest or
@@ -123,3 +130,39 @@ fn file_stem() -> String {
 const SYSTEM_PLACES: [&str; 4] = ["/usr/lib/portcullis", "/usr/local/lib", "/usr/lib", "/usr/lib64"];
 
 const HELP: &str = "Fetch it with scripts/fetch-onnxruntime.sh, or name a system library in PORTCULLIS_ONNXRUNTIME.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_library_of_a_folder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = file_stem();
+        for name in [format!("{stem}.1.24.0"), format!("{stem}.1.31.1"), format!("{stem}.backup"), "other.so.9".into()]
+        {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let providers = stem.replace("onnxruntime", "onnxruntime_providers_shared");
+        std::fs::write(folder.path().join(providers), "").unwrap();
+        assert_eq!(newest_in(folder.path()), Some(folder.path().join(format!("{stem}.1.31.1"))));
+        assert_eq!(newest_in(&folder.path().join("absent")), None);
+    }
+
+    #[test]
+    fn what_was_tried_is_named_when_nothing_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = [folder.path().to_path_buf(), folder.path().join("deeper")];
+        let error = search(&places).unwrap_err().to_string();
+        assert!(places.iter().all(|place| error.contains(&place.display().to_string())), "{error}");
+        assert!(error.contains("scripts/fetch-onnxruntime.sh") && error.contains(LIBRARY_VARIABLE), "{error}");
+    }
+
+    #[test]
+    fn only_the_checkout_that_built_the_executable_is_searched() {
+        let at = |path: &str| checkout(Path::new(path)).map(Path::to_path_buf);
+        assert_eq!(at("/src/portcullis/target/debug/deps"), Some("/src/portcullis".into()));
+        assert_eq!(at("/src/portcullis/target/x86_64-unknown-linux-gnu/release"), Some("/src/portcullis".into()));
+        assert_eq!(at("/usr/bin"), None);
+    }
+}
