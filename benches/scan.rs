@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench scan`. The shipped rules judge; texts are made here, the same in every run.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench without rules is of no use")]
+
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
