@@ -53,6 +53,15 @@ async fn a_database_that_comes_and_goes_gets_everything_once_and_in_order() {
         until("noticed", &audit, |audit| !audit.status().store_ok).await;
     }
 
+    // What waits in the spool can be shown before the database has it.
+    cluster.up();
+    let mut reader = AuditReader::open(&config).await.unwrap();
+    for id in &ids {
+        assert!(reader.show(*id).await.unwrap().unwrap().end.is_some(), "in the store or in the spool");
+    }
+    cluster.down();
+    ids.push(exchange(&audit).await);
+
     // Stopped and started while it is away.
     assert!(!audit.close(Duration::from_millis(50)).await);
     let audit = Audit::open(config.clone()).await.unwrap();
@@ -239,6 +248,7 @@ async fn an_exchange_open_in_the_store_alone_is_closed_at_the_next_start() {
     };
     assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok());
     assert_eq!(reader.show(id).await.unwrap().unwrap().end.unwrap().outcome, Outcome::Interrupted);
+    assert!(audit.flush(PATIENCE).await);
     assert_eq!(reader.list(&Default::default()).await.unwrap()[0].outcome.as_deref(), Some("interrupted"));
     assert!(audit.close(PATIENCE).await);
 }
