@@ -1,5 +1,15 @@
 //! Passages, and canonical text with a map back to the original bytes. Pure: no I/O, no async.
 
+pub mod canonical;
+mod confusables;
+mod decode;
+pub mod layers;
+pub mod map;
+pub mod model;
 pub mod passage;
 
+pub use canonical::{Canonical, canonical, fold_char};
+pub use layers::{Layer, Layers, layers, layers_of};
+pub use map::Map;
+pub use model::model_text;
 pub use passage::{Channel, ChannelKind, Direction, Passage, PathSegment, Role, Trust};
