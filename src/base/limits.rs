@@ -28,7 +28,7 @@ pub struct Limits {
     pub hold_bytes: usize,
     /// Separate channels (choice × text, reasoning, tool call …) in one streamed reply.
     pub channels: usize,
-    /// Nesting of JSON objects and arrays.
+    /// Nesting of JSON objects and arrays (256 at most, whatever is set here).
     pub json_depth: usize,
     /// Values in one JSON document.
     pub json_values: usize,
@@ -60,6 +60,10 @@ pub struct Limits {
     pub model_threads: usize,
     /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
+    /// HTTP/2 streams that a client may have open at once on one connection.
+    pub streams: usize,
+    /// HTTP/2 streams reset before they were answered that one connection may have pending; more ends it.
+    pub stream_resets: usize,
     /// Time a client has to send a request's head, in milliseconds.
     pub head_ms: u64,
     /// Time a client has to send a request's body, in milliseconds.
@@ -80,6 +84,11 @@ pub struct Limits {
     pub spool_bytes: u64,
     /// Audit slots reserved and not yet settled; more is the fault `audit_full`.
     pub audit_slots: usize,
+    /// Bytes of one audit record without the opted-in text; a larger one loses its least severe findings and says so.
+    /// Each slot holds room for two of them in the spool.
+    pub audit_record_bytes: usize,
+    /// Bytes of opted-in prompt or reply text in one audit record; more is cut, and the record says so.
+    pub audit_text_bytes: usize,
 }
 
 impl Default for Limits {
@@ -111,6 +120,8 @@ impl Default for Limits {
             model_nodes: 100_000,
             model_threads: 256,
             model_ms: 20_000,
+            streams: 128,
+            stream_resets: 32,
             head_ms: 10_000,
             body_ms: 60_000,
             idle_ms: 75_000,
@@ -121,6 +132,31 @@ impl Default for Limits {
             drain_ms: 30_000,
             spool_bytes: 1024 * 1024 * 1024,
             audit_slots: 4096,
+            audit_record_bytes: 64 * 1024,
+            audit_text_bytes: 1024 * 1024,
         }
     }
+}
+
+/// Limits of the rule language. They are part of the language, not of a site's configuration: a rule set that loads here
+/// loads everywhere.
+pub mod rules {
+    /// Bytes of one rule file.
+    pub const FILE_BYTES: usize = 1024 * 1024;
+    /// Rule files in one rule set.
+    pub const FILES: usize = 4096;
+    /// Bytes of one pattern as it is written.
+    pub const PATTERN_BYTES: usize = 8 * 1024;
+    /// Bytes of one compiled regex (its NFA).
+    pub const REGEX_BYTES: usize = 4 * 1024 * 1024;
+    /// Fewest bytes of a literal pattern; shorter ones match everywhere.
+    pub const LITERAL_BYTES_MIN: usize = 3;
+    /// Longest match, in bytes, of a pattern that judges a stream while it flows: so much may be held back.
+    pub const STREAM_MATCH_BYTES: usize = 16 * 1024;
+    /// Bytes of one example.
+    pub const EXAMPLE_BYTES: usize = 64 * 1024;
+    /// Examples of one kind (`match`, `pass`) that a rule must have.
+    pub const EXAMPLES_MIN: usize = 2;
+    /// Matches of one rule that are listed for one text; rules that redact list all.
+    pub const MATCHES: usize = 64;
 }

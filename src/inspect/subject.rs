@@ -20,6 +20,8 @@ pub enum OpaqueKind {
     ImageData,
     /// An image named by URL.
     ImageUrl,
+    /// Token log-probabilities: they carry the reply's text a second time, as numbers.
+    Logprobs,
     /// A tool that runs at the provider or elsewhere (web search, remote MCP …).
     RemoteTool,
     /// An earlier conversation kept at the provider.
@@ -28,12 +30,13 @@ pub enum OpaqueKind {
 
 impl OpaqueKind {
     /// All kinds, for configuration and metrics.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Audio,
         Self::FileData,
         Self::FileId,
         Self::ImageData,
         Self::ImageUrl,
+        Self::Logprobs,
         Self::RemoteTool,
         Self::StoredConversation,
     ];
@@ -46,6 +49,7 @@ impl OpaqueKind {
             Self::FileId => "file_id",
             Self::ImageData => "image_data",
             Self::ImageUrl => "image_url",
+            Self::Logprobs => "logprobs",
             Self::RemoteTool => "remote_tool",
             Self::StoredConversation => "stored_conversation",
         }
@@ -90,7 +94,7 @@ pub trait Encode: Subject {
 }
 
 /// One frame of a stream. Its passages that carry a channel are pieces of running text; the others are whole.
-pub trait Frame: Encode + Sized {
+pub trait Frame: Clone + Encode + Sized {
     /// Choices that end with this frame (their `finish_reason` is set).
     fn ends(&self) -> &[u64];
 
@@ -106,4 +110,7 @@ pub trait Frame: Encode + Sized {
 
     /// A new frame of the same stream that ends `choice` with the dialect's word for "stopped by a content filter".
     fn cut(&self, choice: u64) -> Self;
+
+    /// The frame that ends the whole stream.
+    fn last(&self) -> Self;
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::Limits;
@@ -16,7 +16,7 @@ pub const LABELS: [&str; 3] = ["benign", "injection", "extraction"];
 pub const MANIFEST: &str = "manifest.json";
 
 /// The manifest of one model, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Manifest {
     /// The model's name (letters, digits, `-`, `_`, `.`, `+`).
     pub name: String,
@@ -43,7 +43,7 @@ pub struct Manifest {
 }
 
 /// The shape of the windows that a long text is cut into.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WindowShape {
     /// Tokens of one window, the special ones at both ends included.

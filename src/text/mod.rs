@@ -2,11 +2,14 @@
 
 pub mod canonical;
 mod confusables;
+mod decode;
+pub mod layers;
 pub mod map;
 pub mod model;
 pub mod passage;
 
 pub use canonical::{Canonical, canonical, fold_char};
+pub use layers::{Layer, Layers, layers, layers_of};
 pub use map::Map;
 pub use model::model_text;
 pub use passage::{Channel, ChannelKind, Direction, Passage, PathSegment, Role, Trust};

@@ -1,0 +1,312 @@
+//! Inspects a streamed reply while it flows: hold and release.
+//!
+//! Every channel (choice × text, reasoning, refusal, tool call …) has a lane of its own whose scanner carries its state
+//! across frames. A frame leaves with the text that was released, not with the text that came in: no byte of a match leaves
+//! before its verdict. Tool arguments are held until the call is whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::base::{Cause, Fault, Span};
+use crate::inspect::cleared::Cleared;
+use crate::inspect::lane::Lane;
+use crate::inspect::snapshot::{BlockEnd, Snapshot};
+use crate::inspect::subject::{Edit, Frame};
+use crate::scan::StreamMatch;
+use crate::text::{Channel, ChannelKind, Direction, Passage};
+use crate::verdict::{Action, Finding, Source, Verdict, decide};
+
+/// Findings of one rule in one channel that are recorded; further ones act (they redact, they block) and are only counted.
+const RECORDED_PER_RULE: usize = 8;
+
+/// What to do after a frame.
+#[derive(Debug)]
+pub enum Step<F> {
+    /// Send these frames and go on. There may be none: everything is held.
+    Continue(Vec<Cleared<F>>),
+    /// The verdict is block: send these frames, which end the stream well-formed, and nothing more.
+    Cut(Vec<Cleared<F>>),
+}
+
+/// A streamed reply under inspection.
+#[derive(Debug)]
+pub struct ReplyStream<F> {
+    snapshot: Arc<Snapshot>,
+    lanes: Vec<Lane>,
+    /// Whole strings outside the channels (ids, model name …), by place: what was cleared last.
+    stable: BTreeMap<Box<str>, (usize, String)>,
+    findings: Vec<Finding>,
+    open: BTreeSet<u64>,
+    ended: BTreeSet<u64>,
+    template: Option<F>,
+    bytes: usize,
+    /// Findings that the last decision saw.
+    decided: usize,
+    /// The verdict is block, by decision or because a text that must be replaced has left or cannot be replaced.
+    must_block: bool,
+    last_seen: bool,
+}
+
+impl<F: Frame> ReplyStream<F> {
+    /// A stream that has not begun.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            snapshot,
+            lanes: Vec::new(),
+            stable: BTreeMap::new(),
+            findings: Vec::new(),
+            open: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            template: None,
+            bytes: 0,
+            decided: 0,
+            must_block: false,
+            last_seen: false,
+        }
+    }
+
+    /// Takes the provider's next frame.
+    ///
+    /// # Errors
+    /// When the provider breaks the dialect (text after a choice's end) or a limit is exceeded; the stream cannot go on.
+    pub fn frame(&mut self, frame: F) -> Result<Step<F>, Fault> {
+        let ends: Vec<u64> = frame.ends().to_vec();
+        let last = frame.is_last();
+        let mut edits = Vec::new();
+        let mut speaks = false;
+        for (index, passage) in frame.passages().iter().enumerate() {
+            self.count(passage.text.len())?;
+            let Some(channel) = &passage.channel else {
+                edits.extend(self.whole(index, passage)?);
+                continue;
+            };
+            let lane = self.lane(channel, passage)?;
+            let closing = last || channel.choice.is_some_and(|choice| ends.contains(&choice));
+            let mut released = self.push(lane, &passage.text)?;
+            if closing {
+                // The rest of the channel goes out in a frame of its own, before the one that ends the choice.
+                if let Some(lane) = self.lanes.get_mut(lane) {
+                    lane.carry.push_str(&std::mem::take(&mut released));
+                }
+            }
+            speaks |= !released.is_empty();
+            if released != passage.text {
+                edits.push(Edit { passage: index, span: Span::new(0, passage.text.len()), with: released });
+            }
+        }
+        if self.template.is_none() && !last {
+            self.template = Some(frame.clone());
+        }
+        let mut out = self.close(|lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice)));
+        for choice in ends {
+            self.open.remove(&choice);
+            self.ended.insert(choice);
+        }
+        if self.blocks() {
+            return Ok(Step::Cut(self.cut()));
+        }
+        self.last_seen |= last;
+        if speaks || last || !frame.is_only_channels() {
+            out.push(Cleared::mint(frame, edits));
+        }
+        Ok(Step::Continue(out))
+    }
+
+    /// The provider's stream is over without its last frame: judges and releases what is held.
+    pub fn finish(&mut self) -> Step<F> {
+        let out = self.close(|_| true);
+        if self.blocks() { Step::Cut(self.cut()) } else { Step::Continue(out) }
+    }
+
+    /// True when every choice that began has ended, so that the reply is whole.
+    pub fn is_whole(&self) -> bool {
+        self.last_seen || (self.open.is_empty() && !self.ended.is_empty())
+    }
+
+    /// Bytes of text seen so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The verdict over everything seen so far.
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = decide(self.findings.clone(), &self.snapshot.policy.score);
+        if self.must_block {
+            verdict.action = Action::Block;
+        }
+        verdict
+    }
+
+    /// The channels' texts as the provider sent them, by place: for a policy that records full text.
+    pub fn texts(&self) -> impl Iterator<Item = (String, &str)> {
+        self.lanes.iter().map(|lane| (lane.channel.to_string(), lane.text.as_str()))
+    }
+
+    /// Frames that end the stream here, in the dialect's own form. Nothing that is held leaves.
+    pub fn cut(&mut self) -> Vec<Cleared<F>> {
+        let mut out = Vec::new();
+        if let Some(template) = &self.template {
+            if self.open.is_empty() && self.ended.is_empty() {
+                self.open.insert(0);
+            }
+            out.extend(self.open.iter().map(|choice| Cleared::mint(template.cut(*choice), Vec::new())));
+            out.push(Cleared::mint(template.last(), Vec::new()));
+        }
+        out
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        let limit = self.snapshot.limits.stream_bytes;
+        if self.bytes > limit {
+            let detail = format!("the streamed reply holds over {limit} bytes of text (limits.stream_bytes)");
+            return Err(Fault { cause: Cause::Oversize, ..Fault::provider(detail) });
+        }
+        Ok(())
+    }
+
+    /// A whole string of a frame. Most repeat in every frame and were read before.
+    fn whole(&mut self, index: usize, passage: &Passage<'static>) -> Result<Vec<Edit>, Fault> {
+        let known = self.stable.len();
+        let entry = match self.stable.get(&passage.place) {
+            Some((_, text)) if *text == passage.text => return Ok(Vec::new()),
+            Some((number, _)) => *number,
+            None if known >= self.snapshot.limits.channels => return Err(too_many(self.snapshot.limits.channels)),
+            // Numbers of whole strings and of lanes must not meet: findings are summed by number.
+            None => usize::MAX - known,
+        };
+        let mut scratch = self.snapshot.scanner.scratch();
+        let read = self.snapshot.read(index, passage, Direction::Reply, &mut scratch);
+        drop(scratch);
+        let edits = crate::inspect::redact::edits(&read.findings);
+        if read.findings.is_empty() {
+            self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
+        }
+        for mut finding in read.findings {
+            finding.passage = entry;
+            self.must_block |= finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
+            self.record(finding);
+        }
+        Ok(edits)
+    }
+
+    /// The lane of a channel, made at its first piece.
+    fn lane(&mut self, channel: &Channel, passage: &Passage<'static>) -> Result<usize, Fault> {
+        if let Some(choice) = channel.choice {
+            if self.ended.contains(&choice) && !passage.text.is_empty() {
+                return Err(Fault::provider(format!("choice {choice} goes on after its finish_reason")));
+            }
+            if !self.ended.contains(&choice) {
+                self.open.insert(choice);
+            }
+        }
+        if let Some(known) = self.lanes.iter().position(|lane| lane.channel == *channel) {
+            return Ok(known);
+        }
+        if self.lanes.len() >= self.snapshot.limits.channels {
+            return Err(too_many(self.snapshot.limits.channels));
+        }
+        let hold = channel.kind == ChannelKind::ToolArguments || self.snapshot.block_end == BlockEnd::Hold;
+        let block_bytes = self.snapshot.limits.stream_bytes;
+        let scan = (!hold).then(|| self.snapshot.scanner.stream(passage.role, block_bytes));
+        self.lanes.push(Lane::new(channel.clone(), passage.role, scan));
+        Ok(self.lanes.len() - 1)
+    }
+
+    fn push(&mut self, index: usize, piece: &str) -> Result<String, Fault> {
+        let mut matches = Vec::new();
+        let hold_bytes = self.snapshot.limits.hold_bytes;
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(String::new()) };
+        lane.push(piece, hold_bytes, &mut self.snapshot.scanner.scratch(), &mut matches)?;
+        self.take(index, matches);
+        Ok(self.lanes.get_mut(index).map(Lane::release).unwrap_or_default())
+    }
+
+    /// Ends the lanes that `which` names and returns the frames that carry what they held.
+    fn close(&mut self, which: impl Fn(&Lane) -> bool) -> Vec<Cleared<F>> {
+        let mut out = Vec::new();
+        for index in 0..self.lanes.len() {
+            if self.lanes.get(index).is_none_or(|lane| lane.ended || !which(lane)) {
+                continue;
+            }
+            self.finish_lane(index);
+            let Some(lane) = self.lanes.get_mut(index) else { continue };
+            let mut rest = std::mem::take(&mut lane.carry);
+            rest.push_str(&lane.release());
+            let Some(carrier) = self.template.as_ref().map(|template| template.carrier(&lane.channel)) else {
+                continue;
+            };
+            let slot = carrier.passages().iter().position(|passage| passage.channel.as_ref() == Some(&lane.channel));
+            if let Some(slot) = slot.filter(|_| !rest.is_empty()) {
+                out.push(Cleared::mint(carrier, vec![Edit { passage: slot, span: Span::default(), with: rest }]));
+            }
+        }
+        out
+    }
+
+    /// Judges a lane to its end: open matches, then the whole text with its encodings undone.
+    fn finish_lane(&mut self, index: usize) {
+        let mut matches = Vec::new();
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        lane.finish(&mut self.snapshot.scanner.scratch(), &mut matches);
+        self.take(index, matches);
+        let Some(lane) = self.lanes.get(index) else { return };
+        let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
+        let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
+        for finding in read.findings {
+            let known = |earlier: &Finding| {
+                earlier.passage == index && earlier.source == finding.source && earlier.span.overlaps(finding.span)
+            };
+            if !self.findings.iter().any(known) {
+                self.act(index, finding);
+            }
+        }
+    }
+
+    fn take(&mut self, index: usize, matches: Vec<StreamMatch>) {
+        for found in matches {
+            let Some(lane) = self.lanes.get(index) else { return };
+            // Only the matched bytes are needed, so the passage is not built from the whole text.
+            let mut passage = Passage::new(lane.role, lane.channel.to_string(), "");
+            passage.text = lane.text.get(found.span.range()).unwrap_or_default().to_owned().into();
+            let within = Span::new(0, found.span.len());
+            let finding = self.snapshot.finding(index, &passage, Direction::Reply, within, found.rule, found.layer);
+            if let Some(finding) = finding {
+                self.act(index, Finding { span: found.span, ..finding });
+            }
+        }
+    }
+
+    /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
+    fn act(&mut self, index: usize, finding: Finding) {
+        if finding.action == Some(Action::Redact) {
+            let with = finding.mask.as_deref().unwrap_or("[redacted]");
+            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(finding.span, with));
+            self.must_block |= !in_time;
+        }
+        self.record(finding);
+    }
+
+    fn record(&mut self, finding: Finding) {
+        let same = |earlier: &&Finding| earlier.source == finding.source && earlier.passage == finding.passage;
+        let recorded = self.findings.iter().filter(same).count();
+        let novel = matches!(finding.source, Source::Model { .. }) || recorded < RECORDED_PER_RULE;
+        if novel && (recorded == 0 || self.findings.len() < self.snapshot.limits.findings) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// True when the findings so far demand a block. Decides anew only when something was found since.
+    fn blocks(&mut self) -> bool {
+        if self.decided != self.findings.len() {
+            self.decided = self.findings.len();
+            self.must_block |= self.verdict().action == Action::Block;
+        }
+        self.must_block
+    }
+}
+
+fn too_many(limit: usize) -> Fault {
+    let detail = format!("the streamed reply has over {limit} separate texts (limits.channels)");
+    Fault { cause: Cause::Oversize, ..Fault::provider(detail) }
+}

@@ -1,0 +1,386 @@
+//! From rules as written to rules that cannot be wrong; every problem is reported with what to write instead.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::Reporter;
+use super::node::Place;
+use super::pattern::{self, Problem, Reading};
+use super::set::{Example, Family, Pattern, Roles, Rule, Target};
+use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text, shown};
+use super::suggest;
+use super::validator::Validator;
+use crate::base::limits::rules as limits;
+use crate::text::Role;
+use crate::verdict::{Action, Severity};
+
+/// Where each id was first used.
+pub(super) type Seen = HashMap<String, (PathBuf, usize)>;
+
+/// Checks one file. A rule with a problem is reported and left out.
+pub(super) fn check(file: &FileSource, seen: &mut Seen, report: &mut Reporter<'_>) -> Vec<Rule> {
+    let family = file.family.as_ref().and_then(|family| family_of(family, report));
+    if file.rules.is_empty() && !report.has_errors() {
+        report.error("R005", (1, 1), "the file holds no rule", "add a rule under `rules:`, or delete the file");
+    }
+    file.rules.iter().filter_map(|source| rule(source, family, seen, report)).collect()
+}
+
+fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
+    let names = Family::ALL.map(Family::name);
+    let Some(family) = Family::ALL.into_iter().find(|family| family.name() == written.value) else {
+        let message = format!("there is no family `{}`", shown(&written.value));
+        report.error("R007", written.place, message, suggest::help(&written.value, &names));
+        return None;
+    };
+    let folder = report.file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    if folder != family.name() {
+        let message = format!("family {} in the folder `{folder}`", family.name());
+        let help = format!("move the file to a folder `{}`, or correct the family", family.name());
+        report.error("R010", written.place, message, help);
+    }
+    Some(family)
+}
+
+fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &mut Reporter<'_>) -> Option<Rule> {
+    let before = report.error_count();
+    let id = source.id.as_ref().and_then(|id| check_id(id, family, seen, report));
+    let title = source.title.as_ref().and_then(|title| not_empty(title, "title", report));
+    let severity = source.severity.as_ref().and_then(|text| choose(text, "severity", &SEVERITIES, report));
+    let tags = source.tags.as_ref().map(|tags| check_tags(source, tags, report));
+    let references = source.references.iter().filter_map(|text| reference(text, report)).collect();
+    let direction = source.direction.as_ref().and_then(|text| choose(text, "direction", &DIRECTIONS, report));
+    let roles = roles(source, report);
+    let action = source.action.as_ref().and_then(|text| choose(text, "action", &ACTIONS, report));
+    let target = source.on.as_ref().and_then(|text| choose(text, "on", &TARGETS, report)).unwrap_or(Target::Canonical);
+    let case = source.case.as_ref().and_then(|text| choose(text, "case", &CASES, report));
+    let case_sensitive = case.unwrap_or(target == Target::Raw);
+    let stream = source.stream.as_ref().and_then(|text| choose(text, "stream", &[("block_end", ())], report));
+    let validators = source.validators.iter().filter_map(|text| validator(text, report)).collect();
+    let mask = mask(source, action.flatten(), report);
+    if let (Some(stream), Some((_, false))) = (&source.stream, direction) {
+        let help = "leave `stream` out, or let the rule apply to replies";
+        report.error("R017", stream.place, "`stream` on a rule that never sees a reply", help);
+    }
+    let flows = direction.is_some_and(|(_, reply)| reply) && source.stream.is_none();
+    let reading = Reading { fold: target == Target::Canonical, case_sensitive };
+    let patterns = source.patterns.as_ref().map(|list| patterns(source, list, reading, flows, report));
+    if let (Some(capture), Some(patterns)) = (&source.capture, &patterns) {
+        check_capture(capture.value, capture.place, source, patterns, report);
+    }
+    let examples = source.examples.as_ref().map(|examples| check_examples(examples, report));
+    let (on_request, on_reply) = direction?;
+    let rule = Rule {
+        id: id?,
+        title: title?,
+        description: source.description.as_ref().map_or(String::new(), |text| text.value.trim().to_owned()),
+        family: family?,
+        severity: severity?,
+        tags: tags?,
+        references,
+        on_request,
+        on_reply,
+        roles,
+        target,
+        case_sensitive,
+        patterns: patterns?,
+        validators,
+        capture: source.capture.as_ref().map_or(0, |capture| capture.value),
+        action: action?,
+        mask,
+        sensitive: source.sensitive,
+        block_end: stream.is_some(),
+        examples: examples?,
+        file: report.file.to_owned(),
+        line: u64::try_from(source.id.as_ref().map_or(source.place.0, |id| id.place.0)).unwrap_or(0),
+    };
+    (report.error_count() == before).then_some(rule)
+}
+
+const SEVERITIES: [(&str, Severity); 5] = [
+    ("info", Severity::Info),
+    ("low", Severity::Low),
+    ("medium", Severity::Medium),
+    ("high", Severity::High),
+    ("critical", Severity::Critical),
+];
+
+/// On requests, on replies.
+const DIRECTIONS: [(&str, (bool, bool)); 3] =
+    [("request", (true, false)), ("reply", (false, true)), ("both", (true, true))];
+
+const ACTIONS: [(&str, Option<Action>); 4] =
+    [("score", None), ("flag", Some(Action::Flag)), ("redact", Some(Action::Redact)), ("block", Some(Action::Block))];
+
+const TARGETS: [(&str, Target); 2] = [("canonical", Target::Canonical), ("raw", Target::Raw)];
+
+/// True: sensitive.
+const CASES: [(&str, bool); 2] = [("insensitive", false), ("sensitive", true)];
+
+fn choose<T: Copy>(written: &Text, key: &str, known: &[(&str, T)], report: &mut Reporter<'_>) -> Option<T> {
+    let found = known.iter().find(|(name, _)| *name == written.value).map(|(_, value)| *value);
+    if found.is_none() {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let message = format!("{key} cannot be `{}`", shown(&written.value));
+        report.error("R007", written.place, message, suggest::help(&written.value, &names));
+    }
+    found
+}
+
+fn not_empty(written: &Text, key: &str, report: &mut Reporter<'_>) -> Option<String> {
+    let text = written.value.trim();
+    if text.is_empty() {
+        report.error("R005", written.place, format!("the {key} is empty"), format!("write a {key}"));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn check_id(id: &Text, family: Option<Family>, seen: &mut Seen, report: &mut Reporter<'_>) -> Option<String> {
+    let prefixes = Family::ALL.map(Family::prefix);
+    let (prefix, number) = id.value.split_once('-').unwrap_or((&id.value, ""));
+    let digits = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !prefixes.contains(&prefix) || !digits {
+        let example = family.map_or("INJ", Family::prefix);
+        let message = format!("`{}` is not a rule id", shown(&id.value));
+        let help = format!("write the family's prefix, a hyphen and three digits: `{example}-001`");
+        report.error("R008", id.place, message, help);
+        return None;
+    }
+    if let Some(family) = family.filter(|family| family.prefix() != prefix) {
+        let message = format!("the id `{}` does not belong to the family {}", id.value, family.name());
+        report.error("R010", id.place, message, format!("ids of this family begin with `{}-`", family.prefix()));
+    }
+    if let Some((file, line)) = seen.get(&id.value) {
+        let message = format!("the id `{}` is used already, in {}:{line}", id.value, file.display());
+        report.error("R009", id.place, message, "give this rule a new number; ids are never reused");
+        return None;
+    }
+    seen.insert(id.value.clone(), (report.file.to_owned(), id.place.0));
+    Some(id.value.clone())
+}
+
+fn check_tags(source: &RuleSource, tags: &[Text], report: &mut Reporter<'_>) -> Vec<String> {
+    let mut known = false;
+    for tag in tags {
+        let (scheme, value) = tag.value.split_once(':').unwrap_or((&tag.value, ""));
+        let form = match scheme {
+            "owasp" => is_owasp(value),
+            "atlas" => value.strip_prefix("AML.").is_some_and(|rest| rest.len() >= 5 && is_plain(rest)),
+            "cwe" => value.strip_prefix("CWE-").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())),
+            _ => false,
+        };
+        known |= scheme == "owasp" || scheme == "atlas";
+        if !form {
+            let message = format!("`{}` is not a tag", shown(&tag.value));
+            let help = "write `owasp:LLM01:2025`, `atlas:AML.T0051.000` or `cwe:CWE-77`";
+            report.error("R012", tag.place, message, help);
+        }
+    }
+    if !known {
+        let place = tags.first().map_or(source.place, |tag| tag.place);
+        let help =
+            "add the entry of the OWASP LLM Top 10 (`owasp:LLM01:2025`) or of MITRE ATLAS that the rule is about";
+        report.error("R012", place, "a rule needs an owasp: or atlas: tag", help);
+    }
+    tags.iter().map(|tag| tag.value.clone()).collect()
+}
+
+/// `LLM01:2025` and its like.
+fn is_owasp(value: &str) -> bool {
+    let Some((item, year)) = value.split_once(':') else { return false };
+    let number = item.strip_prefix("LLM").filter(|number| number.len() == 2).and_then(|number| number.parse().ok());
+    number.is_some_and(|number: u8| (1..=10).contains(&number)) && year.len() == 4 && year.parse::<u16>().is_ok()
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+}
+
+fn reference(text: &Text, report: &mut Reporter<'_>) -> Option<String> {
+    if !text.value.starts_with("https://") {
+        let message = format!("`{}` is not a reference", shown(&text.value));
+        report.error("R007", text.place, message, "write an address that begins with https://");
+        return None;
+    }
+    Some(text.value.clone())
+}
+
+fn roles(source: &RuleSource, report: &mut Reporter<'_>) -> Roles {
+    let Some(written) = &source.roles else { return Roles::all() };
+    if written.is_empty() {
+        let place = source.direction.as_ref().map_or(source.place, |direction| direction.place);
+        report.error("R005", place, "the list of roles is empty", "name a role, or leave `roles` out for all");
+    }
+    written.iter().filter_map(|text| role(text, report)).collect()
+}
+
+fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
+    choose(text, "a role", &Roles::EVERY.map(|role| (role.name(), role)), report)
+}
+
+fn validator(text: &Text, report: &mut Reporter<'_>) -> Option<Validator> {
+    choose(text, "a validator", &Validator::ALL.map(|validator| (validator.name(), validator)), report)
+}
+
+fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
+    let redacts = action == Some(Action::Redact);
+    match &source.mask {
+        None if redacts => {
+            let place = source.action.as_ref().map_or(source.place, |action| action.place);
+            let help = "add what stands in its place: `mask: '[card number]'`";
+            report.error("R019", place, "a rule that redacts needs a mask", help);
+            None
+        }
+        Some(mask) if !redacts && source.action.is_some() => {
+            report.error(
+                "R019",
+                mask.place,
+                "a mask on a rule that does not redact",
+                "leave it out, or write `action: redact`",
+            );
+            None
+        }
+        Some(mask) if mask.value.trim().is_empty() => {
+            report.error(
+                "R019",
+                mask.place,
+                "the mask is empty",
+                "a reader must see that something was taken out: `'[secret]'`",
+            );
+            None
+        }
+        mask => mask.as_ref().map(|mask| mask.value.clone()),
+    }
+}
+
+fn patterns(
+    source: &RuleSource,
+    written: &[PatternSource],
+    reading: Reading,
+    flows: bool,
+    report: &mut Reporter<'_>,
+) -> Vec<Pattern> {
+    if written.is_empty() && source.patterns.is_some() {
+        report.error(
+            "R013",
+            source.place,
+            "the rule has no pattern",
+            "add `- literal: …` or `- regex: '…'` under `patterns:`",
+        );
+    }
+    written.iter().filter_map(|pattern| one_pattern(pattern, reading, flows, report)).collect()
+}
+
+fn one_pattern(source: &PatternSource, reading: Reading, flows: bool, report: &mut Reporter<'_>) -> Option<Pattern> {
+    let Text { place, value: written } = &source.text;
+    let place = *place;
+    if written.is_empty() {
+        report.error("R013", place, "the pattern is empty", "write what to look for");
+        return None;
+    }
+    if written.len() > limits::PATTERN_BYTES {
+        let message = format!("the pattern has {} bytes, {} are allowed", written.len(), limits::PATTERN_BYTES);
+        report.error("R015", place, message, "split it into several patterns");
+        return None;
+    }
+    let compiled = match source.is_regex {
+        true => pattern::regex(written, reading),
+        false => pattern::literal(written, source.word, reading),
+    };
+    let pattern = compiled.map_err(|problem| say(&problem, place, report)).ok()?;
+    if flows && pattern.length_max.is_none() {
+        let help = r"bound every repeat (`\s{1,3}`, `[a-z]{1,64}`), or write `stream: block_end`: then the rule judges only whole blocks";
+        report.error("R017", place, "a regex of unbounded length cannot hold back a stream", help);
+        return None;
+    }
+    if let Some(length) = pattern.length_max.filter(|length| flows && *length > limits::STREAM_MATCH_BYTES) {
+        let message =
+            format!("a match may have {length} bytes, in a stream {} are allowed", limits::STREAM_MATCH_BYTES);
+        report.error("R017", place, message, "make the repeats smaller, or write `stream: block_end`");
+        return None;
+    }
+    let shortest = pattern.required.as_ref().map_or(0, |required| required.shortest());
+    if shortest < limits::LITERAL_BYTES_MIN {
+        let message = format!("no text of {} bytes is in every match: this regex is slow", limits::LITERAL_BYTES_MIN);
+        let help = "add a fixed part if there is one; else accept that every text is searched for it";
+        report.warning("W001", place, message, help);
+    }
+    Some(pattern)
+}
+
+fn say(problem: &Problem, place: Place, report: &mut Reporter<'_>) {
+    match problem {
+        Problem::Syntax { message, before } => {
+            let place = report.inside(place, *before);
+            let help = "the syntax is that of docs.rs/regex: no look-around, no back-references; `\\` before a special character";
+            report.error("R014", place, format!("the regex is wrong at its character {}: {message}", before + 1), help);
+        }
+        Problem::TooBig => {
+            let message = format!("compiled, the regex has more than {} bytes", limits::REGEX_BYTES);
+            let help = r"make the repeats smaller, or use ASCII classes: `[a-z]`, `[0-9]`, `(?-u:\w)`";
+            report.error("R015", place, message, help);
+        }
+        Problem::TooShort { bytes } => {
+            let message =
+                format!("the literal has {bytes} bytes as it is searched, it needs {}", limits::LITERAL_BYTES_MIN);
+            report.error("R016", place, message, "make it longer, or write a regex with its surroundings");
+        }
+        Problem::MatchesNothing => {
+            let help = "make a part of it necessary: `+` or `{1,9}` in the place of `*` or `?`";
+            report.error("R018", place, "the regex matches the empty text, so it matches everywhere", help);
+        }
+    }
+}
+
+fn check_capture(capture: usize, place: Place, source: &RuleSource, patterns: &[Pattern], report: &mut Reporter<'_>) {
+    for pattern in patterns {
+        let groups = pattern.hir.properties().explicit_captures_len();
+        if groups < capture {
+            let message = format!("no group {capture} in `{}`, which has {groups}", shown(&pattern.written));
+            let help = "number the groups by their opening brackets, from 1; `(?:…)` does not count; every pattern needs the group";
+            let at = source.patterns.iter().flatten().find(|written| written.text.value == pattern.written);
+            report.error("R021", at.map_or(place, |written| written.text.place), message, help);
+        }
+    }
+}
+
+fn check_examples(source: &ExamplesSource, report: &mut Reporter<'_>) -> Vec<Example> {
+    for (key, list) in [("match", &source.matching), ("pass", &source.passing)] {
+        if list.len() < limits::EXAMPLES_MIN {
+            let message = format!("{} example(s) under `{key}`, {} are needed", list.len(), limits::EXAMPLES_MIN);
+            let help = match key {
+                "match" => "add texts that this rule must find",
+                _ => "add near misses: texts that look alike and must pass",
+            };
+            report.error("R020", source.place, message, help);
+        }
+    }
+    let matching = source.matching.iter().map(|example| (example, true));
+    let passing = source.passing.iter().map(|example| (example, false));
+    matching.chain(passing).filter_map(|(source, is_match)| example(source, is_match, report)).collect()
+}
+
+fn example(source: &ExampleSource, is_match: bool, report: &mut Reporter<'_>) -> Option<Example> {
+    let Text { place, value: text } = &source.text;
+    if text.is_empty() || text.len() > limits::EXAMPLE_BYTES {
+        let message = format!("the example has {} bytes", text.len());
+        report.error("R020", *place, message, format!("write a text of 1 to {} bytes", limits::EXAMPLE_BYTES));
+        return None;
+    }
+    if let Some(found) = &source.found {
+        if !is_match {
+            report.error("R020", found.place, "`found` on an example that must pass", "leave it out");
+        } else if !text.contains(&found.value) {
+            let message = format!("`{}` is not in the example's text", shown(&found.value));
+            report.error("R020", found.place, message, "copy the part that the rule must find, exactly as it stands");
+        }
+    }
+    Some(Example {
+        text: text.clone(),
+        role: source.role.as_ref().and_then(|text| role(text, report)),
+        is_match,
+        found: source.found.as_ref().map(|found| found.value.clone()),
+        line: u64::try_from(place.0).unwrap_or(0),
+    })
+}

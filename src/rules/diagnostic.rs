@@ -1,0 +1,168 @@
+//! Diagnostics for people: what is wrong in a rule file, where, and what to write. All of them, not the first.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One problem in one place.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// Stable number of this kind of problem, for example `R003`.
+    pub code: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column from 1, the column in characters; `None`: the whole file.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+    /// The line it stands in, for the caret.
+    pub line_text: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.code, self.message)?;
+        let Some((line, column)) = self.place else {
+            writeln!(f, "  --> {}", self.file.display())?;
+            return writeln!(f, "  help: {}", self.help);
+        };
+        writeln!(f, "  --> {}:{line}:{column}", self.file.display())?;
+        if let Some(text) = &self.line_text {
+            let number = line.to_string();
+            let (shown, caret) = clip(text, column);
+            writeln!(f, "{number:>5} | {shown}")?;
+            writeln!(f, "      | {:caret$}^", "")?;
+        }
+        writeln!(f, "  help: {}", self.help)
+    }
+}
+
+/// Cuts a long line around the column so that the caret stays in sight. Control characters become spaces: a rule file
+/// must not be able to drive the terminal of whoever reads the report.
+fn clip(text: &str, column: usize) -> (String, usize) {
+    const AROUND: usize = 100;
+    let caret = column.saturating_sub(1);
+    let from = if caret > AROUND { caret - AROUND / 2 } else { 0 };
+    let shown = text.chars().skip(from).take(AROUND + AROUND / 2).map(|c| if c.is_control() { ' ' } else { c });
+    (shown.collect(), caret - from)
+}
+
+/// All problems of a load. Not empty when it comes as an error.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    /// Problems that keep the rules from loading.
+    pub errors: Vec<Diagnostic>,
+    /// What is allowed and yet not good.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            writeln!(f, "error {error}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning {warning}")?;
+        }
+        match (self.errors.len(), self.warnings.len()) {
+            (0, 0) => writeln!(f, "no problems"),
+            (errors, 0) => writeln!(f, "{errors} error(s)"),
+            (errors, warnings) => writeln!(f, "{errors} error(s), {warnings} warning(s)"),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Collects the problems of one file.
+#[derive(Debug)]
+pub(super) struct Reporter<'a> {
+    pub(super) file: &'a Path,
+    content: &'a str,
+    errors_before: usize,
+    warnings_before: usize,
+    out: &'a mut Diagnostics,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(file: &'a Path, content: &'a str, out: &'a mut Diagnostics) -> Self {
+        let (errors_before, warnings_before) = (out.errors.len(), out.warnings.len());
+        Self { file, content, errors_before, warnings_before, out }
+    }
+
+    /// True when this file has a problem.
+    pub(super) fn has_errors(&self) -> bool {
+        self.out.errors.len() > self.errors_before
+    }
+
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        place: impl Into<Option<(usize, usize)>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let diagnostic = self.diagnostic(code, place.into(), message.into(), help.into());
+        self.out.errors.push(diagnostic);
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        code: &'static str,
+        place: impl Into<Option<(usize, usize)>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let diagnostic = self.diagnostic(code, place.into(), message.into(), help.into());
+        self.out.warnings.push(diagnostic);
+    }
+
+    /// Errors so far, of this and all earlier files.
+    pub(super) fn error_count(&self) -> usize {
+        self.out.errors.len()
+    }
+
+    /// The place of a character inside a scalar that begins at `place`: an opening quote and doubled quotes are stepped
+    /// over. A text that goes over several lines keeps its own place.
+    pub(super) fn inside(&self, place: (usize, usize), before: usize) -> (usize, usize) {
+        let Some(line) = self.content.lines().nth(place.0.saturating_sub(1)) else { return place };
+        let mut rest = line.chars().skip(place.1.saturating_sub(1)).peekable();
+        let quote = rest.next_if(|c| matches!(c, '\'' | '"'));
+        let mut column = place.1 + usize::from(quote.is_some());
+        for _ in 0..before {
+            match rest.next() {
+                None => return place,
+                Some(c) if Some(c) == quote.filter(|quote| *quote == '\'') && rest.next_if_eq(&c).is_some() => {
+                    column += 2
+                }
+                Some('\\') if quote == Some('"') && rest.next().is_some() => column += 2,
+                Some(_) => column += 1,
+            }
+        }
+        (place.0, column)
+    }
+
+    /// Puts this file's problems into the order of their places.
+    pub(super) fn sort(&mut self) {
+        for (list, before) in
+            [(&mut self.out.errors, self.errors_before), (&mut self.out.warnings, self.warnings_before)]
+        {
+            if let Some(mine) = list.get_mut(before..) {
+                mine.sort_by_key(|problem| problem.place);
+            }
+        }
+    }
+
+    fn diagnostic(
+        &self,
+        code: &'static str,
+        place: Option<(usize, usize)>,
+        message: String,
+        help: String,
+    ) -> Diagnostic {
+        let place = place.filter(|(line, _)| *line > 0);
+        let line_text = place.and_then(|(line, _)| self.content.lines().nth(line - 1)).map(str::to_owned);
+        Diagnostic { code, file: self.file.to_owned(), place, message, help, line_text }
+    }
+}

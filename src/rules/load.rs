@@ -1,0 +1,128 @@
+//! Reads rule files: folders recursively, in order of name, and overlay folders after them.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::check::{self, Seen};
+use super::diagnostic::{Diagnostics, Reporter};
+use super::node;
+use super::set::{Rule, RuleSet};
+use super::source;
+use crate::base::limits::rules as limits;
+
+/// A loaded rule set, and what is allowed in it and yet not good.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rules.
+    pub set: RuleSet,
+    /// Warnings only.
+    pub warnings: Diagnostics,
+}
+
+/// Loads every `*.yaml` file below the folders. A later folder adds rules to the earlier ones; an id stays unique over all.
+///
+/// # Errors
+/// Every problem of every file, with the warnings.
+pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let mut sources = Vec::new();
+    for folder in folders {
+        let mut files = Vec::new();
+        if let Err(error) = list(folder, &mut files) {
+            let help = "the setting must name a folder that can be read";
+            Reporter::new(folder, "", &mut problems).error(
+                "R001",
+                None,
+                format!("cannot read the folder: {error}"),
+                help,
+            );
+        }
+        files.sort();
+        for file in files {
+            match read(&file) {
+                Ok(content) => sources.push((file, content)),
+                Err(error) => {
+                    let help = format!("a rule file is UTF-8 text of at most {} bytes", limits::FILE_BYTES);
+                    Reporter::new(&file, "", &mut problems).error(
+                        "R001",
+                        None,
+                        format!("cannot read it: {error}"),
+                        help,
+                    );
+                }
+            }
+        }
+    }
+    build(&sources, problems)
+}
+
+/// Loads rules from texts: name (`family/topic.yaml`) and content.
+///
+/// # Errors
+/// Every problem of every text, with the warnings.
+pub fn from_sources(mut sources: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
+    sources.sort();
+    build(&sources, Diagnostics::default())
+}
+
+fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loaded, Diagnostics> {
+    let mut seen = Seen::new();
+    let mut rules: Vec<Rule> = Vec::new();
+    for (file, content) in sources {
+        let mut report = Reporter::new(file, content, &mut problems);
+        let node = match node::parse(content) {
+            Ok(node) => node,
+            Err((place, message)) => {
+                report.error(
+                    "R002",
+                    place,
+                    format!("not YAML: {message}"),
+                    "texts with `: `, `#`, `'` or `\\` go in single quotes",
+                );
+                continue;
+            }
+        };
+        if let Some(source) = source::read(&node, &mut report) {
+            rules.extend(check::check(&source, &mut seen, &mut report));
+        }
+        report.sort();
+    }
+    if sources.len() > limits::FILES {
+        let place = sources.last().map(|(file, _)| file.as_path()).unwrap_or(Path::new("rules"));
+        let message = format!("{} rule files, {} are allowed", sources.len(), limits::FILES);
+        Reporter::new(place, "", &mut problems).error("R022", None, message, "put more rules into one file");
+    }
+    if rules.is_empty() && problems.errors.is_empty() {
+        let help = "name a folder that holds `<family>/<topic>.yaml` files";
+        Reporter::new(Path::new("rules"), "", &mut problems).error("R022", None, "no rule was found", help);
+    }
+    if problems.errors.is_empty() {
+        return Ok(Loaded { set: RuleSet::new(rules, sources), warnings: problems });
+    }
+    Err(problems)
+}
+
+/// Collects the rule files below a folder. Links to folders are not followed: they may lead in a circle.
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            list(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut content = String::new();
+    let bound = u64::try_from(limits::FILE_BYTES).unwrap_or(u64::MAX);
+    File::open(file)?.take(bound + 1).read_to_string(&mut content)?;
+    if content.len() > limits::FILE_BYTES {
+        return Err(io::Error::other(format!("it has more than {} bytes", limits::FILE_BYTES)));
+    }
+    Ok(content)
+}

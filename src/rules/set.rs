@@ -1,0 +1,338 @@
+//! The checked rule set: immutable, shared, with a version.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use regex_syntax::hir::Hir;
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::required::Required;
+use super::validator::Validator;
+use crate::text::{Direction, Role};
+use crate::verdict::{Action, Severity};
+
+/// Points to a rule of the rule set that the scanner was built from. Ids are for people, indices for speed.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RuleIndex(pub(crate) u32);
+
+impl RuleIndex {
+    pub(crate) fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All rules of one policy: immutable, shared through an `Arc`.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    rules: Box<[Rule]>,
+    version: String,
+}
+
+impl RuleSet {
+    /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
+    /// counts, so that the same rules have the same version wherever they are installed.
+    pub(super) fn new(rules: Vec<Rule>, sources: &[(PathBuf, String)]) -> Self {
+        let mut hash = Sha256::new();
+        for (path, content) in sources {
+            let family = path.parent().and_then(Path::file_name).unwrap_or_default();
+            let topic = path.file_name().unwrap_or_default();
+            // Lengths in front keep two different lists of files from hashing alike.
+            for part in [family.to_string_lossy().as_bytes(), topic.to_string_lossy().as_bytes(), content.as_bytes()] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        let mut version = String::with_capacity(64);
+        for byte in hash.finalize() {
+            let _ = write!(version, "{byte:02x}");
+        }
+        Self { rules: rules.into(), version }
+    }
+
+    /// The rule at an index; `None` for an index of another, larger rule set.
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        self.rules.get(index.get())
+    }
+
+    /// Looks a rule up by its id, for example `INJ-001`.
+    pub fn by_id(&self, id: &str) -> Option<(RuleIndex, &Rule)> {
+        self.iter().find(|(_, rule)| rule.id == id)
+    }
+
+    /// All rules with their indices, in order of file and place.
+    pub fn iter(&self) -> impl Iterator<Item = (RuleIndex, &Rule)> {
+        self.rules.iter().enumerate().map(|(index, rule)| (RuleIndex(u32::try_from(index).unwrap_or(u32::MAX)), rule))
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// True for a set without rules.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// SHA-256 over the names and contents of all files, in hex: what the verdict and the audit record carry.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The first 12 digits of [`RuleSet::version`], for people.
+    pub fn version_short(&self) -> &str {
+        self.version.get(..12).unwrap_or(&self.version)
+    }
+}
+
+/// One checked rule. Values cannot be wrong here: whatever a file may say wrongly is a diagnostic before.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Stable id, `INJ-001`: never reused.
+    pub id: String,
+    /// One line for people.
+    pub title: String,
+    /// More words; may be empty.
+    pub description: String,
+    /// The topic it belongs to.
+    pub family: Family,
+    /// How bad a match is.
+    pub severity: Severity,
+    /// `owasp:…`, `atlas:…`, `cwe:…`.
+    pub tags: Vec<String>,
+    /// Where to read more.
+    pub references: Vec<String>,
+    /// Judges texts on their way to the provider.
+    pub on_request: bool,
+    /// Judges replies.
+    pub on_reply: bool,
+    /// Whose texts it judges.
+    pub roles: Roles,
+    /// Which reading of the text it judges.
+    pub target: Target,
+    /// Lower and upper case are told apart (ASCII).
+    pub case_sensitive: bool,
+    /// What it looks for; any of them matches.
+    #[serde(skip)]
+    pub(crate) patterns: Vec<Pattern>,
+    /// All must accept the matched text.
+    pub validators: Vec<Validator>,
+    /// The regex group that is the finding; 0 is the whole match.
+    pub capture: usize,
+    /// What it demands whatever the score is; `None`: it only adds points.
+    pub action: Option<Action>,
+    /// Stands in for the finding when it is redacted.
+    pub mask: Option<String>,
+    /// The matched text must not appear in the record.
+    pub sensitive: bool,
+    /// In a stream, judged only when the block of text is complete: it cannot hold text back.
+    pub block_end: bool,
+    /// Texts it must find, and texts it must not.
+    #[serde(skip)]
+    pub examples: Vec<Example>,
+    /// The file it stands in.
+    pub file: PathBuf,
+    /// The line of its `id`, from 1.
+    pub line: u64,
+}
+
+impl Rule {
+    /// Points that a match adds to the anomaly score.
+    pub fn points(&self) -> u32 {
+        self.severity.points()
+    }
+
+    /// True when the rule judges texts of this role that travel this way.
+    pub fn applies(&self, direction: Direction, role: Role) -> bool {
+        let way = match direction {
+            Direction::Reply => self.on_reply,
+            Direction::Request => self.on_request,
+        };
+        way && self.roles.contains(role)
+    }
+
+    /// The patterns as they stand in the file, with their kind.
+    pub fn patterns(&self) -> impl Iterator<Item = (PatternKind, &str)> {
+        self.patterns.iter().map(|pattern| (pattern.kind(), pattern.written.as_str()))
+    }
+}
+
+/// How a pattern is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatternKind {
+    /// A text, matched byte for byte.
+    Literal,
+    /// A regular expression.
+    Regex,
+}
+
+/// One checked pattern, ready to be built into a scanner.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    /// As it stands in the file.
+    pub(crate) written: String,
+    /// Set for a literal: the folded text and whether it must stand as a word.
+    pub(crate) literal: Option<Literal>,
+    /// What is matched, case, folding and word boundaries applied.
+    pub(crate) hir: Hir,
+    /// Literals one of which is in every match.
+    pub(crate) required: Option<Required>,
+    /// Longest match in bytes; `None`: unbounded.
+    pub(crate) length_max: Option<usize>,
+}
+
+impl Pattern {
+    fn kind(&self) -> PatternKind {
+        if self.literal.is_some() { PatternKind::Literal } else { PatternKind::Regex }
+    }
+}
+
+/// A literal pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Literal {
+    /// The text to find, canonical where the rule judges canonical text.
+    pub(crate) text: String,
+    /// It must not touch another ASCII word character where its own edge is one.
+    pub(crate) word: bool,
+}
+
+/// Which reading of a text a rule judges.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Canonical text: look-alikes folded, invisible characters gone.
+    Canonical,
+    /// The text as it was sent.
+    Raw,
+}
+
+/// The topic of a rule: its folder, and the prefix of its id.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the folders under rules/, described in docs/rules.md")]
+pub enum Family {
+    Extraction,
+    Injection,
+    Invisible,
+    Jailbreak,
+    Leak,
+    Markup,
+    Pii,
+    Secrets,
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Self; 8] = [
+        Self::Extraction,
+        Self::Injection,
+        Self::Invisible,
+        Self::Jailbreak,
+        Self::Leak,
+        Self::Markup,
+        Self::Pii,
+        Self::Secrets,
+    ];
+
+    /// Its name and its folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extraction => "extraction",
+            Self::Injection => "injection",
+            Self::Invisible => "invisible",
+            Self::Jailbreak => "jailbreak",
+            Self::Leak => "leak",
+            Self::Markup => "markup",
+            Self::Pii => "pii",
+            Self::Secrets => "secrets",
+        }
+    }
+
+    /// The first part of its rules' ids.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Extraction => "EXT",
+            Self::Injection => "INJ",
+            Self::Invisible => "INV",
+            Self::Jailbreak => "JBK",
+            Self::Leak => "LEAK",
+            Self::Markup => "MRK",
+            Self::Pii => "PII",
+            Self::Secrets => "SEC",
+        }
+    }
+}
+
+/// A set of roles.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Roles(u8);
+
+impl Roles {
+    /// Every role there is.
+    pub const EVERY: [Role; 7] = [
+        Role::Assistant,
+        Role::System,
+        Role::ToolArguments,
+        Role::ToolDefinition,
+        Role::ToolResult,
+        Role::Unknown,
+        Role::User,
+    ];
+
+    /// The set of all roles.
+    pub fn all() -> Self {
+        Self::EVERY.into_iter().collect()
+    }
+
+    /// True when the role is in the set.
+    pub fn contains(self, role: Role) -> bool {
+        self.0 & bit(role) != 0
+    }
+
+    /// The roles in the set.
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Self::EVERY.into_iter().filter(move |role| self.contains(*role))
+    }
+}
+
+impl FromIterator<Role> for Roles {
+    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Self {
+        Self(roles.into_iter().fold(0, |set, role| set | bit(role)))
+    }
+}
+
+impl Serialize for Roles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Role::name))
+    }
+}
+
+fn bit(role: Role) -> u8 {
+    match role {
+        Role::Assistant => 1,
+        Role::System => 2,
+        Role::ToolArguments => 4,
+        Role::ToolDefinition => 8,
+        Role::ToolResult => 16,
+        Role::Unknown => 32,
+        Role::User => 64,
+    }
+}
+
+/// A text that a rule must find, or must not.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The text.
+    pub text: String,
+    /// The role it is scanned as; `None`: one that the rule applies to.
+    pub role: Option<Role>,
+    /// True: the rule must find something in it.
+    pub is_match: bool,
+    /// The exact original text of the finding.
+    pub found: Option<String>,
+    /// Line in the rule's file, from 1.
+    pub line: u64,
+}

@@ -1,0 +1,288 @@
+//! Rules as they are written: keys and types checked, meanings not yet.
+
+use super::diagnostic::Reporter;
+use super::node::{Node, Place, Value};
+use super::suggest;
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    pub(super) place: Place,
+    pub(super) value: T,
+}
+
+/// A text with its place.
+pub(super) type Text = At<String>;
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct FileSource {
+    pub(super) family: Option<Text>,
+    pub(super) rules: Vec<RuleSource>,
+}
+
+/// One rule. `None`: missing or of a wrong type, both reported.
+#[derive(Debug)]
+pub(super) struct RuleSource {
+    pub(super) place: Place,
+    pub(super) id: Option<Text>,
+    pub(super) title: Option<Text>,
+    pub(super) description: Option<Text>,
+    pub(super) severity: Option<Text>,
+    pub(super) tags: Option<Vec<Text>>,
+    pub(super) references: Vec<Text>,
+    pub(super) direction: Option<Text>,
+    pub(super) roles: Option<Vec<Text>>,
+    pub(super) on: Option<Text>,
+    pub(super) case: Option<Text>,
+    pub(super) patterns: Option<Vec<PatternSource>>,
+    pub(super) validators: Vec<Text>,
+    pub(super) capture: Option<At<usize>>,
+    pub(super) action: Option<Text>,
+    pub(super) mask: Option<Text>,
+    pub(super) sensitive: bool,
+    pub(super) stream: Option<Text>,
+    pub(super) examples: Option<ExamplesSource>,
+}
+
+#[derive(Debug)]
+pub(super) struct PatternSource {
+    pub(super) text: Text,
+    pub(super) is_regex: bool,
+    pub(super) word: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct ExamplesSource {
+    pub(super) place: Place,
+    pub(super) matching: Vec<ExampleSource>,
+    pub(super) passing: Vec<ExampleSource>,
+}
+
+#[derive(Debug)]
+pub(super) struct ExampleSource {
+    pub(super) text: Text,
+    pub(super) role: Option<Text>,
+    pub(super) found: Option<Text>,
+}
+
+/// Reads a file's tree.
+pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource> {
+    let table = Table::open(node, "a rule file", &["family", "rules"], report)?;
+    let family = table.needed("family", report).and_then(|node| text(node, "family", report));
+    let rules = table.needed("rules", report).and_then(|node| list(node, "rules", report));
+    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, report)).collect();
+    Some(FileSource { family, rules })
+}
+
+const RULE_KEYS: [&str; 17] = [
+    "id",
+    "title",
+    "description",
+    "severity",
+    "tags",
+    "references",
+    "applies",
+    "on",
+    "case",
+    "patterns",
+    "validators",
+    "capture",
+    "action",
+    "mask",
+    "sensitive",
+    "stream",
+    "examples",
+];
+
+fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
+    let table = Table::open(node, "a rule", &RULE_KEYS, report)?;
+    let applies = table.needed("applies", report);
+    let applies = applies.and_then(|node| Table::open(node, "applies", &["direction", "roles"], report));
+    let (direction, roles) = match &applies {
+        Some(applies) => (
+            applies.needed("direction", report).and_then(|node| text(node, "direction", report)),
+            applies.get("roles").and_then(|node| texts(node, "roles", report)),
+        ),
+        None => (None, None),
+    };
+    let patterns = table.needed("patterns", report).and_then(|node| list(node, "patterns", report));
+    let patterns = patterns.map(|nodes| nodes.iter().filter_map(|node| pattern(node, report)).collect());
+    Some(RuleSource {
+        place: node.place,
+        id: table.needed("id", report).and_then(|node| text(node, "id", report)),
+        title: table.needed("title", report).and_then(|node| text(node, "title", report)),
+        description: table.get("description").and_then(|node| text(node, "description", report)),
+        severity: table.needed("severity", report).and_then(|node| text(node, "severity", report)),
+        tags: table.needed("tags", report).and_then(|node| texts(node, "tags", report)),
+        references: table.get("references").and_then(|node| texts(node, "references", report)).unwrap_or_default(),
+        direction,
+        roles,
+        on: table.get("on").and_then(|node| text(node, "on", report)),
+        case: table.get("case").and_then(|node| text(node, "case", report)),
+        patterns,
+        validators: table.get("validators").and_then(|node| texts(node, "validators", report)).unwrap_or_default(),
+        capture: table.get("capture").and_then(|node| number(node, "capture", report)),
+        action: table.needed("action", report).and_then(|node| text(node, "action", report)),
+        mask: table.get("mask").and_then(|node| text(node, "mask", report)),
+        sensitive: table.get("sensitive").and_then(|node| boolean(node, "sensitive", report)).unwrap_or(false),
+        stream: table.get("stream").and_then(|node| text(node, "stream", report)),
+        examples: table.needed("examples", report).and_then(|node| examples(node, report)),
+    })
+}
+
+fn pattern(node: &Node, report: &mut Reporter<'_>) -> Option<PatternSource> {
+    let table = Table::open(node, "a pattern", &["literal", "regex", "word"], report)?;
+    let word = table.get("word");
+    match (table.get("literal"), table.get("regex")) {
+        (Some(literal), None) => Some(PatternSource {
+            text: text(literal, "literal", report)?,
+            is_regex: false,
+            word: word.and_then(|node| boolean(node, "word", report)).unwrap_or(false),
+        }),
+        (None, Some(regex)) => {
+            if let Some(word) = word {
+                report.error("R006", word.place, "`word` belongs to literals", r"write `\b` in the regex instead");
+            }
+            Some(PatternSource { text: text(regex, "regex", report)?, is_regex: true, word: false })
+        }
+        (Some(_), Some(regex)) => {
+            let help = "make two patterns of it: any of a rule's patterns matches";
+            report.error("R006", regex.place, "a pattern is a literal or a regex, not both", help);
+            None
+        }
+        (None, None) => {
+            report.error("R005", node.place, "the pattern is empty", "write `- literal: …` or `- regex: '…'`");
+            None
+        }
+    }
+}
+
+fn examples(node: &Node, report: &mut Reporter<'_>) -> Option<ExamplesSource> {
+    let table = Table::open(node, "examples", &["match", "pass"], report)?;
+    let mut read = |key: &'static str| -> Vec<ExampleSource> {
+        let nodes = table.get(key).and_then(|node| list(node, key, report));
+        nodes.unwrap_or_default().iter().filter_map(|node| example(node, report)).collect()
+    };
+    Some(ExamplesSource { place: node.place, matching: read("match"), passing: read("pass") })
+}
+
+fn example(node: &Node, report: &mut Reporter<'_>) -> Option<ExampleSource> {
+    if let Value::Map(_) = node.value {
+        let table = Table::open(node, "an example", &["text", "role", "found"], report)?;
+        return Some(ExampleSource {
+            text: table.needed("text", report).and_then(|node| text(node, "text", report))?,
+            role: table.get("role").and_then(|node| text(node, "role", report)),
+            found: table.get("found").and_then(|node| text(node, "found", report)),
+        });
+    }
+    Some(ExampleSource { text: text(node, "an example", report)?, role: None, found: None })
+}
+
+/// The keys of one mapping.
+struct Table<'n> {
+    place: Place,
+    what: &'static str,
+    entries: Vec<(&'n str, &'n Node)>,
+}
+
+impl<'n> Table<'n> {
+    fn open(node: &'n Node, what: &'static str, known: &[&str], report: &mut Reporter<'_>) -> Option<Self> {
+        let Value::Map(pairs) = &node.value else {
+            let message = format!("{what} must be a mapping (`key: value` lines), not {}", node.value.kind());
+            report.error("R006", node.place, message, format!("its keys are: {}", known.join(", ")));
+            return None;
+        };
+        let mut entries: Vec<(&str, &Node)> = Vec::with_capacity(pairs.len());
+        for (key, place, value) in pairs {
+            if !known.contains(&key.as_str()) {
+                let message = format!("{what} has no key `{}`", shown(key));
+                report.error("R003", *place, message, suggest::help(key, known));
+            } else if entries.iter().any(|(earlier, _)| earlier == key) {
+                report.error("R004", *place, format!("the key `{key}` stands here twice"), "keep one of them");
+            } else {
+                entries.push((key, value));
+            }
+        }
+        Some(Self { place: node.place, what, entries })
+    }
+
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(name, _)| *name == key).map(|(_, node)| *node)
+    }
+
+    fn needed(&self, key: &'static str, report: &mut Reporter<'_>) -> Option<&'n Node> {
+        let node = self.get(key);
+        if node.is_none() {
+            let message = format!("{} needs the key `{key}`", self.what);
+            report.error(
+                "R005",
+                self.place,
+                message,
+                format!("add `{key}: …`; docs/rules.md says what may stand there"),
+            );
+        }
+        node
+    }
+}
+
+fn text(node: &Node, key: &str, report: &mut Reporter<'_>) -> Option<Text> {
+    let Value::Text(text) = &node.value else {
+        let help = match &node.value {
+            Value::Bool(_) | Value::Number(..) => "put it in single quotes",
+            _ => "write one text, in single quotes if it has special characters",
+        };
+        report.error("R006", node.place, format!("{key} must be a text, not {}", node.value.kind()), help);
+        return None;
+    };
+    Some(At { place: node.place, value: text.clone() })
+}
+
+fn texts(node: &Node, key: &str, report: &mut Reporter<'_>) -> Option<Vec<Text>> {
+    let nodes = list(node, key, report)?;
+    Some(nodes.iter().filter_map(|node| text(node, key, report)).collect())
+}
+
+fn list<'n>(node: &'n Node, key: &str, report: &mut Reporter<'_>) -> Option<&'n [Node]> {
+    let Value::List(nodes) = &node.value else {
+        let message = format!("{key} must be a list, not {}", node.value.kind());
+        report.error("R006", node.place, message, "write `[a, b]`, or one `- …` per line");
+        return None;
+    };
+    Some(nodes)
+}
+
+fn number(node: &Node, key: &str, report: &mut Reporter<'_>) -> Option<At<usize>> {
+    let Value::Number(_, Some(value)) = node.value else {
+        let message = format!("{key} must be a whole number from 0, not {}", describe(&node.value));
+        report.error("R006", node.place, message, format!("write `{key}: 1`"));
+        return None;
+    };
+    Some(At { place: node.place, value })
+}
+
+fn boolean(node: &Node, key: &str, report: &mut Reporter<'_>) -> Option<bool> {
+    let Value::Bool(value) = node.value else {
+        let message = format!("{key} must be true or false, not {}", describe(&node.value));
+        report.error("R006", node.place, message, format!("write `{key}: true` or `{key}: false`"));
+        return None;
+    };
+    Some(value)
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Number(written, _) => format!("`{written}`"),
+        Value::Text(text) => format!("`{}`", shown(text)),
+        other => other.kind().to_owned(),
+    }
+}
+
+/// The start of a text for a message: one line, no control characters.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}

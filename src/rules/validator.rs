@@ -1,0 +1,100 @@
+//! Validators: a second look at a matched text, beyond what a regular expression can say. Pure, linear, one per file.
+
+mod entropy;
+mod iban;
+mod jwt;
+mod luhn;
+mod phone;
+mod placeholder;
+mod ssn;
+
+use serde::{Serialize, Serializer};
+
+/// A named check. All validators of a rule must accept the matched text.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Validator {
+    /// At least so many tenths of a bit of Shannon entropy per character.
+    Entropy {
+        /// Tenths of a bit: 35 is 3.5 bits per character.
+        tenths: u8,
+    },
+    /// Country, length and check digits of an International Bank Account Number (ISO 13616).
+    Iban,
+    /// The header of a JSON Web Token (RFC 7519) that names its algorithm.
+    Jwt,
+    /// Check digit of payment card numbers (ISO/IEC 7812-1).
+    Luhn,
+    /// Not an example, a dummy or a filler.
+    NotPlaceholder,
+    /// Digits that could be a telephone number (E.164, North American plan).
+    Phone,
+    /// An area, group and serial that the US Social Security Administration could have given out.
+    Ssn,
+}
+
+impl Validator {
+    /// All validators that a rule may name.
+    pub const ALL: [Self; 9] = [
+        Self::Entropy { tenths: 30 },
+        Self::Entropy { tenths: 35 },
+        Self::Entropy { tenths: 40 },
+        Self::Iban,
+        Self::Jwt,
+        Self::Luhn,
+        Self::NotPlaceholder,
+        Self::Phone,
+        Self::Ssn,
+    ];
+
+    /// The name used in rule files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Entropy { tenths: ..=30 } => "entropy_3_0",
+            Self::Entropy { tenths: ..=35 } => "entropy_3_5",
+            Self::Entropy { .. } => "entropy_4_0",
+            Self::Iban => "iban_mod97",
+            Self::Jwt => "jwt_header",
+            Self::Luhn => "luhn",
+            Self::NotPlaceholder => "not_placeholder",
+            Self::Phone => "phone_plausible",
+            Self::Ssn => "ssn_us",
+        }
+    }
+
+    /// Looks a validator up by its name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|validator| validator.name() == name)
+    }
+
+    /// True when the text passes.
+    pub fn accepts(self, text: &str) -> bool {
+        match self {
+            Self::Entropy { tenths } => entropy::bits_per_character(text) >= f64::from(tenths) / 10.0,
+            Self::Iban => iban::is_valid(text),
+            Self::Jwt => jwt::has_header(text),
+            Self::Luhn => luhn::is_valid(text),
+            Self::NotPlaceholder => !placeholder::is_placeholder(text),
+            Self::Phone => phone::is_plausible(text),
+            Self::Ssn => ssn::is_plausible(text),
+        }
+    }
+}
+
+impl Serialize for Validator {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_lead_back() {
+        for validator in Validator::ALL {
+            assert_eq!(Validator::by_name(validator.name()), Some(validator));
+        }
+        assert_eq!(Validator::by_name("luhn2"), None);
+    }
+}

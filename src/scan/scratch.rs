@@ -1,0 +1,83 @@
+//! Search state, used again from text to text; nothing in it outlives a search but its memory.
+
+use regex_automata::PatternSet;
+use regex_automata::hybrid::dfa;
+use regex_automata::meta;
+use regex_automata::util::primitives::NonMaxUsize;
+
+use super::program::Program;
+
+/// Search state for one thread at a time. Take one with [`super::Scanner::scratch`].
+#[derive(Debug)]
+pub struct Scratch {
+    /// The program that the caches belong to.
+    program: u64,
+    /// One per unit.
+    pub(super) states: Vec<UnitState>,
+    /// Units whose state must be reset.
+    pub(super) touched: Vec<u32>,
+    pub(super) regexes: RegexCaches,
+    pub(super) loose: Option<(meta::Cache, PatternSet)>,
+    pub(super) raw_lane: Option<dfa::Cache>,
+    pub(super) canonical_lane: Option<dfa::Cache>,
+    /// Units that matched at one position of a stream.
+    pub(super) hits: Vec<u32>,
+    pub(super) folded: String,
+}
+
+/// What one search knows about one unit.
+#[derive(Debug, Default)]
+pub(super) struct UnitState {
+    pub(super) is_touched: bool,
+    /// No match may start before this byte.
+    pub(super) cursor: usize,
+    pub(super) listed: usize,
+    /// Ranges, both ends included, in which a match may start.
+    pub(super) windows: Vec<(usize, usize)>,
+}
+
+/// Caches and group slots of the regexes, made when first needed.
+#[derive(Debug)]
+pub(super) struct RegexCaches {
+    caches: Vec<Option<Box<meta::Cache>>>,
+    slots: Vec<Option<NonMaxUsize>>,
+}
+
+impl Scratch {
+    pub(super) fn new(program: u64, units: usize) -> Self {
+        Self {
+            program,
+            states: std::iter::repeat_with(UnitState::default).take(units).collect(),
+            touched: Vec::new(),
+            regexes: RegexCaches { caches: std::iter::repeat_with(|| None).take(units).collect(), slots: Vec::new() },
+            loose: None,
+            raw_lane: None,
+            canonical_lane: None,
+            hits: Vec::new(),
+            folded: String::new(),
+        }
+    }
+
+    /// Makes the scratch fit for a program: that of another scanner is made anew, since an automaton must never meet
+    /// the cache of another.
+    pub(super) fn fit(&mut self, program: &Program) {
+        if self.program != program.id {
+            *self = Self::new(program.id, program.units.len());
+        }
+    }
+}
+
+impl RegexCaches {
+    /// The cache of one unit's regex, and slots for `groups` groups.
+    pub(super) fn of(
+        &mut self,
+        unit: u32,
+        regex: &meta::Regex,
+        groups: usize,
+    ) -> Option<(&mut meta::Cache, &mut [Option<NonMaxUsize>])> {
+        let cache = self.caches.get_mut(unit as usize)?.get_or_insert_with(|| Box::new(regex.create_cache()));
+        self.slots.clear();
+        self.slots.resize(groups * 2, None);
+        Some((cache, &mut self.slots))
+    }
+}

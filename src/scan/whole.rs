@@ -1,0 +1,184 @@
+//! Searching a whole text: one literal pass that collects windows, then confirmation inside them.
+
+use aho_corasick::Input;
+use regex_automata::PatternSet;
+
+use super::Match;
+use super::confirm::{self, Window};
+use super::program::{Kind, Program, Unit, Wanted};
+use super::scratch::{RegexCaches, Scratch, UnitState};
+use crate::base::Span;
+use crate::base::limits::rules as limits;
+
+/// Windows that lie so near to each other are made one: a new search costs more than a few bytes.
+const WINDOW_GAP: usize = if cfg!(test) { 1 } else { 32 };
+/// More windows of one unit become one, so that hostile text cannot fill the memory with them. Small in tests, so that
+/// short texts reach it.
+const WINDOWS_MAX: usize = if cfg!(test) { 3 } else { 1024 };
+
+/// Appends all matches of the wanted units, in order of place.
+pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
+    scratch.fit(program);
+    let before = out.len();
+    literals(program, text, wanted, scratch, out);
+    loose(program, text, wanted, scratch);
+    for touched in 0..scratch.touched.len() {
+        let Some(number) = scratch.touched.get(touched).copied() else { break };
+        if let (Some(unit), Some(state)) = (program.unit(number), scratch.states.get_mut(number as usize)) {
+            regexes(number, unit, text, state, &mut scratch.regexes, out);
+            state.reset();
+        }
+    }
+    scratch.touched.clear();
+    if out.len() > before + 1
+        && let Some(new) = out.get_mut(before..)
+    {
+        new.sort_unstable_by_key(|found| (found.span, found.rule));
+        // Two patterns of a rule may find the same.
+        let mut keep = before;
+        for index in before..out.len() {
+            if index == before || out.get(index) != out.get(keep - 1) {
+                out.swap(keep, index);
+                keep += 1;
+            }
+        }
+        out.truncate(keep);
+    }
+}
+
+/// The literal pass: literal units are decided at once, the others get a window.
+fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
+    // An automaton of standard kind always supports overlapping search.
+    let Ok(hits) = program.literals.automaton.try_find_overlapping_iter(Input::new(text)) else { return };
+    for hit in hits {
+        for number in program.literals.units.get(hit.pattern().as_usize()).into_iter().flatten().copied() {
+            let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
+            let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) else { continue };
+            match &unit.kind {
+                Kind::Literal { .. } => {
+                    let window = Window { first: hit.start(), last: hit.start() };
+                    search(number, unit, text, window, state, &mut scratch.regexes, out);
+                }
+                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len()),
+                Kind::Regex { before_min, before_max, .. } => {
+                    let first = before_max.map_or(0, |before| hit.start().saturating_sub(before));
+                    if let Some(last) = hit.start().checked_sub(*before_min) {
+                        state.add_window(first, last);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The patterns without a literal: one pass says which of them match at all.
+fn loose(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch) {
+    let Some(loose) = &program.loose else { return };
+    let is_wanted = |number: &u32| program.unit(*number).is_some_and(|unit| unit.is_wanted(wanted));
+    if !loose.units.iter().any(is_wanted) {
+        return;
+    }
+    let (cache, set) = scratch
+        .loose
+        .get_or_insert_with(|| (loose.automaton.create_cache(), PatternSet::new(loose.automaton.pattern_len())));
+    set.clear();
+    loose.automaton.which_overlapping_matches_with(cache, &regex_automata::Input::new(text), set);
+    for pattern in set.iter() {
+        let Some(number) = loose.units.get(pattern.as_usize()).copied().filter(is_wanted) else { continue };
+        if let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) {
+            state.add_window(0, text.len());
+        }
+    }
+}
+
+fn touch<'s>(number: u32, states: &'s mut [UnitState], touched: &mut Vec<u32>) -> Option<&'s mut UnitState> {
+    let state = states.get_mut(number as usize)?;
+    if !state.is_touched {
+        state.is_touched = true;
+        touched.push(number);
+    }
+    Some(state)
+}
+
+fn regexes(
+    number: u32,
+    unit: &Unit,
+    text: &str,
+    state: &mut UnitState,
+    caches: &mut RegexCaches,
+    out: &mut Vec<Match>,
+) {
+    let mut windows = std::mem::take(&mut state.windows);
+    windows.sort_unstable();
+    for &(first, last) in &windows {
+        search(number, unit, text, Window { first, last }, state, caches, out);
+    }
+    // The memory is kept for the next text.
+    windows.clear();
+    state.windows = windows;
+}
+
+/// Lists the matches that start in one window, from the cursor on.
+fn search(
+    number: u32,
+    unit: &Unit,
+    text: &str,
+    window: Window,
+    state: &mut UnitState,
+    caches: &mut RegexCaches,
+    out: &mut Vec<Match>,
+) {
+    let last = window.last.min(text.len());
+    state.cursor = state.cursor.max(window.first);
+    while state.cursor <= last && (unit.lists_all || state.listed < limits::MATCHES) {
+        let Some(found) = confirm::find(number, unit, text, Window { first: state.cursor, last }, caches) else {
+            break;
+        };
+        let accepted = text.get(found.finding.range()).is_some_and(|finding| unit.accepts(finding));
+        state.cursor = confirm::next_cursor(unit, found, accepted, text);
+        if !accepted {
+            continue;
+        }
+        state.listed += 1;
+        let mut span = found.finding;
+        if state.listed >= limits::MATCHES && matches!(unit.kind, Kind::Regex { length_max: None, .. }) {
+            // Searching on for matches of unbounded length could take quadratic time: the rest of the text counts as
+            // part of the last one.
+            span.end = text.len();
+            state.cursor = text.len() + 1;
+        }
+        out.push(Match { rule: unit.rule, span });
+    }
+    // Starts up to here are decided. (Breaking off early, at the cap, decides them as well.)
+    state.cursor = state.cursor.max(last.saturating_add(1));
+}
+
+impl UnitState {
+    /// Adds a range of starts. Looking at more starts than asked for changes nothing but the cost.
+    fn add_window(&mut self, first: usize, last: usize) {
+        if let Some((open, close)) = self.windows.last_mut()
+            && first >= *open
+            && first <= close.saturating_add(WINDOW_GAP)
+        {
+            *close = (*close).max(last);
+            return;
+        }
+        if self.windows.len() >= WINDOWS_MAX {
+            let all = self
+                .windows
+                .iter()
+                .fold(Span::new(first, last), |all, (open, close)| all.cover(Span::new(*open, *close)));
+            self.windows.clear();
+            self.windows.push((all.start, all.end));
+            return;
+        }
+        self.windows.push((first, last));
+    }
+
+    fn reset(&mut self) {
+        self.is_touched = false;
+        self.cursor = 0;
+        self.listed = 0;
+        self.windows.clear();
+    }
+}

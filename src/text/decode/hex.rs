@@ -1,0 +1,136 @@
+//! Hexadecimal: runs of digits, and bytes apart by blanks, commas, colons, dashes or `0x`.
+
+use super::readable::{Readable, readable};
+use super::{Decoded, Runs, is_seen};
+use crate::base::Span;
+use crate::text::map::Map;
+
+const NAME: &str = "hex";
+/// Bytes that make a run: sixteen digits.
+const BYTES_MIN: usize = 8;
+/// Separating characters between two bytes, `0x` not counted.
+const SEPARATORS_MAX: usize = 3;
+
+/// Decodes every run that holds text.
+pub(super) fn decode(text: &str, map: &Map, room: usize) -> Option<Decoded> {
+    let bytes = text.as_bytes();
+    let mut runs = Runs::new(NAME, room);
+    let mut at = 0;
+    while let Some(start) = next_decimal(bytes, at) {
+        let (values, end) = read_run(bytes, start);
+        // Whatever was read is not read again, but for the second try half a byte later.
+        at = end.max(start + 1);
+        if values.len() < BYTES_MIN || is_seen(map, Span::new(start, end)) {
+            continue;
+        }
+        let found = decode_run(values).or_else(|| {
+            let (shifted, shifted_end) = read_run(bytes, start + 1);
+            at = at.max(shifted_end);
+            if shifted.len() < BYTES_MIN { None } else { decode_run(shifted) }
+        });
+        if let Some(decoded) = found
+            && !runs.push(&decoded, Span::new(start, at))
+        {
+            break;
+        }
+    }
+    runs.finish(text)
+}
+
+/// The next decimal digit. Text in hexadecimal has one in every byte (its letters are 0x41 to 0x7A, and `0x` starts with
+/// one), prose has few: sixteen bytes are looked at together.
+fn next_decimal(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    for chunk in bytes.get(from..)?.chunks(16) {
+        if chunk.iter().fold(false, |any, byte| any | byte.is_ascii_digit()) {
+            return Some(at + chunk.iter().position(u8::is_ascii_digit)?);
+        }
+        at += chunk.len();
+    }
+    None
+}
+
+/// Reads bytes from `start` on, as far as they go; and where the last one ends.
+fn read_run(bytes: &[u8], start: usize) -> (Vec<u8>, usize) {
+    let mut values = Vec::new();
+    let mut end = start;
+    let mut at = start;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let prefix = if matches!(rest, [b'0', b'x' | b'X', ..]) { 2 } else { 0 };
+        let Some([high, low]) = rest.get(prefix..prefix + 2) else { break };
+        let (Some(high), Some(low)) = (nibble(*high), nibble(*low)) else { break };
+        values.push(high << 4 | low);
+        end = at + prefix + 2;
+        let after = bytes.get(end..).unwrap_or_default();
+        at = end + after.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
+    }
+    (values, end)
+}
+
+fn decode_run(values: Vec<u8>) -> Option<String> {
+    match readable(values) {
+        Readable::Whole(text) | Readable::Partly(text) => Some(text),
+        Readable::Nothing => None,
+    }
+}
+
+/// The value of a hexadecimal digit.
+pub(super) fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b';' | b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn decoded(text: &str) -> Option<String> {
+        decode(text, &Map::identity(), usize::MAX).map(|found| found.text)
+    }
+
+    fn spelled(text: &str, before: &str, between: &str) -> String {
+        text.bytes().map(|byte| format!("{before}{byte:02x}")).collect::<Vec<_>>().join(between)
+    }
+
+    #[test]
+    fn words_and_numbers_are_none() {
+        for text in [
+            "In 1999 a facade decade added 12 beads, 2024-11-21 10:22:33.123456",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "00:1A:2B:3C:4D:5E",
+            "10 20 30 40 50 60 10 20 30 40 50 60",
+            &spelled("ignore", "", " "),
+        ] {
+            assert_eq!(decoded(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_digit_too_many_in_front_hides_nothing() {
+        assert_eq!(decoded("769676e6f726520616c6c").as_deref(), Some("ignore all"));
+    }
+
+    #[test]
+    fn the_whole_run_is_the_origin() {
+        let text = "say 0x69 0x67 0x6e 0x6f 0x72 0x65 0x20 0x61 0x6c 0x6c now";
+        let found = decode(text, &Map::identity(), usize::MAX).unwrap();
+        assert_eq!(found.text, "ignore all");
+        assert_eq!(found.map.to_original(Span::new(1, 2)), Span::new(4, text.len() - 4));
+    }
+
+    proptest! {
+        #[test]
+        fn every_spelling_gives_the_text_back(text in "[a-z]{4}[a-zA-Z0-9 .]{4,60}") {
+            for (before, between) in [("", ""), ("", " "), ("0x", " "), ("0x", ", "), ("", ":"), ("", "\n"), ("", "-")] {
+                prop_assert_eq!(decoded(&format!("<{}>", spelled(&text, before, between))), Some(text.clone()));
+            }
+            prop_assert_eq!(decoded(&spelled(&text, "", "").to_uppercase()), Some(text.clone()));
+        }
+    }
+}
