@@ -307,6 +307,21 @@ async fn a_secret_in_any_field_of_a_chunk_never_leaves() {
             nothing_of(&secret.text, reply, what);
         }
     }
+    many_secrets(&upstream, &client, &url, &secrets[0]).await;
+}
+
+/// More secrets in one reply than findings are recorded: each is replaced, and the reply goes on to its end.
+async fn many_secrets(upstream: &Upstream, client: &Client, url: &str, secret: &Secret) {
+    let text = |secret: &str| (0..40).map(|n| format!("Key {n}: {secret}.\n")).collect::<String>();
+    let wire = text(&secret.text);
+    let pieces: Vec<&str> = wire.as_bytes().chunks(11).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+    let wrap: fn(&str) -> Value = |text| in_delta(json!({ "content": text }));
+    upstream.script("many", Script::events(stream_of(&pieces, wrap, 1)));
+    let request = json!({ "model": "many", "stream": true, "messages": [{ "role": "user", "content": "Hello." }] });
+    let reply = client.post(url, request.to_string()).await;
+    let chunks = whole_stream(&reply, 1, "stop", "many secrets");
+    assert_eq!(said(&chunks, 0, "/delta/content"), text(secret.mask));
+    nothing_of(&secret.text, &reply, "many secrets");
 }
 
 /// One stream with all that server-sent events and JSON allow: escapes, other line ends, comments, unknown fields, several
@@ -382,7 +397,7 @@ async fn clean_chunks_arrive_byte_for_byte() {
     let appliance = Settings::for_upstream(upstream.address).rules_only().start();
     let chunks = [
         r#"{ "id" : "x","object":"chat.completion.chunk","created":1,"model":"m","x_big":12345678901234567890.10,"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#,
-        r#"{"choices":[{"delta":{"content":"One. "},"index":0,"finish_reason":null}],"id":"x","object":"chat.completion.chunk","created":1,"model":"m","x_e":1E-2}"#,
+        r#"{"choices":[{"delta":{"content":"One."},"index":0,"finish_reason":null}],"id":"x","object":"chat.completion.chunk","created":1,"model":"m","x_e":1E-2}"#,
         r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop","x_flag":true}]}"#,
         r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"x_more":[1.0,2.50]}}"#,
     ];
