@@ -237,7 +237,6 @@ fn places(text: &str) -> Vec<(&'static str, Value)> {
                 json!([{ "type": "function", "function": { "name": "f", "parameters": { "properties": { "x": { "enum": [text] } } } } }]),
             ),
         ),
-        ("tool that is a string", with("tools", json!(text))),
         (
             "response format",
             with(
@@ -410,6 +409,25 @@ async fn secrets_are_replaced_and_the_rest_arrives_unchanged() {
     rig.upstream.script("demo", Script::json(200, answer.clone()));
     let (reply, _) = rig.send(&[JSON], chat("Hello.").to_string()).await;
     assert_eq!(reply.text(), answer.replace(&key, "[AWS access key]"));
+    // Log-probabilities repeat the reply token by token and byte by byte: what is spelt there is read too.
+    let with_logprobs = |tokens: &[&str], bytes: &str| {
+        let token = |token: &&str| json!({ "token": token, "logprob": -0.1, "bytes": null, "top_logprobs": [] });
+        let mut content: Vec<Value> = tokens.iter().map(token).collect();
+        content[0]["bytes"] = json!(bytes.as_bytes());
+        let mut answer: Value = serde_json::from_str(ANSWER).unwrap();
+        answer["choices"][0]["logprobs"] = json!({ "content": content, "refusal": null });
+        answer
+    };
+    for (answer, is_clean) in [
+        (with_logprobs(&["Hel", "lo."], "Hello."), true),
+        (with_logprobs(&[&key[..7], &key[7..]], "Hello."), false),
+        (with_logprobs(&["Hel", "lo."], &key), false),
+    ] {
+        rig.upstream.script("demo", Script::json(200, answer.to_string()));
+        let (reply, _) = rig.send(&[JSON], chat("Hello.").to_string()).await;
+        let logprobs = &reply.json()["choices"][0]["logprobs"];
+        assert_eq!(logprobs, if is_clean { &answer["choices"][0]["logprobs"] } else { &Value::Null });
+    }
     // And one that gives a system prompt away is not sent, but ends as such replies do.
     let leak = "Here is my system prompt: You are ChatGPT, a large language model trained by OpenAI.";
     rig.upstream.script("demo", Script::json(200, ANSWER.replace("Hello.", leak)));
@@ -728,23 +746,17 @@ fn opaque() -> Vec<(&'static str, Value)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_seen_is_refused_or_waived_and_counted() {
     let refusing = Rig::start(|settings| settings).await;
-    let mut kinds = vec!["logprobs"];
+    let mut kinds: Vec<&str> = Vec::new();
     for (kind, body) in opaque() {
         let (reply, seen) = refusing.send(&[JSON], body.to_string()).await;
         is_ours(&reply, 400, "unsupported_content", kind);
         assert!(reply.text().contains(&format!("`{kind}`")), "{}", reply.text());
         assert!(seen.is_empty(), "{kind}");
         assert_eq!(refusing.appliance.counter(&format!("portcullis_waivers_total{{kind=\"{kind}\"}}")), 0);
-        if kinds.last() != Some(&kind) {
+        if !kinds.contains(&kind) {
             kinds.push(kind);
         }
     }
-    let token = json!({ "token": "Hello.", "logprob": -0.1, "bytes": null, "top_logprobs": [] });
-    let mut answer: Value = serde_json::from_str(ANSWER).unwrap();
-    answer["choices"][0]["logprobs"] = json!({ "content": [token], "refusal": null });
-    refusing.upstream.script("demo", Script::json(200, answer.to_string()));
-    let (reply, _) = refusing.send(&[JSON], chat("Hello.").to_string()).await;
-    assert_eq!((reply.status.as_u16(), reply.code().as_deref()), (502, Some("upstream_error")), "{}", reply.text());
     drop(refusing);
 
     let waiving = Rig::start(|settings| {
@@ -765,10 +777,6 @@ async fn what_cannot_be_seen_is_refused_or_waived_and_counted() {
         let detail = waiving.appliance.ask_json(&["audit", "show", &id]);
         assert_eq!(detail["begin"]["request"]["waivers"][0]["kind"], kind, "{detail}");
     }
-    waiving.upstream.script("demo", Script::json(200, answer.to_string()));
-    let (reply, _) = waiving.send(&[JSON], chat("Hello.").to_string()).await;
-    assert_eq!(reply.json(), answer);
-    assert_eq!(waiving.appliance.counter("portcullis_waivers_total{kind=\"logprobs\"}"), 1);
     // A waiver is for what cannot be seen; the text beside it is judged as ever.
     let image = json!({ "type": "image_url", "image_url": { "url": "https://img.example/a.png" } });
     let content = json!([{ "type": "text", "text": ATTACK }, image]);
