@@ -1,6 +1,6 @@
 //! One channel of a streamed reply: what came in, what was found, and how much of it may leave.
 
-use crate::base::{Cause, Fault, Span};
+use crate::base::{Cause, Fault};
 use crate::inspect::redact::{self, Mask};
 use crate::scan::{Scratch, StreamMatch, StreamScan};
 use crate::text::{Channel, Role};
