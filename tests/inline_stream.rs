@@ -394,7 +394,11 @@ async fn bytes_split_anywhere_mean_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clean_chunks_arrive_byte_for_byte() {
     let upstream = Upstream::start().await;
-    let appliance = Settings::for_upstream(upstream.address).rules_only().start();
+    // With few rules, none of which could hold on to the end of a chunk.
+    let checkout = env!("CARGO_MANIFEST_DIR");
+    let few = format!("folders: ['{checkout}/tests/data/rules/good/secrets']");
+    let settings = Settings::for_upstream(upstream.address).rules_only();
+    let appliance = settings.with(&format!("folders: ['{checkout}/rules']"), &few).start();
     let chunks = [
         r#"{ "id" : "x","object":"chat.completion.chunk","created":1,"model":"m","x_big":12345678901234567890.10,"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#,
         r#"{"choices":[{"delta":{"content":"One."},"index":0,"finish_reason":null}],"id":"x","object":"chat.completion.chunk","created":1,"model":"m","x_e":1E-2}"#,
