@@ -172,7 +172,8 @@ impl Walk {
 
     fn string(&mut self, key: &str, value: Value<'_>, unseen: Option<Unseen>) {
         if value.as_str().is_some_and(|text| is_word(key, &text)) {
-            self.says_more = true;
+            // A call's type stands in the frame that opens the call; where it is repeated, it says nothing more.
+            self.says_more |= kind_of(&self.path) != ChannelKind::ToolCall;
             return;
         }
         if unseen.is_some_and(|unseen| self.lift.is_payload(unseen, value)) {
@@ -208,10 +209,9 @@ fn kind_of(path: &[PathSegment]) -> ChannelKind {
     match keys {
         [] | ["audio", "transcript"] | ["content" | "text"] | ["content", "text"] => ChannelKind::Text,
         ["refusal"] | ["content", "refusal"] => ChannelKind::Refusal,
-        ["function_call" | "tool_calls", below @ ..]
-            if below.iter().any(|key| ["arguments", "input"].contains(key)) =>
-        {
-            ChannelKind::ToolArguments
+        ["function_call" | "tool_calls", below @ ..] => {
+            let is_argument = below.iter().any(|key| ["arguments", "input"].contains(key));
+            if is_argument { ChannelKind::ToolArguments } else { ChannelKind::ToolCall }
         }
         [first, ..] if first.starts_with("reasoning") => ChannelKind::Reasoning,
         _ => ChannelKind::Other,
@@ -230,6 +230,6 @@ pub(super) fn role_of(kind: ChannelKind) -> Role {
     match kind {
         ChannelKind::Reasoning | ChannelKind::Refusal | ChannelKind::Text => Role::Assistant,
         ChannelKind::ToolArguments => Role::ToolArguments,
-        ChannelKind::Other => Role::Unknown,
+        ChannelKind::Other | ChannelKind::ToolCall => Role::Unknown,
     }
 }
