@@ -32,6 +32,9 @@ use crate::telemetry::metrics::PrometheusHandle;
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
 const AUDIT_CLOSE: Duration = Duration::from_secs(10);
 
+/// Time that streams whose client is gone have at the end to write their record.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// Why the appliance did not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -173,7 +176,8 @@ impl App {
         self.stop.send_replace(true);
         let cut = self.data_task.await.map_or(0, |drained| drained.cut);
         let _ = self.admin_task.await;
-        self.proxy.audit.system(SystemKind::Stop, format!("{cut} connections were cut"));
+        self.proxy.settled(SETTLE).await;
+        self.proxy.audit.system(SystemKind::Stop, format!("{cut} exchanges were cut"));
         tracing::info!(cut, "drained");
         for mock in self.mocks {
             mock.stop().await;

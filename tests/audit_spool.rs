@@ -229,6 +229,16 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Waits until the disk takes writes and every end is written.
+async fn settled(audit: &Audit) {
+    let wait = async {
+        while !audit.status().disk_ok || audit.status().slots > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "{:?}", audit.status());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_audit_full_and_no_end_is_lost() {
     let Some(disk) = SmallDisk::mount() else {
@@ -272,13 +282,9 @@ async fn a_full_disk_is_audit_full_and_no_end_is_lost() {
     assert_eq!(audit.status().slots, 1, "the end waits for the disk");
 
     fs::remove_file(&ballast).unwrap();
-    let wait = async {
-        while !audit.status().disk_ok || audit.status().slots > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "{:?}", audit.status());
+    settled(&audit).await;
     exchange(&audit).await;
+    settled(&audit).await;
     assert_eq!(audit.status().reserved_bytes, 0, "{:?}", audit.status());
     audit.close(Duration::ZERO).await;
 

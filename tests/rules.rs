@@ -1,5 +1,7 @@
 //! Rule files: the reports that bad ones get, and that the shipped ones load and do what their examples say.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

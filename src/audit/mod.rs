@@ -25,6 +25,7 @@ mod shared;
 mod ship;
 mod slot;
 mod spool;
+mod spooled;
 mod store;
 mod tail;
 mod writer;
@@ -36,7 +37,9 @@ pub use event::{
     System, SystemKind, VerdictRecord, Waiver,
 };
 pub use handle::{Audit, AuditConfig};
-pub use query::{AuditReader, ChainReport, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, StoredEvent};
+pub use query::{
+    AuditReader, ChainPlace, ChainReport, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, StoredEvent,
+};
 pub use record::{Hash, Record};
 pub use shared::Status;
 pub use slot::Slot;

@@ -2,19 +2,20 @@
 //! stopped; takes no lock and writes nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use super::chain::{Break, Walk};
+use super::chain::{Break, BreakKind, Walk};
 use super::error::AuditError;
 use super::event::{Begin, End, Event, Refused};
 use super::handle::AuditConfig;
 use super::node;
 use super::record::{Hash, Head, Record};
 use super::spool::{CURSOR_FILE, read_head};
+use super::spooled::{self, Piece};
 use super::store::Store;
 use crate::base::ExchangeId;
 use crate::verdict::Action;
@@ -157,6 +158,8 @@ where
 pub struct ChainReport {
     /// The chain.
     pub node: String,
+    /// Where it was walked.
+    pub place: ChainPlace,
     /// Records that hang together.
     pub records: u64,
     /// The first record stored (older ones may have been archived).
@@ -166,6 +169,16 @@ pub struct ChainReport {
     /// The first thing that does not; `None`: the chain is whole.
     #[serde(rename = "break")]
     pub broken: Option<Break>,
+}
+
+/// Where a chain was walked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainPlace {
+    /// In this machine's spool.
+    Spool,
+    /// In the store.
+    Store,
 }
 
 /// A reader of the record.
@@ -201,12 +214,18 @@ impl AuditReader {
             .collect()
     }
 
-    /// One exchange in full; `None` when the store does not know it.
+    /// One exchange in full, whether its records are in the store or still in this machine's spool; `None` when it is in
+    /// neither.
     ///
     /// # Errors
     /// The store's, or a body that is no record.
     pub async fn show(&mut self, exchange: ExchangeId) -> Result<Option<ExchangeDetail>, AuditError> {
-        let records = self.store.events_of(exchange).await?;
+        let mut records = self.store.events_of(exchange).await?;
+        for spooled in self.spooled(exchange).await? {
+            if !records.iter().any(|stored| (&stored.node, stored.seq) == (&spooled.node, spooled.seq)) {
+                records.push(spooled);
+            }
+        }
         if records.is_empty() {
             return Ok(None);
         }
@@ -227,7 +246,7 @@ impl AuditReader {
         Ok(Some(detail))
     }
 
-    /// Walks every chain in the store and computes each hash again. The chain of the machine whose state folder this is must
+    /// Walks every chain in the store, and what is in this machine's spool, and computes each hash again. The chain of the machine whose state folder this is must
     /// also reach as far as that machine has shipped.
     ///
     /// # Errors
@@ -244,7 +263,28 @@ impl AuditReader {
             let known = local.as_ref().filter(|(local, _)| *local == node).map(|(_, head)| *head);
             reports.push(self.walk(node, known).await?);
         }
+        let folder = self.folder.clone();
+        reports.extend(blocking(move || walk_spool(&folder)).await?);
         Ok(reports)
+    }
+
+    async fn spooled(&self, exchange: ExchangeId) -> Result<Vec<StoredEvent>, AuditError> {
+        let folder = self.folder.clone();
+        blocking(move || {
+            let mut records = Vec::new();
+            let id = exchange.to_string();
+            spooled::read(&folder, |piece| {
+                if let Piece::Record(record) = piece
+                    && record.body.contains(&id)
+                    && Record::parse(Hash::ZERO, record.body.as_bytes())
+                        .is_ok_and(|parsed| parsed.event.exchange() == Some(exchange))
+                {
+                    records.push(record);
+                }
+            })?;
+            Ok(records)
+        })
+        .await
     }
 
     async fn walk(&mut self, node: String, known: Option<Head>) -> Result<ChainReport, AuditError> {
@@ -260,8 +300,38 @@ impl AuditReader {
         if let (None, Some(known)) = (&broken, known) {
             broken = walk.reaches(known).err();
         }
-        Ok(ChainReport { node, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken })
+        let place = ChainPlace::Store;
+        Ok(ChainReport { node, place, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken })
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AuditError> + Send + 'static,
+) -> Result<T, AuditError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| AuditError::Store(format!("reading the spool was cut short: {error}")))?
+}
+
+/// Walks the spool's chain; `None` when it is empty.
+fn walk_spool(folder: &Path) -> Result<Option<ChainReport>, AuditError> {
+    let mut walk = Walk::default();
+    let mut node = String::new();
+    let mut broken = None;
+    spooled::read(folder, |piece| {
+        if broken.is_some() {
+            return;
+        }
+        match piece {
+            Piece::Damage(detail) => broken = Some(Break { seq: walk.last + 1, kind: BreakKind::Changed, detail }),
+            Piece::Record(record) => {
+                broken = walk.step(&record).err();
+                node = record.node;
+            }
+        }
+    })?;
+    let place = ChainPlace::Spool;
+    let report = ChainReport { node, place, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken };
+    Ok((report.records > 0 || report.broken.is_some()).then_some(report))
 }
 
 fn flag<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {

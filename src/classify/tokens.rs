@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 use tokenizers::models::ModelWrapper;
@@ -16,7 +17,6 @@ use crate::model::ModelError;
 use crate::text::model_text;
 
 /// A model's tokenizer with what surrounds a window.
-#[derive(Debug)]
 pub(super) struct Tokens {
     tokenizer: Tokenizer,
     before: Vec<i64>,
@@ -158,6 +158,14 @@ impl Tokens {
         let known = !encoding.get_ids().iter().any(|&id| Some(id) == self.unknown);
         found.known.insert(c, known);
         Ok(known)
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the vocabulary: it has tens of thousands of entries.
+        let words = self.tokenizer.get_vocab_size(true);
+        f.debug_struct("Tokens").field("vocabulary", &words).field("unknown", &self.unknown).finish_non_exhaustive()
     }
 }
 

@@ -119,7 +119,6 @@ mod tests {
             "block_end:",
             "anonymous:",
             "text: redacted",
-            "logprobs:",
             "untrusted: { flag: 2",
         ] {
             let content: String = DEFAULT

@@ -1,6 +1,6 @@
 //! What is asked of the classifier, and what its answer means.
 
-use crate::base::{Cause, Fault, FaultAction, Span};
+use crate::base::{Fault, Span};
 use crate::inspect::excerpt;
 use crate::inspect::reading::trust;
 use crate::inspect::snapshot::Snapshot;
@@ -128,11 +128,6 @@ impl Snapshot {
             // The window is the user's own text, not a known phrase: the record shows it only where full text is on.
             excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), true),
         })
-    }
-
-    /// What the written policy does about the model's fault.
-    pub(super) fn model_fault(&self, fault: &Fault) -> (Cause, FaultAction) {
-        (fault.cause, self.faults.action(fault.cause))
     }
 }
 

@@ -99,7 +99,11 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::rules::RuleSet;
+    use crate::scan::Scanner;
     use crate::text::ChannelKind;
 
     fn held(text: &str) -> Lane {
@@ -131,7 +135,8 @@ mod tests {
     #[test]
     fn what_may_be_held_is_bounded() {
         let mut lane = held("");
-        let (mut scratch, mut matches) = (Scratch::default(), Vec::new());
+        let scanner = Scanner::new(Arc::new(RuleSet::default())).unwrap();
+        let (mut scratch, mut matches) = (scanner.scratch(), Vec::new());
         assert!(lane.push("1234", 4, &mut scratch, &mut matches).is_ok());
         assert_eq!(lane.push("5", 4, &mut scratch, &mut matches).unwrap_err().cause, Cause::Oversize);
     }

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::{Cause, Fault, Span};
+use crate::inspect::ask::{Answer, Question};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::lane::Lane;
-use crate::inspect::snapshot::{BlockEnd, Snapshot};
-use crate::inspect::subject::{Edit, Frame};
+use crate::inspect::snapshot::{BlockEnd, OpaqueAction, Snapshot};
+use crate::inspect::subject::{Edit, Frame, Opaque};
+use crate::inspect::whole::FaultTaken;
 use crate::scan::StreamMatch;
-use crate::text::{Channel, ChannelKind, Direction, Passage};
+use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
 use crate::verdict::{Action, Finding, Source, Verdict, decide};
 
 /// Findings of one rule in one channel that are recorded; further ones act (they redact, they block) and are only counted.
@@ -22,6 +24,8 @@ const RECORDED_PER_RULE: usize = 8;
 /// What to do after a frame.
 #[derive(Debug)]
 pub enum Step<F> {
+    /// The classifier must see these texts before anything more can be said: give its answer to [`ReplyStream::answer`].
+    Ask(Vec<String>),
     /// Send these frames and go on. There may be none: everything is held.
     Continue(Vec<Cleared<F>>),
     /// The verdict is block: send these frames, which end the stream well-formed, and nothing more.
@@ -45,6 +49,20 @@ pub struct ReplyStream<F> {
     /// The verdict is block, by decision or because a text that must be replaced has left or cannot be replaced.
     must_block: bool,
     last_seen: bool,
+    /// Lanes that wait for the classifier.
+    closing: Option<Closing<F>>,
+    faults: Vec<FaultTaken>,
+    waived: Vec<Opaque>,
+}
+
+/// Lanes that are judged by the rules to their end, and wait for the classifier.
+#[derive(Debug)]
+struct Closing<F> {
+    lanes: Vec<usize>,
+    passages: Vec<Passage<'static>>,
+    questions: Vec<Question>,
+    /// The frame that ended them, with its edits.
+    frame: Option<(F, Vec<Edit>)>,
 }
 
 impl<F: Frame> ReplyStream<F> {
@@ -62,6 +80,9 @@ impl<F: Frame> ReplyStream<F> {
             decided: 0,
             must_block: false,
             last_seen: false,
+            closing: None,
+            faults: Vec::new(),
+            waived: Vec::new(),
         }
     }
 
@@ -74,6 +95,7 @@ impl<F: Frame> ReplyStream<F> {
         let last = frame.is_last();
         let mut edits = Vec::new();
         let mut speaks = false;
+        self.opaque(frame.opaque())?;
         for (index, passage) in frame.passages().iter().enumerate() {
             self.count(passage.text.len())?;
             let Some(channel) = &passage.channel else {
@@ -97,25 +119,53 @@ impl<F: Frame> ReplyStream<F> {
         if self.template.is_none() && !last {
             self.template = Some(frame.clone());
         }
-        let mut out = self.close(|lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice)));
+        let closing = |lane: &Lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice));
+        let closing = self.lanes_where(closing);
         for choice in ends {
             self.open.remove(&choice);
             self.ended.insert(choice);
         }
-        if self.blocks() {
-            return Ok(Step::Cut(self.cut()));
-        }
         self.last_seen |= last;
-        if speaks || last || !frame.is_only_channels() {
-            out.push(Cleared::mint(frame, edits));
-        }
-        Ok(Step::Continue(out))
+        let sent = speaks || last || !frame.is_only_channels();
+        self.close(closing, sent.then_some((frame, edits)))
     }
 
     /// The provider's stream is over without its last frame: judges and releases what is held.
-    pub fn finish(&mut self) -> Step<F> {
-        let out = self.close(|_| true);
-        if self.blocks() { Step::Cut(self.cut()) } else { Step::Continue(out) }
+    ///
+    /// # Errors
+    /// A fault that policy answers with a block.
+    pub fn finish(&mut self) -> Result<Step<F>, Fault> {
+        let closing = self.lanes_where(|_| true);
+        self.close(closing, None)
+    }
+
+    /// The classifier's answer to [`Step::Ask`].
+    ///
+    /// # Errors
+    /// A fault of the classifier that policy answers with a block.
+    pub fn answer(&mut self, answer: Answer) -> Result<Step<F>, Fault> {
+        let Some(Closing { lanes, passages, questions, frame }) = self.closing.take() else {
+            return Ok(Step::Continue(Vec::new()));
+        };
+        match answer {
+            Answer::NotAsked => {}
+            Answer::Fault(fault) => self.fault(fault)?,
+            Answer::Scores(judgements) => {
+                let snapshot = Arc::clone(&self.snapshot);
+                for (question, judgement) in questions.iter().zip(&judgements) {
+                    let found = snapshot.model_finding(question, judgement, &passages, Direction::Reply);
+                    if let Some(mut finding) = found {
+                        finding.passage = lanes.get(finding.passage).copied().unwrap_or(finding.passage);
+                        self.record(finding);
+                    }
+                }
+                if judgements.iter().any(|judgement| judgement.unjudged) {
+                    let detail = "the reply is longer than the classifier's budget (limits.model_windows)";
+                    self.fault(Fault { cause: Cause::Unjudged, ..Fault::provider(detail) })?;
+                }
+            }
+        }
+        Ok(self.release(&lanes, frame))
     }
 
     /// True when every choice that began has ended, so that the reply is whole.
@@ -135,6 +185,16 @@ impl<F: Frame> ReplyStream<F> {
             verdict.action = Action::Block;
         }
         verdict
+    }
+
+    /// Faults met so far, and what policy did about them.
+    pub fn faults(&self) -> &[FaultTaken] {
+        &self.faults
+    }
+
+    /// Opaque content that policy waived, the first of each kind.
+    pub fn waived(&self) -> &[Opaque] {
+        &self.waived
     }
 
     /// The channels' texts as the provider sent them, by place: for a policy that records full text.
@@ -178,6 +238,9 @@ impl<F: Frame> ReplyStream<F> {
         let mut scratch = self.snapshot.scanner.scratch();
         let read = self.snapshot.read(index, passage, Direction::Reply, &mut scratch);
         drop(scratch);
+        if !read.complete {
+            self.fault(too_deep())?;
+        }
         let edits = crate::inspect::redact::edits(&read.findings);
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
@@ -222,15 +285,40 @@ impl<F: Frame> ReplyStream<F> {
         Ok(self.lanes.get_mut(index).map(Lane::release).unwrap_or_default())
     }
 
-    /// Ends the lanes that `which` names and returns the frames that carry what they held.
-    fn close(&mut self, which: impl Fn(&Lane) -> bool) -> Vec<Cleared<F>> {
-        let mut out = Vec::new();
-        for index in 0..self.lanes.len() {
-            if self.lanes.get(index).is_none_or(|lane| lane.ended || !which(lane)) {
-                continue;
+    fn lanes_where(&self, which: impl Fn(&Lane) -> bool) -> Vec<usize> {
+        let open = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.ended && which(lane));
+        open.map(|(index, _)| index).collect()
+    }
+
+    /// Judges lanes to their end; asks for the classifier where policy wants it to see replies.
+    fn close(&mut self, lanes: Vec<usize>, frame: Option<(F, Vec<Edit>)>) -> Result<Step<F>, Fault> {
+        let (mut passages, mut decoded) = (Vec::new(), Vec::new());
+        for (number, index) in lanes.iter().enumerate() {
+            let Some((passage, layers)) = self.finish_lane(*index)? else { continue };
+            passages.push(passage);
+            decoded.extend(layers.into_iter().map(|layer| (number, layer.encodings, layer.text)));
+        }
+        if !self.blocks() && !passages.is_empty() {
+            let decoded: Vec<_> = decoded.iter().map(|(n, names, text)| (*n, names.clone(), text.as_str())).collect();
+            let questions = self.snapshot.questions(&passages, &decoded, Direction::Reply);
+            if !questions.is_empty() {
+                let texts = questions.iter().map(|question| question.text.clone()).collect();
+                self.closing = Some(Closing { lanes, passages, questions, frame });
+                return Ok(Step::Ask(texts));
             }
-            self.finish_lane(index);
-            let Some(lane) = self.lanes.get_mut(index) else { continue };
+        }
+        Ok(self.release(&lanes, frame))
+    }
+
+    /// What lanes held goes out in frames of their own, then the frame that ended them; or nothing, when the verdict is
+    /// block.
+    fn release(&mut self, lanes: &[usize], frame: Option<(F, Vec<Edit>)>) -> Step<F> {
+        if self.blocks() {
+            return Step::Cut(self.cut());
+        }
+        let mut out = Vec::new();
+        for index in lanes {
+            let Some(lane) = self.lanes.get_mut(*index) else { continue };
             let mut rest = std::mem::take(&mut lane.carry);
             rest.push_str(&lane.release());
             let Some(carrier) = self.template.as_ref().map(|template| template.carrier(&lane.channel)) else {
@@ -241,16 +329,17 @@ impl<F: Frame> ReplyStream<F> {
                 out.push(Cleared::mint(carrier, vec![Edit { passage: slot, span: Span::default(), with: rest }]));
             }
         }
-        out
+        out.extend(frame.map(|(frame, edits)| Cleared::mint(frame, edits)));
+        Step::Continue(out)
     }
 
     /// Judges a lane to its end: open matches, then the whole text with its encodings undone.
-    fn finish_lane(&mut self, index: usize) {
+    fn finish_lane(&mut self, index: usize) -> Result<Option<(Passage<'static>, Vec<DecodedLayer>)>, Fault> {
         let mut matches = Vec::new();
-        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(None) };
         lane.finish(&mut self.snapshot.scanner.scratch(), &mut matches);
         self.take(index, matches);
-        let Some(lane) = self.lanes.get(index) else { return };
+        let Some(lane) = self.lanes.get(index) else { return Ok(None) };
         let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
         let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
         for finding in read.findings {
@@ -261,6 +350,31 @@ impl<F: Frame> ReplyStream<F> {
                 self.act(index, finding);
             }
         }
+        if !read.complete {
+            self.fault(too_deep())?;
+        }
+        Ok(Some((passage, read.decoded)))
+    }
+
+    /// What cannot be seen: waived as policy says, or the end of the stream.
+    fn opaque(&mut self, opaque: &[Opaque]) -> Result<(), Fault> {
+        for one in opaque {
+            if self.snapshot.opaque_action(one.kind) == OpaqueAction::Refuse {
+                let detail = format!("{}: content of kind `{}` cannot be inspected", one.place, one.kind.name());
+                return Err(Fault { cause: Cause::Opaque, ..Fault::provider(detail) });
+            }
+            if !self.waived.iter().any(|known| known.kind == one.kind) {
+                self.waived.push(one.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Books a fault; policy may end the stream for it.
+    fn fault(&mut self, fault: Fault) -> Result<(), Fault> {
+        let mut refusal = None;
+        self.snapshot.take_fault(fault, &mut self.faults, &mut refusal);
+        refusal.map_or(Ok(()), Err)
     }
 
     fn take(&mut self, index: usize, matches: Vec<StreamMatch>) {
@@ -304,6 +418,11 @@ impl<F: Frame> ReplyStream<F> {
         }
         self.must_block
     }
+}
+
+fn too_deep() -> Fault {
+    let detail = "text of the reply holds more encoded layers than limits.decode_* undo";
+    Fault { cause: Cause::Oversize, ..Fault::provider(detail) }
 }
 
 fn too_many(limit: usize) -> Fault {

@@ -20,8 +20,6 @@ pub enum OpaqueKind {
     ImageData,
     /// An image named by URL.
     ImageUrl,
-    /// Token log-probabilities: they carry the reply's text a second time, as numbers.
-    Logprobs,
     /// A tool that runs at the provider or elsewhere (web search, remote MCP …).
     RemoteTool,
     /// An earlier conversation kept at the provider.
@@ -30,13 +28,12 @@ pub enum OpaqueKind {
 
 impl OpaqueKind {
     /// All kinds, for configuration and metrics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Audio,
         Self::FileData,
         Self::FileId,
         Self::ImageData,
         Self::ImageUrl,
-        Self::Logprobs,
         Self::RemoteTool,
         Self::StoredConversation,
     ];
@@ -49,7 +46,6 @@ impl OpaqueKind {
             Self::FileId => "file_id",
             Self::ImageData => "image_data",
             Self::ImageUrl => "image_url",
-            Self::Logprobs => "logprobs",
             Self::RemoteTool => "remote_tool",
             Self::StoredConversation => "stored_conversation",
         }

@@ -57,8 +57,15 @@ impl Pool {
             })?;
         }
         drop(ready);
+        let mut started = 0;
         for outcome in readiness {
             outcome?;
+            started += 1;
+        }
+        if started < config.threads.max(1) {
+            // A thread that ended without a word has panicked.
+            let problem = format!("{started} of {} sessions started", config.threads);
+            return Err(ModelError::Session { path: config.path.clone(), problem });
         }
         pool.spawn("model-clock".to_owned(), move || queue.keep_time())?;
         Ok(pool)

@@ -43,7 +43,11 @@ impl ModelSession {
         Ok(Self { session, options, mask: vec![1; shape.window_tokens] })
     }
 
-    /// Runs one window. `ids` hold the special tokens too; more than the window's tokens is an error.
+    /// Runs one window. One at a time, because batches gain nothing where the time goes. Measured 2026-11-21, EPYC Zen 3, one
+    /// thread, MiniLM int8, ms of CPU a window alone / in batches of eight: 8 tokens 0.84 / 0.57, 32 tokens 2.4 / 2.0,
+    /// 64 tokens 4.5 / 4.1, 128 tokens 9.0 / 10.1.
+    ///
+    /// `ids` hold the special tokens too; more than the window's tokens is an error.
     pub fn run(&mut self, ids: &[i64]) -> Result<[f32; CLASSES], String> {
         let mask = self.mask.get(..ids.len()).ok_or_else(|| format!("{} tokens in one window", ids.len()))?;
         let shape = [1, ids.len()];

@@ -61,7 +61,8 @@ impl Judges {
         tokio::task::block_in_place(move || snapshot.scan(subject, direction))
     }
 
-    async fn ask(&self, questions: Vec<String>) -> Answer {
+    /// Asks the classifier.
+    pub(super) async fn ask(&self, questions: Vec<String>) -> Answer {
         if questions.is_empty() {
             return Answer::NotAsked;
         }

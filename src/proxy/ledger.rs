@@ -6,9 +6,10 @@ use std::time::Instant;
 use crate::audit::{Audit, Slot};
 use crate::audit::{Begin, Decision, End, FaultRecord, Outcome, PassageText, Refused, VerdictRecord, Waiver};
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction};
-use crate::inspect::{Judged, Snapshot, Subject};
+use crate::inspect::{FaultTaken, Judged, Opaque, Snapshot, Subject};
 use crate::proxy::exchange::Exchange;
 use crate::telemetry::metrics;
+use crate::verdict::Verdict;
 
 /// The open record of an exchange. Dropped without [`Ledger::end`], it says that the client went away: that is when hyper
 /// drops the work on a request.
@@ -102,15 +103,23 @@ impl Drop for Ledger {
 
 /// What the record says of an inspected message.
 pub(super) fn verdict_record<T>(judged: &Judged<T>, model_version: Option<String>) -> VerdictRecord {
+    record(&judged.verdict, &judged.faults, &judged.waived, model_version)
+}
+
+/// What the record says of a verdict and of what was met on the way to it.
+pub(super) fn record(
+    verdict: &Verdict,
+    faults: &[FaultTaken],
+    waived: &[Opaque],
+    model_version: Option<String>,
+) -> VerdictRecord {
+    let waiver =
+        |opaque: &Opaque| Waiver { kind: opaque.kind.name().to_owned(), place: opaque.place.clone(), passed: true };
     VerdictRecord {
-        faults: judged.faults.iter().map(|fault| Decision { cause: fault.cause, action: fault.action }).collect(),
-        waivers: judged
-            .waived
-            .iter()
-            .map(|opaque| Waiver { kind: opaque.kind.name().to_owned(), place: opaque.place.clone(), passed: true })
-            .collect(),
+        faults: faults.iter().map(|fault| Decision { cause: fault.cause, action: fault.action }).collect(),
+        waivers: waived.iter().map(waiver).collect(),
         model_version,
-        ..VerdictRecord::from(&judged.verdict)
+        ..VerdictRecord::from(verdict)
     }
 }
 

@@ -11,5 +11,6 @@ mod respond;
 mod stream;
 
 pub use body::{CutShort, Piece, ReplyBody};
+pub use intake::read_body;
 pub use judge::{Judges, judgement};
 pub use pipeline::{Admission, Proxy, Target};

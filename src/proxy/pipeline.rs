@@ -9,7 +9,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
@@ -99,6 +99,15 @@ impl Proxy {
         match answered {
             Ok(response) => response,
             Err(fault) => self.refuse(exchange, &judges, &fault).await,
+        }
+    }
+
+    /// Waits until no exchange is at work, so that each has ended its record; at most this long.
+    pub async fn settled(&self, patience: Duration) {
+        let all = u32::try_from(self.limits.exchanges.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let waiting = tokio::time::timeout(patience, self.permits.acquire_many(all)).await;
+        if waiting.is_err() {
+            tracing::warn!("some exchanges did not settle in time; the record will show them as interrupted");
         }
     }
 

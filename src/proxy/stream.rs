@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::audit::{End, FaultRecord, Outcome, PassageText, VerdictRecord};
+use crate::audit::{End, FaultRecord, Outcome, PassageText};
 use crate::base::{Cause, ExchangeId, Fault, Limits};
 use crate::inspect::{Cleared, ReplyStream, Step};
 use crate::protocol::openai::{ChatChunk, ChatStream, PublicError, Template, Usage};
@@ -43,6 +43,7 @@ pub(super) fn answer(
     let left = Duration::from_millis(limits.exchange_ms).saturating_sub(exchange.started.elapsed());
     let pump = Pump {
         id: exchange.id,
+        judges: judges.clone(),
         stream: ReplyStream::new(std::sync::Arc::clone(&judges.snapshot)),
         reader: ChatStream::new(template, &limits),
         limits,
@@ -63,6 +64,7 @@ pub(super) fn answer(
 /// Moves one stream from provider to client.
 struct Pump {
     id: ExchangeId,
+    judges: Judges,
     stream: ReplyStream<ChatChunk>,
     reader: ChatStream,
     limits: std::sync::Arc<Limits>,
@@ -152,10 +154,24 @@ impl Pump {
         let since = Instant::now();
         let stepped = self.stream.frame(chunk);
         self.inspected += since.elapsed();
-        match stepped {
-            Ok(Step::Continue(frames)) => self.send(frames).await.err(),
-            Ok(Step::Cut(frames)) => Some(self.cut(frames).await),
-            Err(fault) => Some(Ended::Fault(fault)),
+        self.step(stepped).await
+    }
+
+    /// Does what inspection says; asks the classifier where it must.
+    async fn step(&mut self, stepped: Result<Step<ChatChunk>, Fault>) -> Option<Ended> {
+        let mut stepped = stepped;
+        loop {
+            match stepped {
+                Ok(Step::Ask(texts)) => {
+                    let since = Instant::now();
+                    let answer = self.judges.ask(texts).await;
+                    self.stages.took("model", since);
+                    stepped = self.stream.answer(answer);
+                }
+                Ok(Step::Continue(frames)) => return self.send(frames).await.err(),
+                Ok(Step::Cut(frames)) => return Some(self.cut(frames).await),
+                Err(fault) => return Some(Ended::Fault(fault)),
+            }
         }
     }
 
@@ -171,13 +187,11 @@ impl Pump {
             }
         }
         let whole = self.stream.is_whole();
-        match self.stream.finish() {
-            Step::Cut(frames) => self.cut(frames).await,
-            Step::Continue(frames) => match self.send(frames).await {
-                Err(ended) => ended,
-                Ok(()) if whole => Ended::Whole,
-                Ok(()) => Ended::Fault(Fault::provider("the stream broke off before its end")),
-            },
+        let stepped = self.stream.finish();
+        match self.step(stepped).await {
+            Some(ended) => ended,
+            None if whole => Ended::Whole,
+            None => Ended::Fault(Fault::provider("the stream broke off before its end")),
         }
     }
 
@@ -200,7 +214,14 @@ impl Pump {
         for finding in &verdict.findings {
             metrics::finding(finding.source.name().to_owned());
         }
-        end.reply = Some(VerdictRecord::from(&verdict));
+        for fault in self.stream.faults() {
+            metrics::fault(fault.cause.name(), fault.action.name());
+        }
+        for opaque in self.stream.waived() {
+            metrics::waiver(opaque.kind.name());
+        }
+        let model_version = self.judges.model_version();
+        end.reply = Some(ledger::record(&verdict, self.stream.faults(), self.stream.waived(), model_version));
         end.fault = fault.map(FaultRecord::from);
         end.reply_bytes = self.stream.bytes() as u64;
         end.prompt_tokens = self.usage.map(|usage| usage.prompt);

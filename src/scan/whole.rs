@@ -59,11 +59,13 @@ fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratc
                     let window = Window { first: hit.start(), last: hit.start() };
                     search(number, unit, text, window, state, &mut scratch.regexes, out);
                 }
-                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len()),
+                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len(), 0),
+                // The literal begins the match: a search anchored there mostly ends after a few bytes.
+                Kind::Regex { before_max: Some(0), .. } => state.add_window(hit.start(), hit.start(), 0),
                 Kind::Regex { before_min, before_max, .. } => {
                     let first = before_max.map_or(0, |before| hit.start().saturating_sub(before));
                     if let Some(last) = hit.start().checked_sub(*before_min) {
-                        state.add_window(first, last);
+                        state.add_window(first, last, WINDOW_GAP);
                     }
                 }
             }
@@ -86,7 +88,7 @@ fn loose(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch) 
     for pattern in set.iter() {
         let Some(number) = loose.units.get(pattern.as_usize()).copied().filter(is_wanted) else { continue };
         if let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) {
-            state.add_window(0, text.len());
+            state.add_window(0, text.len(), 0);
         }
     }
 }
@@ -154,11 +156,12 @@ fn search(
 }
 
 impl UnitState {
-    /// Adds a range of starts. Looking at more starts than asked for changes nothing but the cost.
-    fn add_window(&mut self, first: usize, last: usize) {
+    /// Adds a range of starts; ranges nearer than `gap` become one. Looking at more starts than asked for changes nothing
+    /// but the cost.
+    fn add_window(&mut self, first: usize, last: usize, gap: usize) {
         if let Some((open, close)) = self.windows.last_mut()
             && first >= *open
-            && first <= close.saturating_add(WINDOW_GAP)
+            && first <= close.saturating_add(gap)
         {
             *close = (*close).max(last);
             return;

@@ -33,7 +33,12 @@ pub enum TraceError {
 /// When the filter cannot be parsed, or logging is set up already.
 pub fn install(format: LogFormat, filter: &str) -> Result<(), TraceError> {
     let filter = EnvFilter::builder().parse(filter)?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let base = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        // A file or a collector has no use for colours, and they hide what is searched for.
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     match format {
         LogFormat::Human => base.finish().try_init()?,
         LogFormat::Json => base.json().flatten_event(true).finish().try_init()?,

@@ -291,11 +291,13 @@ fn json<T: Serialize>(rows: &[T]) -> Result<String, AppendFailure> {
     serde_json::to_string(rows).map_err(|error| AppendFailure::Other(error.to_string()))
 }
 
-/// Cardinality (21), data (22), integrity (23) and program-limit (54) errors are about the rows, but for a partition that somebody dropped;
-/// everything else is about the store.
+/// Cardinality (21), data (22), integrity (23) and program-limit (54) errors are about the rows, but for a partition that
+/// somebody dropped (a check violation without a constraint's name); everything else is about the store.
 fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code != "23514" && ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    let Some(error) = error.as_database_error() else { return false };
+    let no_partition = error.is_check_violation() && error.constraint().is_none();
+    !no_partition
+        && error.code().is_some_and(|code| ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
 
 fn migrator() -> Migrator {
