@@ -94,11 +94,9 @@ impl Tail {
                         batch.records.push(record);
                     }
                 }
-                Stretch::Tail(_) if is_last && seq >= upto => return Ok(true),
+                // The writer is in the middle of a record, or its last one is damaged: what follows will tell.
+                Stretch::Tail(_) if is_last => return Ok(true),
                 Stretch::Damaged(gone) | Stretch::Tail(gone) => {
-                    if is_last && matches!(stretch, Stretch::Tail(_)) {
-                        return Ok(true);
-                    }
                     batch.damage.extend(quarantine(&self.folder, segment.first, offset, gone, seq));
                     at += gone.len();
                 }

@@ -1,7 +1,7 @@
 //! One channel of a streamed reply: what came in, what was found, and how much of it may leave.
 
 use crate::base::{Cause, Fault, Span};
-use crate::inspect::redact;
+use crate::inspect::redact::{self, Mask};
 use crate::scan::{Scratch, StreamMatch, StreamScan};
 use crate::text::{Channel, Role};
 
@@ -17,7 +17,7 @@ pub(super) struct Lane {
     /// Bytes of `text` that have left.
     released: usize,
     /// Replacements that have not left yet: in order, apart.
-    edits: Vec<(Span, String)>,
+    edits: Vec<Mask>,
     /// Released text that waits for its carrier frame.
     pub carry: String,
     /// True once the channel is judged to its end.
@@ -68,14 +68,15 @@ impl Lane {
     }
 
     /// Replaces a span of the text. False when some of it has left already, so that it cannot be replaced any more.
-    pub(super) fn redact(&mut self, span: Span, with: &str) -> bool {
+    pub(super) fn redact(&mut self, mask: Mask) -> bool {
+        let span = mask.cover;
         if span.start < self.released {
             return false;
         }
-        let first = self.edits.partition_point(|(edit, _)| edit.end <= span.start);
-        let count = self.edits[first..].iter().take_while(|(edit, _)| edit.start < span.end).count();
-        let cover = self.edits[first..first + count].iter().fold(span, |cover, (edit, _)| cover.cover(*edit));
-        self.edits.splice(first..first + count, [(cover, with.to_owned())]);
+        let first = self.edits.partition_point(|edit| edit.cover.end <= span.start);
+        let count = self.edits[first..].iter().take_while(|edit| edit.cover.start < span.end).count();
+        let joined = self.edits.drain(first..first + count).fold(mask, Mask::join);
+        self.edits.insert(first, joined);
         true
     }
 
@@ -86,12 +87,12 @@ impl Lane {
             Some(scan) => scan.safe().min(self.text.len()),
             None => self.released,
         };
-        let cut = self.edits.iter().find(|(edit, _)| edit.start < safe && safe < edit.end);
-        let to = cut.map_or(safe, |(edit, _)| edit.start).max(self.released);
-        let done = self.edits.partition_point(|(edit, _)| edit.end <= to && edit.start < to);
-        let edits: Vec<(Span, String)> = self.edits.drain(..done).collect();
+        let cut = self.edits.iter().find(|edit| edit.cover.start < safe && safe < edit.cover.end);
+        let to = cut.map_or(safe, |edit| edit.cover.start).max(self.released);
+        let done = self.edits.partition_point(|edit| edit.cover.end <= to && edit.cover.start < to);
+        let edits: Vec<Mask> = self.edits.drain(..done).collect();
         let text = self.text.get(self.released..to).unwrap_or_default();
-        let out = redact::apply(text, self.released, edits.iter().map(|(span, with)| (*span, with.as_str())));
+        let out = redact::apply(text, self.released, edits.iter().map(|edit| (edit.cover, edit.with.as_str())));
         self.released = to;
         out
     }
@@ -125,11 +126,12 @@ mod tests {
     #[test]
     fn overlapping_replacements_join_and_late_ones_are_told() {
         let mut lane = held("0123456789");
-        assert!(lane.redact(Span::new(4, 6), "B") && lane.redact(Span::new(1, 2), "A"));
-        assert!(lane.redact(Span::new(5, 8), "C"));
+        let mask = |start, end, with| Mask::new(Span::new(start, end), with);
+        assert!(lane.redact(mask(4, 6, "B")) && lane.redact(mask(1, 2, "A")));
+        assert!(lane.redact(mask(5, 8, "C")));
         lane.ended = true;
-        assert_eq!(lane.release(), "0A23C89");
-        assert!(!lane.redact(Span::new(9, 10), "X"));
+        assert_eq!(lane.release(), "0A23B89");
+        assert!(!lane.redact(mask(9, 10, "X")));
     }
 
     #[test]

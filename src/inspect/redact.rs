@@ -1,5 +1,7 @@
 //! From redacting findings to edits of the message.
 
+use std::cmp::Reverse;
+
 use crate::base::Span;
 use crate::inspect::subject::Edit;
 use crate::verdict::{Action, Finding};
@@ -7,21 +9,52 @@ use crate::verdict::{Action, Finding};
 /// What stands for a matched text whose rule names no mask.
 const DEFAULT_MASK: &str = "[redacted]";
 
-/// The edits that the findings' redactions demand: ordered, overlapping spans joined under the mask of the first.
+/// One replacement: the bytes it covers, and whose mask stands there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Mask {
+    /// All bytes that are replaced.
+    pub cover: Span,
+    /// The finding that named the mask.
+    from: Span,
+    pub with: String,
+}
+
+impl Mask {
+    pub(super) fn new(span: Span, with: &str) -> Self {
+        Self { cover: span, from: span, with: with.to_owned() }
+    }
+
+    /// Joins two overlapping replacements. The mask is that of the finding that starts first, then of the longer one, then
+    /// the first in the alphabet: whatever order they are found in, the same text comes out.
+    pub(super) fn join(self, other: Self) -> Self {
+        let cover = self.cover.cover(other.cover);
+        let order = |mask: &Self| (mask.from.start, Reverse(mask.from.end), mask.with.clone());
+        let first = if order(&self) <= order(&other) { self } else { other };
+        Self { cover, ..first }
+    }
+}
+
+/// The mask that a finding demands.
+pub(super) fn mask(finding: &Finding) -> Option<Mask> {
+    let demanded = finding.action == Some(Action::Redact);
+    demanded.then(|| Mask::new(finding.span, finding.mask.as_deref().unwrap_or(DEFAULT_MASK)))
+}
+
+/// The edits that the findings' redactions demand: ordered and apart.
 pub(super) fn edits(findings: &[Finding]) -> Vec<Edit> {
-    let mut edits: Vec<Edit> = Vec::new();
-    let mut masked: Vec<&Finding> = findings.iter().filter(|finding| finding.action == Some(Action::Redact)).collect();
-    masked.sort_by_key(|finding| (finding.passage, finding.span));
-    for finding in masked {
-        let with = finding.mask.as_deref().unwrap_or(DEFAULT_MASK);
-        match edits.last_mut() {
-            Some(last) if last.passage == finding.passage && finding.span.start < last.span.end => {
-                last.span = last.span.cover(finding.span);
+    let mut masks: Vec<(usize, Mask)> =
+        findings.iter().filter_map(|finding| Some((finding.passage, mask(finding)?))).collect();
+    masks.sort_by_key(|(passage, mask)| (*passage, mask.cover));
+    let mut joined: Vec<(usize, Mask)> = Vec::new();
+    for (passage, mask) in masks {
+        match joined.pop() {
+            Some((before, earlier)) if before == passage && mask.cover.start < earlier.cover.end => {
+                joined.push((passage, earlier.join(mask)));
             }
-            _ => edits.push(Edit { passage: finding.passage, span: finding.span, with: with.to_owned() }),
+            earlier => joined.extend(earlier.into_iter().chain([(passage, mask)])),
         }
     }
-    edits
+    joined.into_iter().map(|(passage, mask)| Edit { passage, span: mask.cover, with: mask.with }).collect()
 }
 
 /// The text between `from` and `to` with the edits applied; spans are absolute, `text` starts at `from`. Every edit lies
@@ -42,6 +75,15 @@ pub(super) fn apply<'e>(text: &str, from: usize, edits: impl Iterator<Item = (Sp
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_order_of_finding_does_not_show() {
+        let masks = [Mask::new(Span::new(2, 6), "B"), Mask::new(Span::new(2, 6), "A"), Mask::new(Span::new(4, 9), "C")];
+        let [b, a, c] = masks;
+        let one = b.clone().join(a.clone()).join(c.clone());
+        assert_eq!((one.cover, one.with.as_str()), (Span::new(2, 9), "A"));
+        assert_eq!(c.join(b).join(a), one);
+    }
 
     #[test]
     fn edits_are_applied_in_place() {

@@ -11,6 +11,7 @@ use crate::base::{Cause, Fault, Span};
 use crate::inspect::ask::{Answer, Question};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::lane::Lane;
+use crate::inspect::redact;
 use crate::inspect::snapshot::{BlockEnd, OpaqueAction, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
 use crate::inspect::whole::FaultTaken;
@@ -241,7 +242,7 @@ impl<F: Frame> ReplyStream<F> {
         if !read.complete {
             self.fault(too_deep())?;
         }
-        let edits = crate::inspect::redact::edits(&read.findings);
+        let edits = redact::edits(&read.findings);
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
         }
@@ -393,9 +394,8 @@ impl<F: Frame> ReplyStream<F> {
 
     /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
     fn act(&mut self, index: usize, finding: Finding) {
-        if finding.action == Some(Action::Redact) {
-            let with = finding.mask.as_deref().unwrap_or("[redacted]");
-            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(finding.span, with));
+        if let Some(mask) = redact::mask(&finding) {
+            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.must_block |= !in_time;
         }
         self.record(finding);
