@@ -103,6 +103,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::base::Span;
     use crate::rules::RuleSet;
     use crate::scan::Scanner;
     use crate::text::ChannelKind;
