@@ -17,6 +17,7 @@ pub mod base;
 pub mod telemetry;
 pub mod text;
 pub mod verdict;
+pub mod yaml;
 
 pub mod access;
 pub mod audit;
@@ -40,5 +41,7 @@ pub mod console;
 pub mod server;
 
 pub mod config;
+
+pub mod app;
 
 pub mod cli;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `portcullis` program. Everything is in the library; this is its front door.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portcullis::cli::main()
+}

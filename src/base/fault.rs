@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Whose fault it was; metrics and retries read this.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Blame {
     /// The caller sent something wrong.
@@ -123,31 +123,67 @@ pub enum FaultAction {
     Pass,
 }
 
-/// The fault-policy table. Every cause a site must decide about is a field; none has a default.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+/// The fault-policy table. Every cause a site must decide about is a field; none has a default. The rules judge whatever
+/// happens: no action of a model's fault lets through what they block.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct FaultPolicy {
     /// The audit spool is full: block, or pass unrecorded.
     pub audit_full: FaultAction,
-    /// The classifier is absent or failed its self-test: block (refuse to start) or degrade (rules only).
+    /// The classifier is absent or failed its self-test: block (refuse to start), or degrade (rules only).
     pub model_missing: FaultAction,
-    /// The classifier's queue is full: block, degrade (rules only) or pass.
+    /// The classifier's queue is full: block, or degrade (rules only).
     pub overload: FaultAction,
-    /// Text beyond what may be decoded or judged (see `Unjudged` for the model's budget): block, degrade or pass.
+    /// Text holds more encoded layers than the limits undo: block, or degrade (judge what was undone).
     pub oversize: FaultAction,
-    /// The classifier did not answer in its time: block, degrade (rules only) or pass.
+    /// The classifier did not answer in its time: block, or degrade (rules only).
     pub timeout: FaultAction,
-    /// Text over the model's budget of windows: block, degrade (rules only for the rest) or pass.
+    /// Text over the classifier's budget of windows: block, or degrade (rules only for the rest).
     pub unjudged: FaultAction,
-    /// A provider's reply that cannot be parsed: block, or pass it on unjudged. (A request that cannot be parsed is always
-    /// refused: no provider could be trusted to read it as we did.)
+    /// A provider's reply cannot be parsed: block, or pass it on unjudged as a counted waiver. (A request that cannot be
+    /// parsed is always refused: a provider might read it in another way than we would.)
     pub unparsable: FaultAction,
-    /// The provider answered an error: block (our own error), degrade (status and message kept, body ours) or pass (its own
-    /// body, inspected).
+    /// The provider answered an error: block (our own words), or pass (its own body, inspected).
     pub upstream_error: FaultAction,
 }
 
+impl FaultAction {
+    /// The name used in the policy file, metrics and the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Degrade => "degrade",
+            Self::Pass => "pass",
+        }
+    }
+}
+
 impl FaultPolicy {
+    /// The causes that a policy must decide about, by the name of their field, with the actions that make sense for each.
+    pub const DECIDED: [(Cause, &'static str, &'static [FaultAction]); 8] = [
+        (Cause::AuditFull, "audit_full", &[FaultAction::Block, FaultAction::Pass]),
+        (Cause::ModelMissing, "model_missing", &[FaultAction::Block, FaultAction::Degrade]),
+        (Cause::Overload, "overload", &[FaultAction::Block, FaultAction::Degrade]),
+        (Cause::Oversize, "oversize", &[FaultAction::Block, FaultAction::Degrade]),
+        (Cause::Timeout, "timeout", &[FaultAction::Block, FaultAction::Degrade]),
+        (Cause::Unjudged, "unjudged", &[FaultAction::Block, FaultAction::Degrade]),
+        (Cause::Unparsable, "unparsable", &[FaultAction::Block, FaultAction::Pass]),
+        (Cause::Upstream, "upstream_error", &[FaultAction::Block, FaultAction::Pass]),
+    ];
+
+    /// The table from a function that gives the written action of each field's name.
+    pub fn from_names(mut written: impl FnMut(&'static str) -> FaultAction) -> Self {
+        Self {
+            audit_full: written("audit_full"),
+            model_missing: written("model_missing"),
+            overload: written("overload"),
+            oversize: written("oversize"),
+            timeout: written("timeout"),
+            unjudged: written("unjudged"),
+            unparsable: written("unparsable"),
+            upstream_error: written("upstream_error"),
+        }
+    }
+
     /// The written action for a cause; causes that policy does not decide about always block.
     pub fn action(&self, cause: Cause) -> FaultAction {
         match cause {

@@ -28,7 +28,7 @@ pub struct Limits {
     pub hold_bytes: usize,
     /// Separate channels (choice × text, reasoning, tool call …) in one streamed reply.
     pub channels: usize,
-    /// Nesting of JSON objects and arrays.
+    /// Nesting of JSON objects and arrays (256 at most, whatever is set here).
     pub json_depth: usize,
     /// Values in one JSON document.
     pub json_values: usize,
@@ -48,8 +48,22 @@ pub struct Limits {
     pub model_windows: usize,
     /// Windows waiting for the model in total; more is the fault `overload`.
     pub model_queue: usize,
+    /// Bytes of a model's or a tokenizer's file; a larger one is refused.
+    pub model_file_bytes: u64,
+    /// Bytes of a model's manifest and of its golden file, each; a larger one is refused.
+    pub model_manifest_bytes: u64,
+    /// Nesting of messages in a model's file (graphs within attributes within nodes …); a deeper one is refused.
+    pub model_depth: usize,
+    /// Operators in a model's file, in all its graphs; more are refused.
+    pub model_nodes: usize,
+    /// Sessions (and threads) of one model; more are refused.
+    pub model_threads: usize,
     /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
+    /// HTTP/2 streams that a client may have open at once on one connection.
+    pub streams: usize,
+    /// HTTP/2 streams reset before they were answered that one connection may have pending; more ends it.
+    pub stream_resets: usize,
     /// Time a client has to send a request's head, in milliseconds.
     pub head_ms: u64,
     /// Time a client has to send a request's body, in milliseconds.
@@ -70,6 +84,11 @@ pub struct Limits {
     pub spool_bytes: u64,
     /// Audit slots reserved and not yet settled; more is the fault `audit_full`.
     pub audit_slots: usize,
+    /// Bytes of one audit record without the opted-in text; a larger one loses its least severe findings and says so.
+    /// Each slot holds room for two of them in the spool.
+    pub audit_record_bytes: usize,
+    /// Bytes of opted-in prompt or reply text in one audit record; more is cut, and the record says so.
+    pub audit_text_bytes: usize,
 }
 
 impl Default for Limits {
@@ -95,7 +114,14 @@ impl Default for Limits {
             findings: 256,
             model_windows: 512,
             model_queue: 4096,
+            model_file_bytes: 512 * 1024 * 1024,
+            model_manifest_bytes: 1024 * 1024,
+            model_depth: 32,
+            model_nodes: 100_000,
+            model_threads: 256,
             model_ms: 20_000,
+            streams: 128,
+            stream_resets: 32,
             head_ms: 10_000,
             body_ms: 60_000,
             idle_ms: 75_000,
@@ -106,6 +132,8 @@ impl Default for Limits {
             drain_ms: 30_000,
             spool_bytes: 1024 * 1024 * 1024,
             audit_slots: 4096,
+            audit_record_bytes: 64 * 1024,
+            audit_text_bytes: 1024 * 1024,
         }
     }
 }

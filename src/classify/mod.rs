@@ -1,1 +1,20 @@
-//! The classifier: tokens, windows, scores.
+//! The classifier: texts in, tokens, windows, scores out. Works on [`crate::model`]; knows nothing of rules.
+//!
+//! ```text
+//! texts ─► pieces ─► tokens ─► windows (within the budget) ─► model::Pool ─► logits ─► Judged
+//!                                    └─ what is over the budget ─► Judged::unjudged
+//! ```
+
+mod classifier;
+mod golden;
+pub mod metrics;
+mod pieces;
+mod plan;
+mod score;
+mod ticket;
+mod tokens;
+mod windows;
+
+pub use classifier::{Classifier, ClassifierConfig};
+pub use score::{Judged, Label, WindowScore};
+pub use ticket::Ticket;

@@ -1,1 +1,172 @@
-//! Files and environment become the typed configuration of each module.
+//! Files and environment become the typed configuration of each module. Imported by the wiring alone.
+//!
+//! ```text
+//! portcullis.yaml ─► yaml tree with places ─► environment laid over it ─► sections, read one by one ─► Config
+//!                         every problem of every section becomes a diagnostic
+//! ```
+
+mod env;
+mod load;
+mod policy;
+mod sections;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::access::ClientKey;
+use crate::base::{Limits, Secret};
+use crate::route::ModelPattern;
+use crate::telemetry::trace::LogFormat;
+
+pub use load::{DEFAULT, Loaded, load};
+pub use policy::PolicyConfig;
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The ports.
+    pub server: ServerConfig,
+    /// Folder for all state: spool, SQLite database, admin token.
+    pub state: PathBuf,
+    /// Region written on every audit row.
+    pub region: String,
+    /// This box's name in the record; `None`: a random one is made once and kept in the state folder.
+    pub node: Option<String>,
+    /// Logs.
+    pub log: LogConfig,
+    /// Who answers, in order of preference.
+    pub providers: Vec<ProviderConfig>,
+    /// Who may call.
+    pub access: AccessConfig,
+    /// Folders of rule files.
+    pub rules: Vec<PathBuf>,
+    /// The classifier.
+    pub model: ModelConfig,
+    /// What is decided.
+    pub policy: PolicyConfig,
+    /// The record.
+    pub audit: AuditConfig,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// Section `server`.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// Where clients send prompts.
+    pub data: SocketAddr,
+    /// Health, metrics, the record.
+    pub admin: SocketAddr,
+    /// Certificate chain and key (PEM files) for TLS on the data port.
+    pub tls: Option<TlsFiles>,
+    /// Host names under which the admin port may be called, besides its address and `localhost`.
+    pub admin_hosts: Vec<String>,
+}
+
+/// PEM files for TLS.
+#[derive(Debug)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// Section `log`.
+#[derive(Debug)]
+pub struct LogConfig {
+    /// JSON or lines for people.
+    pub format: LogFormat,
+    /// In the syntax of `RUST_LOG`.
+    pub filter: String,
+}
+
+/// One entry of `providers`.
+#[derive(Debug)]
+pub struct ProviderConfig {
+    /// Its name here.
+    pub name: String,
+    /// Where it is.
+    pub kind: ProviderKind,
+    /// The models it serves.
+    pub models: Vec<ModelPattern>,
+}
+
+/// Where a provider is.
+#[derive(Debug)]
+pub enum ProviderKind {
+    /// The built-in stand-in.
+    Mock,
+    /// An OpenAI-compatible endpoint.
+    Remote {
+        /// Up to and including the version, without a slash at the end: `https://api.openai.com/v1`.
+        base_url: String,
+        /// Whose key is sent.
+        auth: ProviderAuth,
+        /// PEM file with further certificate authorities.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// Whose key a provider gets.
+#[derive(Debug)]
+pub enum ProviderAuth {
+    /// One that we hold.
+    Held(Secret),
+    /// None.
+    None,
+    /// The client's own.
+    PassThrough,
+}
+
+/// Section `access`.
+#[derive(Debug)]
+pub struct AccessConfig {
+    /// Callers without a key of ours are served where no key of ours is used.
+    pub anonymous: bool,
+    /// Client keys.
+    pub keys: Vec<ClientKey>,
+    /// Callers without a key of ours may use provider keys that we hold.
+    pub dangerous_open_relay: bool,
+}
+
+/// Section `model`.
+#[derive(Debug)]
+pub struct ModelConfig {
+    /// Folder with `manifest.json`.
+    pub folder: PathBuf,
+    /// Threads that run the model; 0: one for each core.
+    pub threads: usize,
+    /// ONNX Runtime's shared library; `None`: the usual places.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+/// Section `audit`.
+#[derive(Debug)]
+pub struct AuditConfig {
+    /// Where the record is kept.
+    pub store: StoreConfig,
+    /// When the spool is flushed to the disk.
+    pub fsync: FsyncConfig,
+}
+
+/// Where the record is kept.
+#[derive(Debug)]
+pub enum StoreConfig {
+    /// PostgreSQL at this URL.
+    Postgres(Secret),
+    /// `audit.db` in the state folder.
+    Sqlite,
+}
+
+/// When the spool is flushed to the disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FsyncConfig {
+    /// Before each exchange goes on.
+    Always,
+    /// At most this many milliseconds later.
+    EveryMs(u64),
+    /// When the operating system likes.
+    Never,
+}

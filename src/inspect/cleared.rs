@@ -20,6 +20,12 @@ impl<T> Cleared<T> {
         Self { value, edits }
     }
 
+    /// For unit tests of the modules that send: they need a cleared value and have no inspector at hand.
+    #[cfg(test)]
+    pub(crate) fn mint_for_test(value: T) -> Self {
+        Self { value, edits: Vec::new() }
+    }
+
     /// A look at the value, for routing and the record. Sending it still needs [`Cleared::encode`].
     pub fn get(&self) -> &T {
         &self.value

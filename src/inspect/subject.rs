@@ -90,7 +90,7 @@ pub trait Encode: Subject {
 }
 
 /// One frame of a stream. Its passages that carry a channel are pieces of running text; the others are whole.
-pub trait Frame: Encode + Sized {
+pub trait Frame: Clone + Encode + Sized {
     /// Choices that end with this frame (their `finish_reason` is set).
     fn ends(&self) -> &[u64];
 
@@ -106,4 +106,7 @@ pub trait Frame: Encode + Sized {
 
     /// A new frame of the same stream that ends `choice` with the dialect's word for "stopped by a content filter".
     fn cut(&self, choice: u64) -> Self;
+
+    /// The frame that ends the whole stream.
+    fn last(&self) -> Self;
 }

@@ -1,1 +1,16 @@
-//! The pipeline: what happens to an exchange, in order.
+//! The pipeline: what happens to an exchange, in order. Start with [`pipeline`].
+
+pub mod body;
+mod exchange;
+pub mod intake;
+mod judge;
+mod ledger;
+pub mod pipeline;
+mod reply;
+mod respond;
+mod stream;
+
+pub use body::{CutShort, Piece, ReplyBody};
+pub use intake::read_body;
+pub use judge::{Judges, judgement};
+pub use pipeline::{Admission, Proxy, Target};

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::Reporter;
+use super::family::Family;
 use super::node::Place;
 use super::pattern::{self, Problem, Reading};
-use super::set::{Example, Family, Pattern, Roles, Rule, Target};
+use super::roles::Roles;
+use super::set::{Example, Pattern, Rule, Target};
 use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text, shown};
 use super::suggest;
 use super::validator::Validator;

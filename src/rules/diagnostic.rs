@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 /// One problem in one place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Diagnostic {
     /// Stable number of this kind of problem, for example `R003`.
     pub code: &'static str,
@@ -49,7 +51,7 @@ fn clip(text: &str, column: usize) -> (String, usize) {
 }
 
 /// All problems of a load. Not empty when it comes as an error.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Diagnostics {
     /// Problems that keep the rules from loading.
     pub errors: Vec<Diagnostic>,

@@ -103,14 +103,22 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
     Err(problems)
 }
 
-/// Collects the rule files below a folder. Links to folders are not followed: they may lead in a circle.
+/// Collects the rule files below a folder. Links to folders are not followed, since they may lead in a circle; names that
+/// begin with a dot are passed over: editors' leftovers, and the copies that Kubernetes keeps beside mounted files.
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
             list(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            continue;
+        }
+        let is_named = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        // A pipe of that name would never end. A broken link is a file that cannot be read, and is reported as such.
+        if is_named && fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
             files.push(path);
         }
     }

@@ -9,16 +9,20 @@
 
 mod check;
 pub mod diagnostic;
+pub mod family;
 pub mod load;
 mod node;
 mod pattern;
 mod required;
+pub mod roles;
 pub mod set;
 mod source;
 mod suggest;
 pub mod validator;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use family::Family;
 pub use load::{Loaded, from_sources, load};
-pub use set::{Example, Family, PatternKind, Roles, Rule, RuleIndex, RuleSet, Target};
+pub use roles::Roles;
+pub use set::{Example, PatternKind, Rule, RuleIndex, RuleSet, Target};
 pub use validator::Validator;

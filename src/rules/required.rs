@@ -23,8 +23,8 @@ const SET_MAX: usize = 64;
 const LITERAL_BYTES_MAX: usize = 32;
 /// Characters of a class that is spelled out.
 const CLASS_MAX: usize = 10;
-/// From this distance on a literal no longer tells where a match may start.
-const NEAR: usize = 64;
+/// From this distance on a literal hardly tells where a match may start.
+const NEAR: usize = 24;
 
 impl Required {
     /// The best set for an expression, if it has one that is worth looking for.
@@ -51,11 +51,13 @@ impl Required {
         let shortest = i64::try_from(self.shortest().min(8)).unwrap_or(8);
         let many = i64::from(self.literals.len().max(1).ilog2());
         let rare = i64::from(self.literals.iter().all(|literal| literal.iter().any(|byte| !is_common(*byte))));
+        // A literal that begins the match is confirmed by an anchored search, which mostly ends at once; any other makes a
+        // window of its distance and the longest match to be searched.
         let near = match self.before_max {
-            Some(0) => 3,
-            Some(before) if before <= NEAR => 2,
+            Some(0) => 8,
+            Some(before) if before <= NEAR => 3,
             Some(_) => 0,
-            None => -1,
+            None => -4,
         };
         shortest * 4 - many * 2 + rare * 2 + near
     }

@@ -36,10 +36,15 @@ pub(super) struct UnitState {
     pub(super) windows: Vec<(usize, usize)>,
 }
 
+/// Caches kept in one scratch. Each may grow to a megabyte under hostile text; past this many, all are dropped and made
+/// again when needed.
+pub(super) const CACHES_MAX: usize = 64;
+
 /// Caches and group slots of the regexes, made when first needed.
 #[derive(Debug)]
 pub(super) struct RegexCaches {
     caches: Vec<Option<Box<meta::Cache>>>,
+    kept: usize,
     slots: Vec<Option<NonMaxUsize>>,
 }
 
@@ -49,7 +54,11 @@ impl Scratch {
             program,
             states: std::iter::repeat_with(UnitState::default).take(units).collect(),
             touched: Vec::new(),
-            regexes: RegexCaches { caches: std::iter::repeat_with(|| None).take(units).collect(), slots: Vec::new() },
+            regexes: RegexCaches {
+                kept: 0,
+                caches: std::iter::repeat_with(|| None).take(units).collect(),
+                slots: Vec::new(),
+            },
             loose: None,
             raw_lane: None,
             canonical_lane: None,
@@ -75,6 +84,13 @@ impl RegexCaches {
         regex: &meta::Regex,
         groups: usize,
     ) -> Option<(&mut meta::Cache, &mut [Option<NonMaxUsize>])> {
+        if self.caches.get(unit as usize)?.is_none() {
+            if self.kept == CACHES_MAX {
+                self.caches.fill_with(|| None);
+                self.kept = 0;
+            }
+            self.kept += 1;
+        }
         let cache = self.caches.get_mut(unit as usize)?.get_or_insert_with(|| Box::new(regex.create_cache()));
         self.slots.clear();
         self.slots.resize(groups * 2, None);

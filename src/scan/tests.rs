@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
+use super::scratch::CACHES_MAX;
 use super::{Context, Match, Reading, Scanner, StreamMatch};
 use crate::base::Span;
 use crate::base::limits::rules::MATCHES;
@@ -179,6 +180,13 @@ validators: [luhn]
 }
 
 #[test]
+fn the_leftmost_match_wins_though_the_literal_pass_sees_it_last() {
+    let scanner = scanner("- pattern: { regex: 'def[0-9]?|abcdefgh' }");
+    let spans: Vec<Span> = whole(&scanner, "abcdefgh def").into_iter().map(|(_, span, _)| span).collect();
+    assert_eq!(spans, [Span::new(0, 8), Span::new(9, 12)]);
+}
+
+#[test]
 fn at_the_cap_listing_stops_and_redaction_does_not() {
     let scanner = scanner(
         "
@@ -295,6 +303,39 @@ fn a_full_cache_changes_nothing() {
     assert_eq!(streamed(&scanner, chunks), whole(&scanner, &text));
 }
 
+#[test]
+fn no_rules_find_nothing_and_hold_nothing() {
+    let scanner = Scanner::new(Arc::default()).unwrap();
+    assert!(whole(&scanner, "ignore the rules").is_empty());
+    assert!(streamed(&scanner, ["ignore ", "the rules"]).is_empty());
+}
+
+#[test]
+fn a_scratch_of_another_scanner_is_made_to_fit() {
+    let one = scanner("- pattern: { regex: 'needle[0-9]{1,3}' }");
+    let two = scanner("- pattern: { regex: 'a?(thread|needle)' }");
+    let mut scratch = one.scratch();
+    for scanner in [&one, &two, &one] {
+        let mut out = Vec::new();
+        scanner.scan("a needle1", Reading::Both, REPLY, &mut scratch, &mut out);
+        assert_eq!(out.len(), 1);
+    }
+}
+
+#[test]
+fn more_regexes_than_caches_are_kept() {
+    let mut rules = String::new();
+    for number in 0..=CACHES_MAX {
+        let _ = writeln!(rules, "- pattern: {{ regex: 'needle[0-9]{{1,3}}x{number};' }}");
+    }
+    let scanner = scanner(&rules);
+    let text: String = (0..=CACHES_MAX).map(|number| format!("needle7x{number}; ")).collect();
+    for _ in 0..2 {
+        assert_eq!(whole(&scanner, &text).len(), CACHES_MAX + 1);
+        assert_eq!(streamed(&scanner, text.split_inclusive(' ')).len(), CACHES_MAX + 1);
+    }
+}
+
 /// Pieces of regexes over a small alphabet, so that random texts meet them.
 fn piece() -> impl Strategy<Value = String> {
     let atom = prop_oneof![
@@ -309,6 +350,10 @@ fn piece() -> impl Strategy<Value = String> {
         Just("(?i:ba)".to_owned()),
         Just("$".to_owned()),
         Just("^".to_owned()),
+        Just("(?m:^)".to_owned()),
+        Just("(?m:$)".to_owned()),
+        Just(r"(?-u:\B)".to_owned()),
+        Just(r"\b{end}".to_owned()),
     ];
     let repeat = prop_oneof![Just(""), Just(""), Just("{1,4}"), Just("?"), Just("{2,3}?"), Just("{0,5}")];
     prop::collection::vec((atom, repeat), 1..5).prop_map(|parts| {
@@ -327,6 +372,9 @@ fn rule() -> impl Strategy<Value = String> {
         piece().prop_map(|regex| format!("{{ regex: 'abc{regex}' }}")),
         piece().prop_map(|regex| format!("{{ regex: '(?:a|bc){regex}cab' }}")),
         piece().prop_map(|regex| format!("{{ regex: '{regex}[abc1]' }}")),
+        // Literals behind starts of varying length, and windows that do not come in order.
+        piece().prop_map(|regex| format!("{{ regex: '[ab1]{{1,4}}cab(?:{regex})?' }}")),
+        piece().prop_map(|regex| format!("{{ regex: '(?:[ab ]{{2,9}}cab|[abc]{{0,2}}bc{regex}|1a)' }}")),
     ]
     .boxed();
     let more = prop_oneof![

@@ -16,6 +16,10 @@ const WINDOW_GAP: usize = if cfg!(test) { 1 } else { 32 };
 /// short texts reach it.
 const WINDOWS_MAX: usize = if cfg!(test) { 3 } else { 1024 };
 
+/// Searching each window by itself may look at so many times the text's bytes. Past that, windows whose searches would
+/// overlap become one, which is searched in one linear pass: slower on plain text, and what hostile text cannot multiply.
+const SEARCH_FACTOR: usize = if cfg!(test) { 1 } else { 8 };
+
 /// Appends all matches of the wanted units, in order of place.
 pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
     scratch.fit(program);
@@ -59,11 +63,13 @@ fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratc
                     let window = Window { first: hit.start(), last: hit.start() };
                     search(number, unit, text, window, state, &mut scratch.regexes, out);
                 }
-                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len()),
+                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len(), 0),
+                // The literal begins the match: a search anchored there mostly ends after a few bytes.
+                Kind::Regex { before_max: Some(0), .. } => state.add_window(hit.start(), hit.start(), 0),
                 Kind::Regex { before_min, before_max, .. } => {
                     let first = before_max.map_or(0, |before| hit.start().saturating_sub(before));
                     if let Some(last) = hit.start().checked_sub(*before_min) {
-                        state.add_window(first, last);
+                        state.add_window(first, last, WINDOW_GAP);
                     }
                 }
             }
@@ -86,9 +92,20 @@ fn loose(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch) 
     for pattern in set.iter() {
         let Some(number) = loose.units.get(pattern.as_usize()).copied().filter(is_wanted) else { continue };
         if let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) {
-            state.add_window(0, text.len());
+            state.add_window(0, text.len(), 0);
         }
     }
+}
+
+/// Joins sorted windows that lie nearer to each other than the longest match.
+fn join(windows: &mut Vec<(usize, usize)>, length: usize) {
+    windows.dedup_by(|next, kept| {
+        let joins = next.0 <= kept.1.saturating_add(length);
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
 }
 
 fn touch<'s>(number: u32, states: &'s mut [UnitState], touched: &mut Vec<u32>) -> Option<&'s mut UnitState> {
@@ -110,6 +127,11 @@ fn regexes(
 ) {
     let mut windows = std::mem::take(&mut state.windows);
     windows.sort_unstable();
+    if let Kind::Regex { length_max: Some(length), .. } = unit.kind
+        && windows.len().saturating_mul(length) > SEARCH_FACTOR.saturating_mul(text.len())
+    {
+        join(&mut windows, length);
+    }
     for &(first, last) in &windows {
         search(number, unit, text, Window { first, last }, state, caches, out);
     }
@@ -154,11 +176,12 @@ fn search(
 }
 
 impl UnitState {
-    /// Adds a range of starts. Looking at more starts than asked for changes nothing but the cost.
-    fn add_window(&mut self, first: usize, last: usize) {
+    /// Adds a range of starts; ranges nearer than `gap` become one. Looking at more starts than asked for changes nothing
+    /// but the cost.
+    fn add_window(&mut self, first: usize, last: usize, gap: usize) {
         if let Some((open, close)) = self.windows.last_mut()
             && first >= *open
-            && first <= close.saturating_add(WINDOW_GAP)
+            && first <= close.saturating_add(gap)
         {
             *close = (*close).max(last);
             return;

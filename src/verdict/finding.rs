@@ -51,6 +51,16 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The rule's id or the model's label.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Model { label } => label,
+            Self::Rule { id } => id,
+        }
+    }
+}
+
 /// In which reading of the text a rule matched.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

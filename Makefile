@@ -1,0 +1,40 @@
+# Portcullis: the one door. `make run` starts the appliance, `make test` passes the tests; both install what they need.
+
+.PHONY: build run test check bench eval help
+.DEFAULT_GOAL := help
+
+# The library that runs the classifier: another platform's or the system's own is named here.
+export PORTCULLIS_ONNXRUNTIME ?=
+
+help:
+	@echo 'make run     build and start the appliance (http://127.0.0.1:8080/v1, admin http://127.0.0.1:9090)'
+	@echo 'make test    install what the tests need (PostgreSQL, client libraries) and run them'
+	@echo 'make build   everything that `make run` needs, ending in target/release/portcullis'
+	@echo 'make check   formatting, lints, the shipped rules'
+	@echo 'make bench   benchmarks'
+	@echo 'make eval DATA=FOLDER   the classifier on labelled JSON lines'
+
+# `make build`: the compiler's needs, ONNX Runtime, the release binary.
+build:
+	@scripts/need.sh build
+	@scripts/fetch-onnxruntime.sh
+	cargo build --release --locked
+
+run: build
+	target/release/portcullis run
+
+test:
+	@scripts/need.sh build test
+	@scripts/fetch-onnxruntime.sh
+	@scripts/test.sh
+
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+bench:
+	cargo bench --locked
+
+eval: build
+	@test -n '$(DATA)' || { echo 'name the folder: make eval DATA=path/to/data' >&2; exit 64; }
+	target/release/portcullis eval $(wildcard $(DATA)/*.jsonl $(DATA)/*.jsonl.gz)

@@ -1,0 +1,282 @@
+//! The audit as the rest of Portcullis holds it: open, reserve, record, flush, close.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::error::AuditError;
+use super::event::{End, Event, FaultRecord, Outcome, Refused, System, SystemKind};
+use super::fit::{self, NODE_BYTES, RECORD_BYTES_MIN};
+use super::node;
+use super::record::Head;
+use super::segment;
+use super::shared::{Shared, Status};
+use super::ship::Shipper;
+use super::slot::Slot;
+use super::spool::{CURSOR_FILE, Found, Fsync, Spool, read_head};
+use super::store::{Store, StoreConfig};
+use super::writer::{Append, Message, Spends, Writer};
+use crate::base::{Blame, Cause, ExchangeId, Fault, Limits};
+
+/// How the record is kept.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// The state folder; the spool lies in `audit/` under it.
+    pub state_dir: PathBuf,
+    /// This machine's name in the record; `None`: a random one, kept in the state folder.
+    pub node: Option<String>,
+    /// The region's name; may be empty.
+    pub region: String,
+    /// Where records are shipped to.
+    pub store: StoreConfig,
+    /// When the spool is forced to the disk.
+    pub fsync: Fsync,
+    /// `spool_bytes`, `audit_slots`, `audit_record_bytes`, `audit_text_bytes` and `findings` are used.
+    pub limits: Limits,
+}
+
+impl AuditConfig {
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.state_dir.join("audit")
+    }
+}
+
+/// The record. Cheap to clone; the last clone (slots count) dropped stops it, [`Audit::close`] stops it in good order.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    queue: Sender<Message>,
+    shipper: JoinHandle<()>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shipper.abort();
+    }
+}
+
+impl Audit {
+    /// Takes the spool's lock, repairs what a crash left, closes exchanges that were open, and starts writer and shipper.
+    ///
+    /// A store that is away is no error: records wait in the spool.
+    ///
+    /// # Errors
+    /// Limits that cannot work, a spool that is locked or unusable, or a store that no waiting will mend: wrong password,
+    /// missing database, too old a server, a foreign schema.
+    pub async fn open(config: AuditConfig) -> Result<Self, AuditError> {
+        check_limits(&config)?;
+        let mut store = Store::new(&config.store)?;
+        let ready = store.ready().await;
+        let ready = match ready {
+            Err(error) if error.is_permanent() => return Err(error),
+            ready => ready.map_err(|error| error.to_string()),
+        };
+        let (folder, name, limits) = (config.folder(), config.node.clone(), config.limits.clone());
+        let opened = tokio::task::spawn_blocking(move || open_spool(&folder, name.as_deref(), &limits))
+            .await
+            .map_err(|error| AuditError::Store(format!("start-up was cut short: {error}")))??;
+        let audit = Self { inner: Arc::new(start(config, store, opened)?) };
+        audit.inner.shared.store(ready);
+        audit.barrier().await?;
+        Ok(audit)
+    }
+
+    /// Reserves room for one exchange's begin and end.
+    ///
+    /// # Errors
+    /// `audit_full` when all slots are taken, the spool has no room, or its disk takes no writes.
+    pub fn reserve(&self) -> Result<Slot, Fault> {
+        self.inner.shared.reserve(2)?;
+        Ok(Slot::new(Arc::clone(&self.inner)))
+    }
+
+    /// Records a request that was refused before a slot was reserved; returns when it is in the spool.
+    ///
+    /// # Errors
+    /// `audit_full` as for [`Audit::reserve`], or when the disk refuses.
+    pub async fn refuse(&self, refused: Refused) -> Result<(), Fault> {
+        self.reserve()?.refuse(refused).await
+    }
+
+    /// Records something about the appliance itself. Does not wait; such records are few and need no slot.
+    pub fn system(&self, kind: SystemKind, detail: impl Into<String>) {
+        self.inner.system(System::new(kind, detail));
+    }
+
+    /// The audit's own state.
+    pub fn status(&self) -> Status {
+        self.inner.shared.status()
+    }
+
+    /// Waits until everything recorded so far is in the store; false when `timeout` passed first.
+    pub async fn flush(&self, timeout: Duration) -> bool {
+        let all = async {
+            self.barrier().await.ok()?;
+            let target = *self.inner.shared.written.borrow();
+            self.inner.shared.shipped.subscribe().wait_for(|shipped| *shipped >= target).await.ok().map(drop)
+        };
+        matches!(tokio::time::timeout(timeout, all).await, Ok(Some(())))
+    }
+
+    /// Stops in good order: flushes for at most `timeout`, then writes and syncs what is left in the queue and stops the
+    /// writer. True when everything reached the store; what did not is shipped after the next start.
+    pub async fn close(self, timeout: Duration) -> bool {
+        let flushed = self.flush(timeout).await;
+        let (ack, answer) = oneshot::channel();
+        if self.inner.send(Message::Stop(ack)).is_ok() {
+            // The writer drops the sender once it has synced.
+            let _ = answer.await;
+        }
+        self.inner.shipper.abort();
+        flushed
+    }
+
+    async fn barrier(&self) -> Result<(), AuditError> {
+        let (ack, answer) = oneshot::channel();
+        self.inner.send(Message::Barrier(ack))?;
+        answer.await.map_err(|_| AuditError::Stopped)
+    }
+}
+
+impl Inner {
+    pub(crate) fn send(&self, message: Message) -> Result<(), AuditError> {
+        self.queue.send(message).map_err(|_| AuditError::Stopped)
+    }
+
+    fn system(&self, event: System) {
+        send_plain(&self.queue, &self.shared, Event::System(event));
+    }
+}
+
+/// Sends a record that spends no slot.
+pub(crate) fn send_plain(queue: &Sender<Message>, shared: &Shared, event: Event) {
+    match fit::prepare(event, &shared.limits) {
+        Ok(event) => {
+            // A stopped writer is an appliance that is stopping: nobody is left to tell.
+            let _ = queue.send(Message::Append(Append { event, extra: 0, spends: Spends::Nothing, ack: None }));
+        }
+        Err(error) => tracing::error!(%error, "an audit event cannot be serialised"),
+    }
+}
+
+/// The end of an exchange that an earlier run of this node left open.
+pub(crate) fn interrupted(exchange: ExchangeId, tenant: String) -> Event {
+    let detail = "the appliance stopped in the middle of this exchange".to_owned();
+    let fault = Some(FaultRecord { cause: Cause::Internal, blame: Blame::Ours, detail });
+    Event::End(Box::new(End { exchange: Some(exchange), tenant, fault, ..End::new(Outcome::Interrupted) }))
+}
+
+struct Opened {
+    node: String,
+    spool: Spool,
+    found: Found,
+    shipped: Head,
+    disk_bytes: u64,
+}
+
+fn open_spool(folder: &Path, name: Option<&str>, limits: &Limits) -> Result<Opened, AuditError> {
+    let segment_bytes = (limits.spool_bytes / SPOOL_PARTS).min(SEGMENT_BYTES_MAX);
+    let (spool, found) = Spool::open(folder, segment_bytes)?;
+    // Only after the lock: two processes must not both make a name.
+    let node = node::name(folder, name)?;
+    let shipped = read_head(&folder.join(CURSOR_FILE)).unwrap_or_default();
+    let disk_bytes = segment::list(folder)?.iter().map(|segment| segment.bytes).sum();
+    Ok(Opened { node, spool, found, shipped, disk_bytes })
+}
+
+fn start(config: AuditConfig, store: Store, opened: Opened) -> Result<Inner, AuditError> {
+    let Opened { node, spool, found, shipped, disk_bytes } = opened;
+    let folder = config.folder();
+    let head = spool.head();
+    let shared =
+        Arc::new(Shared::new(config.limits, node, config.region, head.seq, shipped.seq.min(head.seq), disk_bytes));
+    shared.torn_bytes.store(found.torn_bytes, Ordering::Relaxed);
+    shared.damaged.store(found.damage.len() as u64, Ordering::Relaxed);
+
+    let (queue, messages) = mpsc::channel();
+    let writer = Writer::new(spool, Arc::clone(&shared), config.fsync, found.open.keys().copied().collect());
+    thread::Builder::new()
+        .name("audit-writer".into())
+        .spawn(move || writer.run(&messages))
+        .map_err(|source| AuditError::Spool { what: "start the writer of", path: folder.clone(), source })?;
+
+    let recovered = tell_recovery(&queue, &shared, found);
+    let shipper = Shipper::new(Arc::clone(&shared), queue.clone(), store, folder, head, recovered);
+    Ok(Inner { shared, queue, shipper: tokio::spawn(shipper.run()) })
+}
+
+/// Records what start-up found; gives the number of records that it made.
+fn tell_recovery(queue: &Sender<Message>, shared: &Shared, found: Found) -> u64 {
+    let mut records = 0;
+    let mut tell = |event| {
+        send_plain(queue, shared, event);
+        records += 1;
+    };
+    for damage in &found.damage {
+        tracing::error!(%damage, "the audit spool is damaged");
+        tell(Event::System(System::new(SystemKind::Corrupt, damage.as_str())));
+    }
+    if found.torn_bytes > 0 || !found.open.is_empty() {
+        let detail = format!(
+            "{} open exchanges closed as interrupted, {} bytes of a torn record cut",
+            found.open.len(),
+            found.torn_bytes
+        );
+        tracing::warn!(%detail, "the audit spool was recovered");
+        tell(Event::System(System::new(SystemKind::Recovered, detail)));
+    }
+    for (exchange, tenant) in found.open {
+        tell(interrupted(exchange, tenant));
+    }
+    records
+}
+
+fn check_limits(config: &AuditConfig) -> Result<(), AuditError> {
+    let limits = &config.limits;
+    let fail = |text: String| Err(AuditError::Limits(text));
+    if limits.audit_record_bytes < RECORD_BYTES_MIN || limits.audit_record_bytes > RECORD_BYTES_MAX {
+        return fail(format!(
+            "limits.audit_record_bytes is {}; write a number from {RECORD_BYTES_MIN} to {RECORD_BYTES_MAX}",
+            limits.audit_record_bytes
+        ));
+    }
+    if limits.audit_text_bytes > RECORD_BYTES_MAX {
+        return fail(format!(
+            "limits.audit_text_bytes is {}; write at most {RECORD_BYTES_MAX}",
+            limits.audit_text_bytes
+        ));
+    }
+    let least = SPOOL_PARTS * 2 * limits.audit_record_bytes as u64;
+    if limits.spool_bytes < least || limits.spool_bytes > i64::MAX as u64 {
+        return fail(format!(
+            "limits.spool_bytes is {}; it must hold at least {} records of limits.audit_record_bytes: write {least} or more",
+            limits.spool_bytes,
+            SPOOL_PARTS * 2
+        ));
+    }
+    if limits.audit_slots == 0 {
+        return fail("limits.audit_slots is 0; no exchange could ever be recorded".into());
+    }
+    if config.region.len() > NODE_BYTES || config.region.chars().any(char::is_control) {
+        return fail(format!("the region's name must be at most {NODE_BYTES} bytes without control characters"));
+    }
+    Ok(())
+}
+
+/// A segment is at most this part of the spool, so that one that cannot be deleted yet leaves room.
+const SPOOL_PARTS: u64 = 8;
+/// Largest segment.
+const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Largest record and largest opted-in text: a frame's length and a batch must hold both, escaped.
+const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;

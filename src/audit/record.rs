@@ -1,0 +1,256 @@
+//! One record of the chain: its envelope, its canonical bytes and its hash.
+//!
+//! `hash = SHA-256(prev_hash || body)`, where `body` is the record's JSON exactly as it was written: the stores keep the
+//! same bytes, so that anybody can compute the chain again.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::event::{Event, SCHEMA_VERSION};
+use crate::base::ExchangeId;
+
+/// A SHA-256 value; 64 lower-case hex digits in text.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// What the first record of a chain has as its previous hash.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The hash of a record with this predecessor and body.
+    pub fn of(prev: Self, body: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(prev.0).chain_update(body).finalize().into())
+    }
+
+    /// The raw bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From raw bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// From 64 hex digits; `None` for anything else.
+    pub fn parse(hex: &str) -> Option<Self> {
+        let digits = hex.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let mut bytes = [0u8; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The place of a record in its node's chain: where the next one goes on from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Head {
+    /// Sequence number of the last record; 0: none yet.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// A record as read back.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Who wrote it, and where.
+    pub node: String,
+    /// The node's region.
+    pub region: String,
+    /// Its number in the node's chain, from 1.
+    pub seq: u64,
+    /// The hash of the record before it.
+    pub prev: Hash,
+    /// Its own hash.
+    pub hash: Hash,
+    /// The event.
+    pub event: Event,
+    /// The canonical bytes.
+    pub body: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    schema_version: u32,
+    node: String,
+    region: String,
+    seq: u64,
+    event: Event,
+}
+
+impl Record {
+    /// Reads a body back. The error says what is wrong with it.
+    pub(crate) fn parse(prev: Hash, body: &[u8]) -> Result<Self, String> {
+        let body = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
+        let envelope: Envelope = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        if envelope.schema_version > SCHEMA_VERSION {
+            return Err(format!(
+                "schema version {} is newer than this program's {SCHEMA_VERSION}",
+                envelope.schema_version
+            ));
+        }
+        Ok(Self {
+            node: envelope.node,
+            region: envelope.region,
+            seq: envelope.seq,
+            prev,
+            hash: Hash::of(prev, body.as_bytes()),
+            event: envelope.event,
+            body: body.to_owned(),
+        })
+    }
+}
+
+/// An event made ready by its caller, so that the writer's one thread only has to number and hash it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Its kind, for the writer's bookkeeping.
+    pub(crate) mark: Mark,
+    event: Box<RawValue>,
+}
+
+/// What the writer must know of an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mark {
+    /// Opens this exchange.
+    Begin(ExchangeId),
+    /// Closes this exchange.
+    End(ExchangeId),
+    /// Neither.
+    Other,
+}
+
+impl Mark {
+    /// The mark of an event.
+    pub(crate) fn of(event: &Event) -> Self {
+        match event {
+            Event::Begin(begin) => Self::Begin(begin.exchange),
+            Event::End(end) => end.exchange.map_or(Self::Other, Self::End),
+            Event::Refused(_) | Event::System(_) => Self::Other,
+        }
+    }
+}
+
+impl Prepared {
+    /// Serialises an event.
+    pub(crate) fn new(event: &Event) -> Result<Self, serde_json::Error> {
+        Ok(Self { mark: Mark::of(event), event: serde_json::value::to_raw_value(event)? })
+    }
+
+    /// The same event, without the writer's check that its exchange is open: for what an earlier run left open.
+    pub(crate) fn unmarked(self) -> Self {
+        Self { mark: Mark::Other, ..self }
+    }
+
+    /// Bytes of the event alone.
+    pub(crate) fn bytes(&self) -> usize {
+        self.event.get().len()
+    }
+
+    /// The canonical bytes of this event as record `seq` of a node.
+    pub(crate) fn body(&self, node: &str, region: &str, seq: u64) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            schema_version: u32,
+            node: &'a str,
+            region: &'a str,
+            seq: u64,
+            event: &'a RawValue,
+        }
+        serde_json::to_vec(&Envelope { schema_version: SCHEMA_VERSION, node, region, seq, event: &self.event })
+    }
+}
+
+impl Event {
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Begin(begin) => begin.at,
+            Self::End(end) => end.at,
+            Self::Refused(refused) => refused.at,
+            Self::System(system) => system.at,
+        }
+    }
+
+    /// The exchange that it is about.
+    pub fn exchange(&self) -> Option<ExchangeId> {
+        match self {
+            Self::Begin(begin) => Some(begin.exchange),
+            Self::End(end) => end.exchange,
+            Self::Refused(refused) => Some(refused.exchange),
+            Self::System(_) => None,
+        }
+    }
+
+    /// The tenant; empty where there is none.
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Begin(begin) => &begin.tenant,
+            Self::End(end) => &end.tenant,
+            Self::Refused(refused) => &refused.tenant,
+            Self::System(_) => "",
+        }
+    }
+
+    /// The name of its kind in the stores.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Begin(_) => "begin",
+            Self::End(_) => "end",
+            Self::Refused(_) => "refused",
+            Self::System(_) => "system",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::{System, SystemKind};
+
+    #[test]
+    fn a_body_reads_back_and_its_hash_is_of_its_own_bytes() {
+        let event = Event::System(System::new(SystemKind::Start, "hello \u{0} \"quoted\""));
+        let body = Prepared::new(&event).unwrap().body("n", "r", 7).unwrap();
+        let record = Record::parse(Hash::ZERO, &body).unwrap();
+        assert_eq!((record.seq, record.node.as_str(), &record.event), (7, "n", &event));
+        assert_eq!(record.hash, Hash::of(Hash::ZERO, record.body.as_bytes()));
+        assert_eq!(Hash::parse(&record.hash.to_string()), Some(record.hash));
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_by_name() {
+        let event = Event::System(System::new(SystemKind::Start, ""));
+        let body = String::from_utf8(Prepared::new(&event).unwrap().body("n", "r", 1).unwrap()).unwrap();
+        let newer = body.replace("\"schema_version\":1", "\"schema_version\":2");
+        assert!(Record::parse(Hash::ZERO, newer.as_bytes()).unwrap_err().contains("newer"));
+    }
+
+    #[test]
+    fn hex_that_is_not_a_hash_is_refused() {
+        assert_eq!(Hash::parse("ab"), None);
+        assert_eq!(Hash::parse(&"+a".repeat(32)), None);
+        assert_eq!(Hash::parse(&"é".repeat(32)), None);
+    }
+}

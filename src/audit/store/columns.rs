@@ -1,0 +1,236 @@
+//! The tables' columns, once for both stores, and the `INSERT` statements made from them.
+//!
+//! A batch travels as one JSON array for each table, whose objects are the structs of [`crate::audit::rows`]: PostgreSQL
+//! unpacks it with `json_to_recordset`, SQLite with `json_each`. One statement for any number of rows, one parameter.
+
+use std::fmt::Write;
+
+/// A column: its name in PostgreSQL and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    name: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Bool,
+    /// Days since 1970-01-01.
+    Day,
+    Int,
+    Json,
+    Real,
+    Text,
+    /// Microseconds since 1970-01-01; the field and SQLite's column have this name.
+    Time(&'static str),
+    Uuid,
+}
+
+/// What an `INSERT` does with a row that is there already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Present {
+    /// Nothing.
+    Keep,
+    /// Fills in this half of an exchange, unless the named column says that it is there.
+    Fill(&'static str),
+}
+
+/// A table and the columns that one kind of row fills.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    table: &'static str,
+    columns: &'static [Column],
+    present: Present,
+}
+
+pub(super) const EVENT: Target = Target {
+    table: "audit_event",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("node", Kind::Text),
+        col("seq", Kind::Int),
+        col("region", Kind::Text),
+        col("tenant", Kind::Text),
+        col("at", Kind::Time("at_us")),
+        col("kind", Kind::Text),
+        col("exchange_id", Kind::Uuid),
+        col("prev_hash", Kind::Text),
+        col("hash", Kind::Text),
+        col("body", Kind::Text),
+    ],
+};
+
+pub(super) const BEGIN: Target = Target {
+    table: "exchange",
+    present: Present::Fill("begin_seq"),
+    columns: &[
+        col("day", Kind::Day),
+        col("exchange_id", Kind::Uuid),
+        col("node", Kind::Text),
+        col("region", Kind::Text),
+        col("tenant", Kind::Text),
+        col("principal", Kind::Text),
+        col("key_id", Kind::Text),
+        col("client_addr", Kind::Text),
+        col("dialect", Kind::Text),
+        col("route", Kind::Text),
+        col("method", Kind::Text),
+        col("path", Kind::Text),
+        col("model_asked", Kind::Text),
+        col("stream", Kind::Bool),
+        col("policy_version", Kind::Text),
+        col("started_at", Kind::Time("started_us")),
+        col("begin_seq", Kind::Int),
+        col("request_action", Kind::Text),
+        col("request_score", Kind::Int),
+        col("request_bytes", Kind::Int),
+        col("begin_latency_us", Kind::Json),
+    ],
+};
+
+pub(super) const END: Target = Target {
+    table: "exchange",
+    present: Present::Fill("end_seq"),
+    columns: &[
+        col("day", Kind::Day),
+        col("exchange_id", Kind::Uuid),
+        col("node", Kind::Text),
+        col("region", Kind::Text),
+        col("tenant", Kind::Text),
+        col("ended_at", Kind::Time("ended_us")),
+        col("end_seq", Kind::Int),
+        col("outcome", Kind::Text),
+        col("status", Kind::Int),
+        col("provider", Kind::Text),
+        col("model", Kind::Text),
+        col("upstream_status", Kind::Int),
+        col("reply_action", Kind::Text),
+        col("reply_score", Kind::Int),
+        col("prompt_tokens", Kind::Int),
+        col("completion_tokens", Kind::Int),
+        col("reply_bytes", Kind::Int),
+        col("fault_cause", Kind::Text),
+        col("fault_blame", Kind::Text),
+        col("fault_detail", Kind::Text),
+        col("latency_us", Kind::Json),
+    ],
+};
+
+pub(super) const VERDICT: Target = Target {
+    table: "verdict",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("exchange_id", Kind::Uuid),
+        col("direction", Kind::Text),
+        col("node", Kind::Text),
+        col("tenant", Kind::Text),
+        col("at", Kind::Time("at_us")),
+        col("action", Kind::Text),
+        col("score", Kind::Int),
+        col("findings", Kind::Int),
+        col("model_version", Kind::Text),
+        col("faults", Kind::Json),
+        col("waivers", Kind::Json),
+    ],
+};
+
+pub(super) const FINDING: Target = Target {
+    table: "finding",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("exchange_id", Kind::Uuid),
+        col("direction", Kind::Text),
+        col("number", Kind::Int),
+        col("node", Kind::Text),
+        col("tenant", Kind::Text),
+        col("at", Kind::Time("at_us")),
+        col("judge", Kind::Text),
+        col("judge_id", Kind::Text),
+        col("title", Kind::Text),
+        col("severity", Kind::Text),
+        col("points", Kind::Int),
+        col("action", Kind::Text),
+        col("score", Kind::Real),
+        col("role", Kind::Text),
+        col("trust", Kind::Text),
+        col("place", Kind::Text),
+        col("layer", Kind::Text),
+        col("span_start", Kind::Int),
+        col("span_end", Kind::Int),
+        col("excerpt", Kind::Text),
+        col("tags", Kind::Json),
+    ],
+};
+
+const fn col(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind }
+}
+
+impl Column {
+    fn field(self) -> &'static str {
+        match self.kind {
+            Kind::Time(field) => field,
+            _ => self.name,
+        }
+    }
+}
+
+impl Target {
+    /// `INSERT … SELECT … FROM json_to_recordset($1)`.
+    pub(super) fn postgres(&self) -> String {
+        let names = self.list(|column| column.name.to_owned());
+        let values = self.list(|column| match column.kind {
+            Kind::Day => format!("date '1970-01-01' + r.{}", column.name),
+            Kind::Json => format!("r.{}::jsonb", column.name),
+            Kind::Time(field) => format!("timestamptz 'epoch' + r.{field} * interval '1 microsecond'"),
+            _ => format!("r.{}", column.name),
+        });
+        let types = self.list(|column| {
+            let kind = match column.kind {
+                Kind::Bool => "boolean",
+                Kind::Day => "integer",
+                Kind::Int | Kind::Time(_) => "bigint",
+                Kind::Json | Kind::Text => "text",
+                Kind::Real => "real",
+                Kind::Uuid => "uuid",
+            };
+            format!("{} {kind}", column.field())
+        });
+        let table = self.table;
+        let present = self.present(|column| column.name);
+        format!(
+            "INSERT INTO {table} ({names}) SELECT {values} FROM json_to_recordset($1::text::json) AS r({types}) {present}"
+        )
+    }
+
+    /// `INSERT … SELECT … FROM json_each(?1)`.
+    pub(super) fn sqlite(&self) -> String {
+        let names = self.list(|column| column.field().to_owned());
+        let values = self.list(|column| format!("json_extract(value, '$.{}')", column.field()));
+        let table = self.table;
+        let present = self.present(|column| column.field());
+        // `WHERE true` keeps SQLite's parser from reading ON CONFLICT as part of a join.
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM json_each($1) WHERE true {present}")
+    }
+
+    fn list(&self, each: impl Fn(Column) -> String) -> String {
+        self.columns.iter().map(|column| each(*column)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn present(&self, name: impl Fn(&Column) -> &'static str) -> String {
+        let Present::Fill(unless) = self.present else {
+            return "ON CONFLICT DO NOTHING".to_owned();
+        };
+        let shared = ["day", "exchange_id", "node", "region", "tenant"];
+        let mut set = String::new();
+        for column in self.columns.iter().filter(|column| !shared.contains(&column.name)) {
+            let comma = if set.is_empty() { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(set, "{comma}{0} = excluded.{0}", name(column));
+        }
+        format!("ON CONFLICT (day, exchange_id) DO UPDATE SET {set} WHERE {}.{unless} IS NULL", self.table)
+    }
+}

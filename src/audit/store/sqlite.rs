@@ -1,0 +1,264 @@
+//! SQLite: one file on the same machine, in WAL mode so that the command line can read while the appliance writes.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
+
+use super::AppendError;
+use super::columns::{BEGIN, END, EVENT, FINDING, Target, VERDICT};
+use crate::audit::error::AuditError;
+use crate::audit::query::{Filter, StoredEvent};
+use crate::audit::rows::Rows;
+use crate::audit::spool::make_folder;
+use crate::base::ExchangeId;
+
+/// An SQLite store.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    connection: Option<SqliteConnection>,
+}
+
+impl Sqlite {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), connection: None }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.connection = None;
+    }
+
+    pub(super) async fn ready(&mut self) -> Result<(), AuditError> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            make_folder(folder)?;
+        }
+        // Made here and not by SQLite, for its mode: only the owner may read. SQLite's other files copy it.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|error| AuditError::StoreConfig(format!("SQLite {}: {error}", self.path.display())))?;
+        let options = self
+            .options()
+            .journal_mode(SqliteJournalMode::Wal)
+            // A shipped segment is deleted after the commit, so the commit must outlive power loss.
+            .synchronous(SqliteSynchronous::Full);
+        let mut connection = options.connect().await.map_err(|error| self.error(&error))?;
+        migrator().run_direct(None, &mut connection, false).await.map_err(|error| {
+            if let MigrateError::Execute(error) = &error
+                && primary_code(error) != Some(ERROR)
+            {
+                return self.error(error);
+            }
+            AuditError::StoreConfig(format!(
+                "{}: the schema cannot be brought up to date: {error}; it may be of a newer Portcullis: run that \
+                 version, or name another file",
+                self.path.display()
+            ))
+        })?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    pub(super) async fn ready_to_read(&mut self) -> Result<(), AuditError> {
+        if !self.path.exists() {
+            return Err(AuditError::StoreConfig(format!(
+                "{} does not exist yet; start the appliance once",
+                self.path.display()
+            )));
+        }
+        // Not opened read-only: a reader of a WAL database must be able to make its shared-memory file.
+        let mut connection = self.options().connect().await.map_err(|error| self.error(&error))?;
+        sqlx::query("SELECT 1 FROM audit_event LIMIT 1").fetch_optional(&mut connection).await.map_err(|error| {
+            AuditError::StoreConfig(format!(
+                "{} holds no Portcullis record ({error}); start the appliance once, or name the right file",
+                self.path.display()
+            ))
+        })?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), AuditError> {
+        let done = self.connection()?.ping().await;
+        done.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn append(&mut self, rows: &Rows) -> Result<(), AppendError> {
+        let connection = self.connection.as_mut().ok_or(AppendError::Away(AuditError::Stopped))?;
+        append(connection, rows).await.map_err(|error| match error {
+            AppendFailure::Sql(error) if is_refusal(&error) => AppendError::Refused(self.error(&error)),
+            AppendFailure::Sql(error) => AppendError::Away(self.error(&error)),
+            AppendFailure::Other(text) => AppendError::Refused(AuditError::Store(text)),
+        })
+    }
+
+    pub(super) async fn open_exchanges(
+        &mut self,
+        node: &str,
+        seq: i64,
+    ) -> Result<Vec<(ExchangeId, String)>, AuditError> {
+        const SQL: &str =
+            "SELECT exchange_id, tenant FROM exchange WHERE node = $1 AND end_seq IS NULL AND begin_seq <= $2";
+        let rows = sqlx::query(SQL).bind(node).bind(seq).fetch_all(self.connection()?).await;
+        let rows = rows.map_err(|error| self.error(&error))?;
+        super::open(&rows).map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn list(&mut self, filter: &Filter) -> Result<Vec<String>, AuditError> {
+        let rows = sqlx::query_scalar(LIST)
+            .bind(filter.since_us())
+            .bind(filter.until_us())
+            .bind(filter.action.map(|action| action.name()))
+            .bind(&filter.tenant)
+            .bind(&filter.rule)
+            .bind(filter.before.map(|before| before.to_string()))
+            .bind(filter.limit())
+            .fetch_all(self.connection()?)
+            .await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn events_of(&mut self, exchange: ExchangeId) -> Result<Vec<StoredEvent>, AuditError> {
+        const SQL: &str =
+            "SELECT node, seq, prev_hash, hash, body FROM audit_event WHERE exchange_id = $1 ORDER BY at_us, seq";
+        let rows = sqlx::query_as(SQL).bind(exchange.to_string()).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn nodes(&mut self) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT DISTINCT node FROM audit_event ORDER BY node";
+        let rows = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn chain(&mut self, node: &str, seq: i64, limit: i64) -> Result<Vec<StoredEvent>, AuditError> {
+        const SQL: &str = "SELECT node, seq, prev_hash, hash, body FROM audit_event WHERE node = $1 AND seq >= $2 \
+                           ORDER BY seq, day LIMIT $3";
+        let rows = sqlx::query_as(SQL).bind(node).bind(seq).bind(limit).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    fn connection(&mut self) -> Result<&mut SqliteConnection, AuditError> {
+        self.connection.as_mut().ok_or(AuditError::Stopped)
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new().filename(&self.path).busy_timeout(BUSY)
+    }
+
+    fn error(&self, error: &sqlx::Error) -> AuditError {
+        let text = format!("SQLite {}: {error}", self.path.display());
+        match primary_code(error) {
+            Some(NOTADB) => AuditError::StoreConfig(format!("{text}; name another file, or move this one away")),
+            Some(READONLY | CANTOPEN) => AuditError::StoreConfig(format!(
+                "{text}; let the user that runs Portcullis own the file and its folder"
+            )),
+            _ => AuditError::Store(text),
+        }
+    }
+}
+
+enum AppendFailure {
+    Sql(sqlx::Error),
+    Other(String),
+}
+
+impl From<sqlx::Error> for AppendFailure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+async fn append(connection: &mut SqliteConnection, rows: &Rows) -> Result<(), AppendFailure> {
+    let mut transaction = connection.begin().await?;
+    let written = insert(&mut transaction, EVENT, &rows.events).await?;
+    if written < rows.events.len() as u64 {
+        const SQL: &str = "SELECT count(*) FROM json_each($1) r JOIN audit_event e ON e.day = json_extract(r.value, '$.day') \
+                           AND e.node = json_extract(r.value, '$.node') AND e.seq = json_extract(r.value, '$.seq') \
+                           AND e.hash = json_extract(r.value, '$.hash')";
+        let same: i64 = sqlx::query_scalar(SQL).bind(json(&rows.events)?).fetch_one(&mut *transaction).await?;
+        if same < rows.events.len() as i64 {
+            return Err(AppendFailure::Other(super::FOREIGN.to_owned()));
+        }
+    }
+    insert(&mut transaction, BEGIN, &rows.begins).await?;
+    insert(&mut transaction, END, &rows.ends).await?;
+    insert(&mut transaction, VERDICT, &rows.verdicts).await?;
+    insert(&mut transaction, FINDING, &rows.findings).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn insert<T: Serialize>(
+    connection: &mut SqliteConnection,
+    target: Target,
+    rows: &[T],
+) -> Result<u64, AppendFailure> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let done = sqlx::query(AssertSqlSafe(target.sqlite())).bind(json(rows)?).execute(connection).await?;
+    Ok(done.rows_affected())
+}
+
+fn json<T: Serialize>(rows: &[T]) -> Result<String, AppendFailure> {
+    serde_json::to_string(rows).map_err(|error| AppendFailure::Other(error.to_string()))
+}
+
+/// Constraint, mismatch or too-big errors are about the rows; everything else (busy, full, I/O) is about the store.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(ERROR | TOOBIG | CONSTRAINT | MISMATCH))
+}
+
+/// SQLite's primary result code, <https://www.sqlite.org/rescode.html>.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse::<i32>().ok().map(|code| code & 0xFF)
+}
+
+const ERROR: i32 = 1;
+const READONLY: i32 = 8;
+const CANTOPEN: i32 = 14;
+const TOOBIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
+const NOTADB: i32 = 26;
+
+fn migrator() -> Migrator {
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "record".into(),
+        MigrationType::Simple,
+        SqlStr::from_static(include_str!("../../../migrations/sqlite/0001_record.sql")),
+        false,
+    )])
+}
+
+const LIST: &str = "SELECT json_object('exchange_id', exchange_id, 'node', node, 'region', region, 'tenant', tenant, \
+    'principal', principal, 'key_id', key_id, 'client_addr', client_addr, 'dialect', dialect, 'route', route, \
+    'method', method, 'path', path, 'model_asked', model_asked, 'stream', stream, 'policy_version', policy_version, \
+    'started_us', started_us, 'request_action', request_action, 'request_score', request_score, \
+    'request_bytes', request_bytes, 'ended_us', ended_us, 'outcome', outcome, 'status', status, 'provider', provider, \
+    'model', model, 'upstream_status', upstream_status, 'reply_action', reply_action, 'reply_score', reply_score, \
+    'prompt_tokens', prompt_tokens, 'completion_tokens', completion_tokens, 'reply_bytes', reply_bytes, \
+    'fault_cause', fault_cause, 'fault_blame', fault_blame, 'fault_detail', fault_detail, \
+    'latency_us', json(coalesce(latency_us, begin_latency_us))) \
+    FROM exchange e \
+    WHERE ($1 IS NULL OR coalesce(started_us, ended_us) >= $1) AND ($2 IS NULL OR coalesce(started_us, ended_us) < $2) \
+    AND ($3 IS NULL OR request_action = $3 OR reply_action = $3) AND ($4 IS NULL OR tenant = $4) \
+    AND ($5 IS NULL OR EXISTS (SELECT 1 FROM finding f WHERE f.day = e.day AND f.exchange_id = e.exchange_id \
+    AND f.judge_id = $5)) AND ($6 IS NULL OR exchange_id < $6) \
+    ORDER BY day DESC, exchange_id DESC LIMIT $7";
+
+/// How long a statement waits for another process's write.
+const BUSY: Duration = Duration::from_secs(5);

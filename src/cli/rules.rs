@@ -1,0 +1,93 @@
+//! `portcullis rules`: list, test and explain.
+
+use clap::Subcommand;
+
+use super::run::failure;
+use super::{ConfigArg, Failure, out};
+use crate::app::load_rules;
+use crate::scan::examples::run_examples;
+use crate::verdict::Action;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// List the rules in force
+    List {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Run every rule's own examples
+    Test {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Show one rule in full: what it looks for, where, and why
+    Explain {
+        /// The rule's id, for example INJ-001
+        id: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
+    match command {
+        RulesCommand::List { json, config } => list(*json, config),
+        RulesCommand::Test { config } => test(config),
+        RulesCommand::Explain { id, config } => explain(id, config),
+    }
+}
+
+fn list(json: bool, config: &ConfigArg) -> Result<u8, Failure> {
+    let scanner = load_rules(&config.config()?.rules).map_err(failure)?;
+    if json {
+        let rules: Vec<_> = scanner.rules().iter().map(|(_, rule)| rule).collect();
+        out::json(&rules)?;
+        return Ok(0);
+    }
+    for (_, rule) in scanner.rules().iter() {
+        let action = rule.action.map_or("score", Action::name);
+        let severity = format!("{:?}", rule.severity).to_lowercase();
+        out::line(format!("{:<9} {severity:<9} {action:<7} {}", rule.id, rule.title))?;
+    }
+    out::line(format!("{} rules, version {}", scanner.rules().len(), scanner.rules().version_short()))?;
+    Ok(0)
+}
+
+fn test(config: &ConfigArg) -> Result<u8, Failure> {
+    let scanner = load_rules(&config.config()?.rules).map_err(failure)?;
+    let report = run_examples(&scanner);
+    out::line(report.to_string().trim_end())?;
+    Ok(u8::from(!report.is_ok()))
+}
+
+fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
+    let scanner = load_rules(&config.config()?.rules).map_err(failure)?;
+    let Some((_, rule)) = scanner.rules().by_id(id) else {
+        return Err(Failure::usage(format!("there is no rule `{id}`; `portcullis rules list` shows all")));
+    };
+    out::line(format!("{}: {}", rule.id, rule.title))?;
+    out::line(format!("  file       {}:{}", rule.file.display(), rule.line))?;
+    if !rule.description.is_empty() {
+        out::line(format!("  why        {}", rule.description.trim()))?;
+    }
+    let ways = [(rule.on_request, "requests"), (rule.on_reply, "replies")];
+    let ways: Vec<&str> = ways.iter().filter(|(on, _)| *on).map(|(_, way)| *way).collect();
+    let roles: Vec<&str> = rule.roles.iter().map(crate::text::Role::name).collect();
+    out::line(format!("  applies to {}, roles {}", ways.join(" and "), roles.join(", ")))?;
+    let action = rule.action.map_or("score", Action::name);
+    out::line(format!("  action     {action}, {} points", rule.points()))?;
+    if let Some(mask) = &rule.mask {
+        out::line(format!("  mask       {mask}"))?;
+    }
+    out::line(format!("  tags       {}", rule.tags.join(", ")))?;
+    for (kind, pattern) in rule.patterns() {
+        out::line(format!("  {:<10} {pattern}", format!("{kind:?}").to_lowercase()))?;
+    }
+    for example in &rule.examples {
+        out::line(format!("  example    {example:?}"))?;
+    }
+    Ok(0)
+}

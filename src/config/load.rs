@@ -1,0 +1,158 @@
+//! One file to one configuration, or to everything that is wrong with it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Config, env, sections};
+use crate::yaml::diagnostic::{Codes, Reporter};
+use crate::yaml::node;
+use crate::yaml::{Diagnostic, Diagnostics};
+
+/// The shipped example, used when there is no file: what a first run starts with.
+pub const DEFAULT: &str = include_str!("../../portcullis.yaml");
+
+/// Codes of configuration problems.
+pub(super) const CODES: Codes =
+    Codes { broken: "C001", unknown: "C003", twice: "C004", missing: "C005", mistyped: "C006" };
+
+/// What loading gave.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is allowed and yet not good.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads a configuration file (`None`: the shipped example, with paths relative to the working folder) and lays the
+/// environment over it.
+///
+/// # Errors
+/// Everything that is wrong, with file, line, column and what to write.
+pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Loaded, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let (name, content, base) = match file {
+        None => (PathBuf::from("(built-in portcullis.yaml)"), DEFAULT.to_owned(), PathBuf::new()),
+        Some(path) => match std::fs::read_to_string(path) {
+            Ok(content) => (path.to_owned(), content, path.parent().map(Path::to_owned).unwrap_or_default()),
+            Err(error) => {
+                let mut report = Reporter::new(path, "", CODES, &mut found);
+                let help = "name an existing UTF-8 file with --config, or copy portcullis.yaml from the project";
+                report.error("C002", None, format!("the configuration cannot be read: {error}"), help);
+                return Err(found);
+            }
+        },
+    };
+    let mut report = Reporter::new(&name, &content, CODES, &mut found);
+    let mut tree = match node::parse(&content) {
+        Ok(tree) => tree,
+        Err((place, message)) => {
+            report.error(CODES.broken, place, message, "the file must be one YAML mapping, as portcullis.yaml is");
+            return Err(found);
+        }
+    };
+    env::overlay(&mut tree, environment, &mut report);
+    let variable = |name: &str| environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let config = sections::read(&tree, &base, &variable, &mut report);
+    let errors = report.error_count();
+    match config {
+        Some(config) if errors == 0 => Ok(Loaded { config, warnings: found.warnings }),
+        _ => Err(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(content: &str) -> Vec<String> {
+        problems_with(content, &[])
+    }
+
+    fn problems_with(content: &str, environment: &[(String, String)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portcullis.yaml");
+        std::fs::write(&file, content).unwrap();
+        let found = load(Some(&file), environment).unwrap_err();
+        let line = |d: &Diagnostic| format!("{} {}: {}", d.code, d.place.map_or(0, |(line, _)| line), d.message);
+        found.errors.iter().map(line).collect()
+    }
+
+    fn with(from: &str, to: &str) -> String {
+        assert!(DEFAULT.contains(from), "the example has no `{from}`");
+        DEFAULT.replacen(from, to, 1)
+    }
+
+    #[test]
+    fn the_shipped_example_loads() {
+        let loaded = load(None, &[]).unwrap_or_else(|found| panic!("{found}"));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        assert_eq!(loaded.config.server.data.to_string(), "127.0.0.1:8080");
+        assert_eq!(loaded.config.providers[0].name, "demo");
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let content = with("data: 127.0.0.1:8080", "data: here")
+            .replace("region: local", "regoin: local")
+            .replace("    timeout: block ", "    # timeout ")
+            .replace("    file_id: refuse", "    file_id: maybe")
+            .replace("user: 5", "")
+            .replace("# limits:", "limits:\n  body_byte: 1\n  model_ms: soon\n# was:");
+        let found = problems(&content).join("\n");
+        for expected in ["server.data", "`regoin`", "`timeout`", "file_id", "`body_byte`", "model_ms"] {
+            assert!(found.contains(expected), "{expected} is missing in:\n{found}");
+        }
+    }
+
+    #[test]
+    fn no_safety_choice_has_a_default() {
+        for line in [
+            "audit_full:",
+            "model_missing:",
+            "overload:",
+            "oversize:",
+            "timeout:",
+            "unjudged:",
+            "unparsable:",
+            "upstream_error:",
+            "image_url:",
+            "block_end:",
+            "anonymous:",
+            "text: redacted",
+            "untrusted: { flag: 2",
+        ] {
+            let content: String = DEFAULT
+                .lines()
+                .filter(|text| !text.trim_start().starts_with(line))
+                .fold(String::new(), |all, text| all + text + "\n");
+            assert_ne!(content.lines().count(), DEFAULT.lines().count(), "{line}");
+            assert!(!problems(&content).is_empty(), "without {line}");
+        }
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file() {
+        let set = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        let config = load(None, &set("PORTCULLIS_SERVER__DATA", "127.0.0.1:1")).unwrap().config;
+        assert_eq!(config.server.data.port(), 1);
+        let config = load(None, &set("PORTCULLIS_LIMITS__BODY_BYTES", "77")).unwrap().config;
+        assert_eq!(config.limits.body_bytes, 77);
+        let found = load(None, &set("PORTCULLIS_SERVER__DATA", "x")).unwrap_err();
+        assert!(found.to_string().contains("environment PORTCULLIS_SERVER__DATA"), "{found}");
+        let found = load(None, &set("PORTCULLIS_SERVER__DATUM", "x")).unwrap_err();
+        assert!(found.to_string().contains("environment PORTCULLIS_SERVER__DATUM"), "{found}");
+    }
+
+    #[test]
+    fn a_held_key_without_client_keys_is_an_open_relay() {
+        let held = with("auth: pass_through", "auth: { key_env: PATH }");
+        let environment = [("PATH".to_owned(), "sk-x".to_owned())];
+        let found = problems_with(&held, &environment).join("\n");
+        assert!(found.contains("open relay"), "{found}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portcullis.yaml");
+        std::fs::write(&file, held.replace("keys: []", "keys: []\n  dangerous_open_relay: true")).unwrap();
+        let loaded = load(Some(&file), &environment).unwrap_or_else(|found| panic!("{found}"));
+        assert!(loaded.warnings.iter().any(|warning| warning.message.contains("open relay")));
+    }
+}

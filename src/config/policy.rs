@@ -1,0 +1,117 @@
+//! Section `policy`: every line of it is a safety choice, so every line is required.
+
+use std::collections::BTreeMap;
+
+use super::value::{points, probability, word};
+use crate::base::{FaultAction, FaultPolicy};
+use crate::inspect::{BlockEnd, OpaqueAction, OpaqueKind};
+use crate::verdict::{Levels, ModelLevels, ModelThresholds, Policy, Thresholds};
+use crate::yaml::diagnostic::Reporter;
+use crate::yaml::node::Node;
+use crate::yaml::table::Table;
+
+/// Section `policy`.
+#[derive(Clone, Debug)]
+pub struct PolicyConfig {
+    /// Thresholds.
+    pub decide: Policy,
+    /// What each fault leads to.
+    pub faults: FaultPolicy,
+    /// What each opaque kind leads to.
+    pub opaque: BTreeMap<OpaqueKind, OpaqueAction>,
+    /// When blocks of a streamed reply are released.
+    pub block_end: BlockEnd,
+    /// Prompts and replies are recorded as they are, not as excerpts.
+    pub record_full_text: bool,
+}
+
+const TRUSTS: [&str; 4] = ["operator", "user", "untrusted", "provider"];
+const ACTIONS: [(&str, FaultAction); 3] =
+    [("block", FaultAction::Block), ("degrade", FaultAction::Degrade), ("pass", FaultAction::Pass)];
+
+/// Reads the section; `None`: something was wrong, and is reported.
+pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<PolicyConfig> {
+    let known = ["score", "model", "faults", "opaque", "stream", "record"];
+    let table = Table::open(node, "policy", &known, report)?;
+    let score = table.needed("score", report).and_then(|node| score(node, report));
+    let model = table.needed("model", report).and_then(|node| model(node, report));
+    let faults = table.needed("faults", report).and_then(|node| faults(node, report));
+    let opaque = table.needed("opaque", report).and_then(|node| opaque(node, report));
+    let stream = table.needed("stream", report).and_then(|node| {
+        let table = Table::open(node, "policy.stream", &["block_end"], report)?;
+        let words = [("hold", BlockEnd::Hold), ("release", BlockEnd::Release)];
+        word(table.needed("block_end", report)?, "policy.stream.block_end", &words, report)
+    });
+    let record = table.needed("record", report).and_then(|node| {
+        let table = Table::open(node, "policy.record", &["text"], report)?;
+        word(table.needed("text", report)?, "policy.record.text", &[("full", true), ("redacted", false)], report)
+    });
+    Some(PolicyConfig {
+        decide: Policy { score: score?, model: model? },
+        faults: faults?,
+        opaque: opaque?,
+        block_end: stream?,
+        record_full_text: record?,
+    })
+}
+
+fn score(node: &Node, report: &mut Reporter<'_>) -> Option<Thresholds> {
+    let table = Table::open(node, "policy.score", &TRUSTS, report)?;
+    let mut levels = |trust: &'static str| {
+        let node = table.needed(trust, report)?;
+        let table = Table::open(node, "a score level", &["flag", "block"], report)?;
+        let flag = table.needed("flag", report).and_then(|node| points(node, "flag", report));
+        let block = table.needed("block", report).and_then(|node| points(node, "block", report));
+        // `flag: null` means: never by score, which no sum reaches.
+        Some(Levels { flag: flag?.unwrap_or(u32::MAX), block: block? })
+    };
+    let (operator, user) = (levels("operator"), levels("user"));
+    let (untrusted, provider) = (levels("untrusted"), levels("provider"));
+    Some(Thresholds { operator: operator?, user: user?, untrusted: untrusted?, provider: provider? })
+}
+
+fn model(node: &Node, report: &mut Reporter<'_>) -> Option<ModelThresholds> {
+    let table = Table::open(node, "policy.model", &TRUSTS, report)?;
+    let mut levels = |trust: &'static str| {
+        let node = table.needed(trust, report)?;
+        let table = Table::open(node, "a model level", &["flag", "block"], report)?;
+        let flag = table.needed("flag", report).and_then(|node| probability(node, "flag", report));
+        let block = table.needed("block", report).and_then(|node| probability(node, "block", report));
+        Some(ModelLevels { flag: flag?, block: block? })
+    };
+    let (operator, user) = (levels("operator"), levels("user"));
+    let (untrusted, provider) = (levels("untrusted"), levels("provider"));
+    Some(ModelThresholds { operator: operator?, user: user?, untrusted: untrusted?, provider: provider? })
+}
+
+fn faults(node: &Node, report: &mut Reporter<'_>) -> Option<FaultPolicy> {
+    let known = FaultPolicy::DECIDED.map(|(_, name, _)| name);
+    let table = Table::open(node, "policy.faults", &known, report)?;
+    let mut written = BTreeMap::new();
+    for (_, name, possible) in FaultPolicy::DECIDED {
+        let words: Vec<(&str, FaultAction)> =
+            ACTIONS.iter().copied().filter(|(_, action)| possible.contains(action)).collect();
+        let node = table.needed(name, report);
+        if let Some(action) = node.and_then(|node| word(node, &format!("policy.faults.{name}"), &words, report)) {
+            written.insert(name, action);
+        }
+    }
+    if written.len() < known.len() {
+        return None;
+    }
+    Some(FaultPolicy::from_names(|name| written.get(name).copied().unwrap_or(FaultAction::Block)))
+}
+
+fn opaque(node: &Node, report: &mut Reporter<'_>) -> Option<BTreeMap<OpaqueKind, OpaqueAction>> {
+    let table = Table::open(node, "policy.opaque", &OpaqueKind::ALL.map(OpaqueKind::name), report)?;
+    let words = [("refuse", OpaqueAction::Refuse), ("waive", OpaqueAction::Waive)];
+    let mut actions = BTreeMap::new();
+    for kind in OpaqueKind::ALL {
+        let node = table.needed(kind.name(), report);
+        let key = format!("policy.opaque.{}", kind.name());
+        if let Some(action) = node.and_then(|node| word(node, &key, &words, report)) {
+            actions.insert(kind, action);
+        }
+    }
+    (actions.len() == OpaqueKind::ALL.len()).then_some(actions)
+}

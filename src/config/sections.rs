@@ -1,0 +1,328 @@
+//! The sections of the file, one function each. A wrong section does not keep the others from being read.
+
+use std::path::Path;
+
+use super::value::{address, name, number, optional, path, switch, word};
+use super::{
+    AccessConfig, AuditConfig, Config, FsyncConfig, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind,
+    ServerConfig, StoreConfig, TlsFiles, policy,
+};
+use crate::access::ClientKey;
+use crate::base::{Limits, Secret};
+use crate::route::ModelPattern;
+use crate::telemetry::trace::LogFormat;
+use crate::yaml::diagnostic::Reporter;
+use crate::yaml::node::{Node, Value};
+use crate::yaml::suggest;
+use crate::yaml::table::{Table, list, text};
+
+const SECTIONS: [&str; 12] =
+    ["server", "state", "region", "node", "log", "providers", "access", "rules", "model", "policy", "audit", "limits"];
+
+/// What a section's reader needs besides its own part of the tree.
+struct Context<'a> {
+    base: &'a Path,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Reads every section. `None`: something needed is missing or wrong, and is reported.
+pub(super) fn read(
+    tree: &Node,
+    base: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    report: &mut Reporter<'_>,
+) -> Option<Config> {
+    let context = Context { base, environment };
+    let table = Table::open(tree, "the configuration", &SECTIONS, report)?;
+    let server = table.needed("server", report).and_then(|node| server(node, base, report));
+    let state = table.needed("state", report).and_then(|node| path(node, "state", base, report));
+    let region = table.needed("region", report).and_then(|node| name(node, "region", report));
+    let node = optional(&table, "node", |node| name(node, "node", report));
+    let log = table.needed("log", report).and_then(|node| log(node, report));
+    let providers = table.needed("providers", report).and_then(|node| providers(node, &context, report));
+    let access = table.needed("access", report).and_then(|node| access(node, report));
+    let rules = table.needed("rules", report).and_then(|node| rules(node, base, report));
+    let model = table.needed("model", report).and_then(|node| model(node, base, report));
+    let policy = table.needed("policy", report).and_then(|node| policy::read(node, report));
+    let audit = table.needed("audit", report).and_then(|node| audit(node, &context, report));
+    let limits = match table.get("limits") {
+        None => Some(Limits::default()),
+        Some(node) => limits(node, report),
+    };
+    if let (Some(providers), Some(access)) = (&providers, &access) {
+        open_relay(providers, access, table.get("access"), report);
+    }
+    Some(Config {
+        server: server?,
+        state: state?,
+        region: region?,
+        node,
+        log: log?,
+        providers: providers?,
+        access: access?,
+        rules: rules?,
+        model: model?,
+        policy: policy?,
+        audit: audit?,
+        limits: limits?,
+    })
+}
+
+fn server(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ServerConfig> {
+    let table = Table::open(node, "server", &["data", "admin", "tls", "admin_hosts"], report)?;
+    let data = table.needed("data", report).and_then(|node| address(node, "server.data", report));
+    let admin = table.needed("admin", report).and_then(|node| address(node, "server.admin", report));
+    let tls = optional(&table, "tls", |node| {
+        let table = Table::open(node, "server.tls", &["certificate", "key"], report)?;
+        let certificate = table.needed("certificate", report).and_then(|node| path(node, "certificate", base, report));
+        let key = table.needed("key", report).and_then(|node| path(node, "key", base, report));
+        Some(TlsFiles { certificate: certificate?, key: key? })
+    });
+    let hosts = optional(&table, "admin_hosts", |node| list(node, "server.admin_hosts", report));
+    let hosts = hosts.unwrap_or_default();
+    let admin_hosts =
+        hosts.iter().filter_map(|node| text(node, "server.admin_hosts", report)).map(|host| host.value).collect();
+    Some(ServerConfig { data: data?, admin: admin?, tls, admin_hosts })
+}
+
+fn log(node: &Node, report: &mut Reporter<'_>) -> Option<LogConfig> {
+    let table = Table::open(node, "log", &["format", "filter"], report)?;
+    let words = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = table.needed("format", report).and_then(|node| word(node, "log.format", &words, report));
+    let filter = table.needed("filter", report).and_then(|node| text(node, "log.filter", report));
+    Some(LogConfig { format: format?, filter: filter?.value })
+}
+
+fn providers(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<Vec<ProviderConfig>> {
+    let nodes = list(node, "providers", report)?;
+    let mut providers: Vec<ProviderConfig> = Vec::new();
+    for node in nodes {
+        let Some(provider) = provider(node, context, report) else { continue };
+        if providers.iter().any(|earlier| earlier.name == provider.name) {
+            let message = format!("two providers are named `{}`", provider.name);
+            report.error("C008", node.place, message, "give each a name of its own");
+        }
+        providers.push(provider);
+    }
+    if providers.len() < nodes.len() {
+        return None;
+    }
+    if providers.is_empty() {
+        report.error(
+            "C008",
+            node.place,
+            "there is no provider",
+            "name at least one; `mock: true` is the built-in stand-in",
+        );
+        return None;
+    }
+    Some(providers)
+}
+
+fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<ProviderConfig> {
+    let known = ["name", "mock", "base_url", "auth", "ca_file", "models"];
+    let table = Table::open(node, "a provider", &known, report)?;
+    let own_name = table.needed("name", report).and_then(|node| name(node, "name", report));
+    let models = table.needed("models", report).and_then(|node| list(node, "models", report));
+    let models: Option<Vec<ModelPattern>> = models.map(|nodes| {
+        nodes.iter().filter_map(|node| text(node, "models", report)).map(|at| ModelPattern::new(at.value)).collect()
+    });
+    let kind = if switch(&table, "mock", report) {
+        for key in ["base_url", "auth", "ca_file"] {
+            if let Some(node) = table.get(key) {
+                report.error("C008", node.place, format!("a mock provider has no `{key}`"), "take the line out");
+            }
+        }
+        Some(ProviderKind::Mock)
+    } else {
+        let base_url = table.needed("base_url", report).and_then(|node| base_url(node, report));
+        let auth = table.needed("auth", report).and_then(|node| auth(node, context, report));
+        let ca_file = optional(&table, "ca_file", |node| path(node, "ca_file", context.base, report));
+        base_url.zip(auth).map(|(base_url, auth)| ProviderKind::Remote { base_url, auth, ca_file })
+    };
+    Some(ProviderConfig { name: own_name?, kind: kind?, models: models? })
+}
+
+fn base_url(node: &Node, report: &mut Reporter<'_>) -> Option<String> {
+    let written = text(node, "base_url", report)?;
+    let help = "write for example https://api.openai.com/v1: up to the version, without query or user";
+    let uri: Option<http::Uri> = written.value.parse().ok();
+    let fits = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri.query().is_none()
+    });
+    if !fits {
+        let message = format!("base_url: `{}` is not the address of a provider", written.value);
+        report.error("C008", written.place, message, help);
+        return None;
+    }
+    Some(written.value.trim_end_matches('/').to_owned())
+}
+
+fn auth(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<ProviderAuth> {
+    if matches!(node.value, Value::Map(_)) {
+        return secret(node, "auth", ("key_env", "key_file"), context, report).map(ProviderAuth::Held);
+    }
+    let pass_through = word(node, "auth", &[("none", false), ("pass_through", true)], report)?;
+    Some(if pass_through { ProviderAuth::PassThrough } else { ProviderAuth::None })
+}
+
+/// A secret named by an environment variable or a file, never written in the configuration itself.
+fn secret(
+    node: &Node,
+    what: &'static str,
+    (env_key, file_key): (&'static str, &'static str),
+    context: &Context<'_>,
+    report: &mut Reporter<'_>,
+) -> Option<Secret> {
+    let table = Table::open(node, what, &[env_key, file_key], report)?;
+    let (found, place, source) = match (table.get(env_key), table.get(file_key)) {
+        (Some(node), None) => {
+            let variable = text(node, env_key, report)?;
+            let found = (context.environment)(&variable.value).ok_or_else(|| "it is not set".to_owned());
+            (found, node.place, format!("the environment variable {}", variable.value))
+        }
+        (None, Some(node)) => {
+            let file = path(node, file_key, context.base, report)?;
+            let found = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+            (found, node.place, format!("the file {}", file.display()))
+        }
+        _ => {
+            let message = format!("{what} needs `{env_key}` or `{file_key}`, one of them");
+            report.error("C009", node.place, message, "name where the secret is, not the secret");
+            return None;
+        }
+    };
+    match found.map(Secret::new) {
+        Ok(secret) if !secret.is_empty() => Some(secret),
+        Ok(_) => {
+            report.error("C009", place, format!("{source} is empty"), "put the secret there");
+            None
+        }
+        Err(error) => {
+            report.error(
+                "C009",
+                place,
+                format!("{source} cannot be read: {error}"),
+                "put the secret there, or name another",
+            );
+            None
+        }
+    }
+}
+
+fn access(node: &Node, report: &mut Reporter<'_>) -> Option<AccessConfig> {
+    let table = Table::open(node, "access", &["anonymous", "keys", "dangerous_open_relay"], report)?;
+    let words = [("allow", true), ("refuse", false)];
+    let anonymous = table.needed("anonymous", report).and_then(|node| word(node, "access.anonymous", &words, report));
+    let nodes = optional(&table, "keys", |node| list(node, "access.keys", report)).unwrap_or_default();
+    let mut keys: Vec<ClientKey> = Vec::new();
+    for node in nodes {
+        let Some(key) = client_key(node, report) else { continue };
+        if keys.iter().any(|earlier| earlier.id == key.id || earlier.hash == key.hash) {
+            report.error("C008", node.place, format!("the key `{}` stands here twice", key.id), "keep one of them");
+        }
+        keys.push(key);
+    }
+    Some(AccessConfig {
+        anonymous: anonymous?,
+        keys: (keys.len() == nodes.len()).then_some(keys)?,
+        dangerous_open_relay: switch(&table, "dangerous_open_relay", report),
+    })
+}
+
+fn client_key(node: &Node, report: &mut Reporter<'_>) -> Option<ClientKey> {
+    let table = Table::open(node, "a client key", &["id", "tenant", "sha256"], report)?;
+    let id = table.needed("id", report).and_then(|node| name(node, "id", report));
+    let tenant = table.needed("tenant", report).and_then(|node| name(node, "tenant", report));
+    let hash = table.needed("sha256", report).and_then(|node| {
+        let written = text(node, "sha256", report)?;
+        written.value.parse().map_err(|help: String| report.error("C008", written.place, "not a SHA-256", help)).ok()
+    });
+    Some(ClientKey { id: id?, tenant: tenant?, hash: hash? })
+}
+
+/// Whoever can reach the port could spend the money behind a key that we hold.
+fn open_relay(providers: &[ProviderConfig], access: &AccessConfig, node: Option<&Node>, report: &mut Reporter<'_>) {
+    let held =
+        |provider: &&ProviderConfig| matches!(&provider.kind, ProviderKind::Remote { auth: ProviderAuth::Held(_), .. });
+    let Some(provider) = providers.iter().find(held) else { return };
+    let place = node.map(|node| node.place);
+    if access.dangerous_open_relay {
+        let message = format!("this is an open relay: anybody may use the key of provider `{}`", provider.name);
+        report.warning("C010", place, message, "make client keys with `portcullis keys new` and take the switch out");
+    } else if access.keys.is_empty() {
+        let message = format!(
+            "this would be an open relay: provider `{}` has a key that we hold, and no client needs one of ours",
+            provider.name
+        );
+        let help = "add a key to access.keys (`portcullis keys new`); `dangerous_open_relay: true` if it must be so";
+        report.error("C010", place, message, help);
+    }
+}
+
+fn rules(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<Vec<std::path::PathBuf>> {
+    let table = Table::open(node, "rules", &["folders"], report)?;
+    let nodes = table.needed("folders", report).and_then(|node| list(node, "rules.folders", report))?;
+    let folders: Vec<_> = nodes.iter().filter_map(|node| path(node, "rules.folders", base, report)).collect();
+    (folders.len() == nodes.len()).then_some(folders)
+}
+
+fn model(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ModelConfig> {
+    let table = Table::open(node, "model", &["folder", "threads", "onnxruntime"], report)?;
+    let folder = table.needed("folder", report).and_then(|node| path(node, "model.folder", base, report));
+    let threads = optional(&table, "threads", |node| number(node, "model.threads", report)).unwrap_or(0);
+    let onnxruntime = optional(&table, "onnxruntime", |node| path(node, "model.onnxruntime", base, report));
+    Some(ModelConfig { folder: folder?, threads: usize::try_from(threads).ok()?, onnxruntime })
+}
+
+fn audit(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
+    let table = Table::open(node, "audit", &["store", "fsync"], report)?;
+    let store = table.needed("store", report).and_then(|node| {
+        if matches!(node.value, Value::Map(_)) {
+            let keys = ("postgres_env", "postgres_file");
+            return secret(node, "audit.store", keys, context, report).map(StoreConfig::Postgres);
+        }
+        word(node, "audit.store", &[("sqlite", ())], report).map(|()| StoreConfig::Sqlite)
+    });
+    let fsync = table.needed("fsync", report).and_then(|node| {
+        if matches!(node.value, Value::Map(_)) {
+            let table = Table::open(node, "audit.fsync", &["every_ms"], report)?;
+            let every = table.needed("every_ms", report).and_then(|node| number(node, "every_ms", report));
+            return every.map(FsyncConfig::EveryMs);
+        }
+        word(node, "audit.fsync", &[("always", FsyncConfig::Always), ("never", FsyncConfig::Never)], report)
+    });
+    Some(AuditConfig { store: store?, fsync: fsync? })
+}
+
+fn limits(node: &Node, report: &mut Reporter<'_>) -> Option<Limits> {
+    let Ok(serde_json::Value::Object(mut values)) = serde_json::to_value(Limits::default()) else { return None };
+    let known: Vec<String> = values.keys().cloned().collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let Value::Map(entries) = &node.value else {
+        report.error("C006", node.place, "limits must be a mapping", suggest::help("", &known));
+        return None;
+    };
+    let before = report.error_count();
+    for (key, place, node) in entries {
+        if !known.contains(&key.as_str()) {
+            report.error("C003", *place, format!("limits has no key `{key}`"), suggest::help(key, &known));
+        } else if let Some(value) = number(node, &format!("limits.{key}"), report) {
+            if value == 0 {
+                report.error(
+                    "C007",
+                    node.place,
+                    format!("limits.{key} cannot be 0"),
+                    "nothing would work; write 1 or more",
+                );
+            }
+            values.insert(key.clone(), value.into());
+        }
+    }
+    if report.error_count() > before {
+        return None;
+    }
+    serde_json::from_value(serde_json::Value::Object(values)).ok()
+}

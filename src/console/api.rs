@@ -1,0 +1,124 @@
+//! The handlers. They read; nothing here changes state.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State as Shared};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::State;
+use crate::audit::{AuditError, Filter, LIST_MAX};
+use crate::base::ExchangeId;
+use crate::telemetry::metrics as names;
+use crate::verdict::Action;
+
+/// What there is.
+pub(super) async fn index() -> Json<Value> {
+    Json(json!({
+        "name": "portcullis",
+        "version": env!("CARGO_PKG_VERSION"),
+        "read": ["/api/v1/status", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}", "/metrics"],
+        "open": ["/healthz", "/readyz"],
+    }))
+}
+
+/// The process answers.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Exchanges can be taken: the record has room and its disk takes writes. A store that is away is no reason to turn traffic
+/// away, since the spool holds what it will get.
+pub(super) async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
+    let audit = state.proxy.audit.status();
+    if audit.disk_ok {
+        return (StatusCode::OK, "ready\n").into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready: the audit spool takes no writes\n").into_response()
+}
+
+/// Prometheus text format 0.0.4.
+pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
+    let audit = state.proxy.audit.status();
+    let judges = state.proxy.judges.load();
+    let waiting = judges.classifier.as_ref().map_or(0, crate::classify::Classifier::waiting);
+    names::queues(waiting, audit.spool_bytes, audit.queue_depth, audit.store_ok);
+    names::in_flight(state.proxy.limits.exchanges.saturating_sub(state.proxy.permits.available_permits()));
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.render()).into_response()
+}
+
+/// What is in force and how the record does.
+pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Json<Value> {
+    let judges = state.proxy.judges.load();
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "policy": judges.snapshot.version,
+        "rules": judges.snapshot.scanner.rules().len(),
+        "rules_version": judges.snapshot.scanner.rules().version_short(),
+        "model": judges.classifier.as_ref().map(|classifier| classifier.version().to_owned()),
+        "audit": state.proxy.audit.status(),
+    }))
+}
+
+/// The query of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    action: Option<Action>,
+    tenant: Option<String>,
+    rule: Option<String>,
+    since: Option<jiff::Timestamp>,
+    until: Option<jiff::Timestamp>,
+    before: Option<ExchangeId>,
+    limit: Option<u32>,
+}
+
+/// Exchanges, newest first.
+pub(super) async fn exchanges(
+    Shared(state): Shared<Arc<State>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, Problem> {
+    let filter = Filter {
+        since: query.since,
+        until: query.until,
+        action: query.action,
+        tenant: query.tenant,
+        rule: query.rule,
+        limit: query.limit.map(|limit| limit.min(LIST_MAX)),
+        before: query.before,
+    };
+    let rows = state.record.list(&filter).await?;
+    Ok(Json(json!({ "exchanges": rows })))
+}
+
+/// One exchange in full.
+pub(super) async fn exchange(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<ExchangeId>,
+) -> Result<Response, Problem> {
+    match state.record.show(id).await? {
+        Some(detail) => Ok(Json(detail).into_response()),
+        None => Ok((StatusCode::NOT_FOUND, Json(json!({ "error": "no such exchange" }))).into_response()),
+    }
+}
+
+/// The store could not be read.
+#[derive(Debug)]
+pub(super) struct Problem(AuditError);
+
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        tracing::warn!(error = %self.0, "the record could not be read");
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": self.0.to_string() }))).into_response()
+    }
+}

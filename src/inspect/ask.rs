@@ -1,0 +1,154 @@
+//! What is asked of the classifier, and what its answer means.
+
+use crate::base::{Fault, Span};
+use crate::inspect::excerpt;
+use crate::inspect::reading::trust;
+use crate::inspect::snapshot::Snapshot;
+use crate::text::{Direction, Passage, Role};
+use crate::verdict::{Action, Finding, Layer, Severity, Source};
+
+/// A value of an unknown field that is one word and at most this many bytes (an id, a name, a number) is judged by rules
+/// alone: a language model has nothing to say about it, and says it loudly.
+const IDENTIFIER_BYTES: usize = 64;
+
+/// One text for the classifier.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// The text: one passage, a decoded layer of one, or several small unknown fields, one a line.
+    pub text: String,
+    /// Where the parts of the text come from: start in `text`, index of the passage.
+    parts: Vec<(usize, usize)>,
+    /// The reading, for the finding.
+    layer: Layer,
+}
+
+/// The classifier's judgement of one text.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Probability of an attack, highest over the windows.
+    pub score: f32,
+    /// `injection` or `extraction`, whichever the highest window leans to.
+    pub label: &'static str,
+    /// The window with that score: bytes of the text asked about.
+    pub window: Span,
+    /// True when some of the text was over the budget and no window saw it.
+    pub unjudged: bool,
+}
+
+/// What came back from the classifier for one inspection.
+#[derive(Debug)]
+pub enum Answer {
+    /// It could not answer.
+    Fault(Fault),
+    /// Nothing was asked, or policy runs without a model.
+    NotAsked,
+    /// One judgement for each text of [`super::Scanned::questions`], in order.
+    Scores(Vec<Judgement>),
+}
+
+impl Snapshot {
+    /// The texts of a message that the model must see.
+    pub(super) fn questions(
+        &self,
+        passages: &[Passage<'static>],
+        decoded: &[(usize, Vec<&'static str>, &str)],
+        direction: Direction,
+    ) -> Vec<Question> {
+        let mut questions = Vec::new();
+        let mut fields = Question { text: String::new(), parts: Vec::new(), layer: Layer::Raw };
+        for (index, passage) in passages.iter().enumerate() {
+            if !self.policy.model.wants(trust(direction, passage)) || passage.text.is_empty() {
+                continue;
+            }
+            if passage.role == Role::Unknown {
+                if is_identifier(&passage.text) {
+                    continue;
+                }
+                fields.parts.push((fields.text.len(), index));
+                fields.text.push_str(&passage.text);
+                fields.text.push('\n');
+            } else {
+                let text = passage.text.to_string();
+                questions.push(Question { text, parts: vec![(0, index)], layer: Layer::Raw });
+            }
+        }
+        if !fields.parts.is_empty() {
+            questions.push(fields);
+        }
+        for (index, encodings, text) in decoded {
+            let wanted = passages.get(*index).is_some_and(|p| self.policy.model.wants(trust(direction, p)));
+            if wanted {
+                let (parts, layer) = (vec![(0, *index)], Layer::Decoded(encodings.clone()));
+                questions.push(Question { text: (*text).to_owned(), parts, layer });
+            }
+        }
+        questions
+    }
+
+    /// The model's judgement as a finding, when it reaches a level of the passage's trust.
+    pub(super) fn model_finding(
+        &self,
+        question: &Question,
+        judgement: &Judgement,
+        passages: &[Passage<'static>],
+        direction: Direction,
+    ) -> Option<Finding> {
+        let part = question.parts.partition_point(|(start, _)| *start <= judgement.window.start).saturating_sub(1);
+        let (start, index) = *question.parts.get(part)?;
+        let passage = passages.get(index)?;
+        let levels = self.policy.model.of(trust(direction, passage));
+        let reaches = |level: Option<f32>| level.is_some_and(|level| judgement.score >= level);
+        let (severity, action) = if reaches(levels.block) {
+            (Severity::Critical, Some(Action::Block))
+        } else if reaches(levels.flag) {
+            (Severity::Medium, Some(Action::Flag))
+        } else {
+            return None;
+        };
+        let whole = Span::new(0, passage.text.len());
+        let span = match question.layer {
+            Layer::Raw => clamp(judgement.window, start, &passage.text),
+            Layer::Canonical | Layer::Decoded(_) => whole,
+        };
+        Some(Finding {
+            source: Source::Model { label: judgement.label.to_owned() },
+            title: format!("The classifier sees {} here", article(judgement.label)),
+            severity,
+            points: severity.points(),
+            action,
+            mask: None,
+            tags: vec!["owasp:LLM01:2025".to_owned()],
+            passage: index,
+            place: passage.place.to_string(),
+            role: passage.role,
+            trust: trust(direction, passage),
+            span,
+            layer: question.layer.clone(),
+            score: Some(judgement.score),
+            // The window is the user's own text, not a known phrase: the record shows it only where full text is on.
+            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), true),
+        })
+    }
+}
+
+/// One word of bounded length in the characters of identifiers, URLs, numbers and dates.
+fn is_identifier(text: &str) -> bool {
+    text.len() <= IDENTIFIER_BYTES
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/@+#=,%".contains(&byte))
+}
+
+fn clamp(window: Span, start: usize, text: &str) -> Span {
+    let mut from = window.start.saturating_sub(start).min(text.len());
+    let mut to = window.end.saturating_sub(start).min(text.len());
+    while !text.is_char_boundary(from) {
+        from -= 1;
+    }
+    while !text.is_char_boundary(to) {
+        to -= 1;
+    }
+    Span::new(from, to)
+}
+
+fn article(label: &str) -> String {
+    if label.starts_with(['e', 'i']) { format!("an {label} attempt") } else { format!("a {label} attempt") }
+}

@@ -1,0 +1,94 @@
+//! From redacting findings to edits of the message.
+
+use std::cmp::Reverse;
+
+use crate::base::Span;
+use crate::inspect::subject::Edit;
+use crate::verdict::{Action, Finding};
+
+/// What stands for a matched text whose rule names no mask.
+const DEFAULT_MASK: &str = "[redacted]";
+
+/// One replacement: the bytes it covers, and whose mask stands there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Mask {
+    /// All bytes that are replaced.
+    pub cover: Span,
+    /// The finding that named the mask.
+    from: Span,
+    pub with: String,
+}
+
+impl Mask {
+    pub(super) fn new(span: Span, with: &str) -> Self {
+        Self { cover: span, from: span, with: with.to_owned() }
+    }
+
+    /// Joins two overlapping replacements. The mask is that of the finding that starts first, then of the longer one, then
+    /// the first in the alphabet: whatever order they are found in, the same text comes out.
+    pub(super) fn join(self, other: Self) -> Self {
+        let cover = self.cover.cover(other.cover);
+        let order = |mask: &Self| (mask.from.start, Reverse(mask.from.end), mask.with.clone());
+        let first = if order(&self) <= order(&other) { self } else { other };
+        Self { cover, ..first }
+    }
+}
+
+/// The mask that a finding demands.
+pub(super) fn mask(finding: &Finding) -> Option<Mask> {
+    let demanded = finding.action == Some(Action::Redact);
+    demanded.then(|| Mask::new(finding.span, finding.mask.as_deref().unwrap_or(DEFAULT_MASK)))
+}
+
+/// The edits that the findings' redactions demand: ordered and apart.
+pub(super) fn edits(findings: &[Finding]) -> Vec<Edit> {
+    let mut masks: Vec<(usize, Mask)> =
+        findings.iter().filter_map(|finding| Some((finding.passage, mask(finding)?))).collect();
+    masks.sort_by_key(|(passage, mask)| (*passage, mask.cover));
+    let mut joined: Vec<(usize, Mask)> = Vec::new();
+    for (passage, mask) in masks {
+        match joined.pop() {
+            Some((before, earlier)) if before == passage && mask.cover.start < earlier.cover.end => {
+                joined.push((passage, earlier.join(mask)));
+            }
+            earlier => joined.extend(earlier.into_iter().chain([(passage, mask)])),
+        }
+    }
+    joined.into_iter().map(|(passage, mask)| Edit { passage, span: mask.cover, with: mask.with }).collect()
+}
+
+/// The text between `from` and `to` with the edits applied; spans are absolute, `text` starts at `from`. Every edit lies
+/// wholly inside.
+pub(super) fn apply<'e>(text: &str, from: usize, edits: impl Iterator<Item = (Span, &'e str)>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (span, with) in edits {
+        let (start, end) = (span.start.saturating_sub(from), span.end.saturating_sub(from));
+        out.push_str(text.get(at..start).unwrap_or_default());
+        out.push_str(with);
+        at = end.max(at);
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_finding_does_not_show() {
+        let masks = [Mask::new(Span::new(2, 6), "B"), Mask::new(Span::new(2, 6), "A"), Mask::new(Span::new(4, 9), "C")];
+        let [b, a, c] = masks;
+        let one = b.clone().join(a.clone()).join(c.clone());
+        assert_eq!((one.cover, one.with.as_str()), (Span::new(2, 9), "A"));
+        assert_eq!(c.join(b).join(a), one);
+    }
+
+    #[test]
+    fn edits_are_applied_in_place() {
+        let edits = [(Span::new(12, 15), "X"), (Span::new(17, 18), "YY")];
+        assert_eq!(apply("abcdefghij", 10, edits.into_iter()), "abXfgYYij");
+        assert_eq!(apply("abc", 0, std::iter::empty()), "abc");
+    }
+}

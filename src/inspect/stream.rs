@@ -1,0 +1,433 @@
+//! Inspects a streamed reply while it flows: hold and release.
+//!
+//! Every channel (choice × text, reasoning, refusal, tool call …) has a lane of its own whose scanner carries its state
+//! across frames. A frame leaves with the text that was released, not with the text that came in: no byte of a match leaves
+//! before its verdict. Tool arguments are held until the call is whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::base::{Cause, Fault, Span};
+use crate::inspect::ask::{Answer, Question};
+use crate::inspect::cleared::Cleared;
+use crate::inspect::lane::Lane;
+use crate::inspect::redact;
+use crate::inspect::snapshot::{BlockEnd, OpaqueAction, Snapshot};
+use crate::inspect::subject::{Edit, Frame, Opaque};
+use crate::inspect::whole::FaultTaken;
+use crate::scan::StreamMatch;
+use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
+use crate::verdict::{Action, Finding, Source, Verdict, decide};
+
+/// Findings of one rule in one channel that are recorded; further ones act (they redact, they block) and are only counted.
+const RECORDED_PER_RULE: usize = 8;
+
+/// What to do after a frame.
+#[derive(Debug)]
+pub enum Step<F> {
+    /// The classifier must see these texts before anything more can be said: give its answer to [`ReplyStream::answer`].
+    Ask(Vec<String>),
+    /// Send these frames and go on. There may be none: everything is held.
+    Continue(Vec<Cleared<F>>),
+    /// The verdict is block: send these frames, which end the stream well-formed, and nothing more.
+    Cut(Vec<Cleared<F>>),
+}
+
+/// A streamed reply under inspection.
+#[derive(Debug)]
+pub struct ReplyStream<F> {
+    snapshot: Arc<Snapshot>,
+    lanes: Vec<Lane>,
+    /// Whole strings outside the channels (ids, model name …), by place: what was cleared last.
+    stable: BTreeMap<Box<str>, (usize, String)>,
+    findings: Vec<Finding>,
+    open: BTreeSet<u64>,
+    ended: BTreeSet<u64>,
+    template: Option<F>,
+    bytes: usize,
+    /// Findings that the last decision saw.
+    decided: usize,
+    /// The verdict is block, by decision or because a text that must be replaced has left or cannot be replaced.
+    must_block: bool,
+    last_seen: bool,
+    /// Lanes that wait for the classifier.
+    closing: Option<Closing<F>>,
+    faults: Vec<FaultTaken>,
+    waived: Vec<Opaque>,
+}
+
+/// Lanes that are judged by the rules to their end, and wait for the classifier.
+#[derive(Debug)]
+struct Closing<F> {
+    lanes: Vec<usize>,
+    passages: Vec<Passage<'static>>,
+    questions: Vec<Question>,
+    /// The frame that ended them, with its edits.
+    frame: Option<(F, Vec<Edit>)>,
+}
+
+impl<F: Frame> ReplyStream<F> {
+    /// A stream that has not begun.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            snapshot,
+            lanes: Vec::new(),
+            stable: BTreeMap::new(),
+            findings: Vec::new(),
+            open: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            template: None,
+            bytes: 0,
+            decided: 0,
+            must_block: false,
+            last_seen: false,
+            closing: None,
+            faults: Vec::new(),
+            waived: Vec::new(),
+        }
+    }
+
+    /// Takes the provider's next frame.
+    ///
+    /// # Errors
+    /// When the provider breaks the dialect (text after a choice's end) or a limit is exceeded; the stream cannot go on.
+    pub fn frame(&mut self, frame: F) -> Result<Step<F>, Fault> {
+        let ends: Vec<u64> = frame.ends().to_vec();
+        let last = frame.is_last();
+        let mut edits = Vec::new();
+        let mut speaks = false;
+        self.opaque(frame.opaque())?;
+        for (index, passage) in frame.passages().iter().enumerate() {
+            self.count(passage.text.len())?;
+            let Some(channel) = &passage.channel else {
+                edits.extend(self.whole(index, passage)?);
+                continue;
+            };
+            let lane = self.lane(channel, passage)?;
+            let closing = last || channel.choice.is_some_and(|choice| ends.contains(&choice));
+            let mut released = self.push(lane, &passage.text)?;
+            if closing {
+                // The rest of the channel goes out in a frame of its own, before the one that ends the choice.
+                if let Some(lane) = self.lanes.get_mut(lane) {
+                    lane.carry.push_str(&std::mem::take(&mut released));
+                }
+            }
+            speaks |= !released.is_empty();
+            if released != passage.text {
+                edits.push(Edit { passage: index, span: Span::new(0, passage.text.len()), with: released });
+            }
+        }
+        if self.template.is_none() && !last {
+            self.template = Some(frame.clone());
+        }
+        let closing = |lane: &Lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice));
+        let closing = self.lanes_where(closing);
+        for choice in ends {
+            self.open.remove(&choice);
+            self.ended.insert(choice);
+        }
+        self.last_seen |= last;
+        let sent = speaks || last || !frame.is_only_channels();
+        self.close(closing, sent.then_some((frame, edits)))
+    }
+
+    /// The provider's stream is over without its last frame: judges and releases what is held.
+    ///
+    /// # Errors
+    /// A fault that policy answers with a block.
+    pub fn finish(&mut self) -> Result<Step<F>, Fault> {
+        let closing = self.lanes_where(|_| true);
+        self.close(closing, None)
+    }
+
+    /// The classifier's answer to [`Step::Ask`].
+    ///
+    /// # Errors
+    /// A fault of the classifier that policy answers with a block.
+    pub fn answer(&mut self, answer: Answer) -> Result<Step<F>, Fault> {
+        let Some(Closing { lanes, passages, questions, frame }) = self.closing.take() else {
+            return Ok(Step::Continue(Vec::new()));
+        };
+        match answer {
+            Answer::NotAsked => {}
+            Answer::Fault(fault) => self.fault(fault)?,
+            Answer::Scores(judgements) => {
+                let snapshot = Arc::clone(&self.snapshot);
+                for (question, judgement) in questions.iter().zip(&judgements) {
+                    let found = snapshot.model_finding(question, judgement, &passages, Direction::Reply);
+                    if let Some(mut finding) = found {
+                        finding.passage = lanes.get(finding.passage).copied().unwrap_or(finding.passage);
+                        self.record(finding);
+                    }
+                }
+                if judgements.iter().any(|judgement| judgement.unjudged) {
+                    let detail = "the reply is longer than the classifier's budget (limits.model_windows)";
+                    self.fault(Fault { cause: Cause::Unjudged, ..Fault::provider(detail) })?;
+                }
+            }
+        }
+        Ok(self.release(&lanes, frame))
+    }
+
+    /// True when every choice that began has ended, so that the reply is whole.
+    pub fn is_whole(&self) -> bool {
+        self.last_seen || (self.open.is_empty() && !self.ended.is_empty())
+    }
+
+    /// Bytes of text seen so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The verdict over everything seen so far.
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = decide(self.findings.clone(), &self.snapshot.policy.score);
+        if self.must_block {
+            verdict.action = Action::Block;
+        }
+        verdict
+    }
+
+    /// Faults met so far, and what policy did about them.
+    pub fn faults(&self) -> &[FaultTaken] {
+        &self.faults
+    }
+
+    /// Opaque content that policy waived, the first of each kind.
+    pub fn waived(&self) -> &[Opaque] {
+        &self.waived
+    }
+
+    /// The channels' texts as the provider sent them, by place: for a policy that records full text.
+    pub fn texts(&self) -> impl Iterator<Item = (String, &str)> {
+        self.lanes.iter().map(|lane| (lane.channel.to_string(), lane.text.as_str()))
+    }
+
+    /// Frames that end the stream here, in the dialect's own form. Nothing that is held leaves.
+    pub fn cut(&mut self) -> Vec<Cleared<F>> {
+        let mut out = Vec::new();
+        if let Some(template) = &self.template {
+            if self.open.is_empty() && self.ended.is_empty() {
+                self.open.insert(0);
+            }
+            out.extend(self.open.iter().map(|choice| Cleared::mint(template.cut(*choice), Vec::new())));
+            out.push(Cleared::mint(template.last(), Vec::new()));
+        }
+        out
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        let limit = self.snapshot.limits.stream_bytes;
+        if self.bytes > limit {
+            let detail = format!("the streamed reply holds over {limit} bytes of text (limits.stream_bytes)");
+            return Err(Fault { cause: Cause::Oversize, ..Fault::provider(detail) });
+        }
+        Ok(())
+    }
+
+    /// A whole string of a frame. Most repeat in every frame and were read before.
+    fn whole(&mut self, index: usize, passage: &Passage<'static>) -> Result<Vec<Edit>, Fault> {
+        let known = self.stable.len();
+        let entry = match self.stable.get(&passage.place) {
+            Some((_, text)) if *text == passage.text => return Ok(Vec::new()),
+            Some((number, _)) => *number,
+            None if known >= self.snapshot.limits.channels => return Err(too_many(self.snapshot.limits.channels)),
+            // Numbers of whole strings and of lanes must not meet: findings are summed by number.
+            None => usize::MAX - known,
+        };
+        let mut scratch = self.snapshot.scanner.scratch();
+        let read = self.snapshot.read(index, passage, Direction::Reply, &mut scratch);
+        drop(scratch);
+        if !read.complete {
+            self.fault(too_deep())?;
+        }
+        let edits = redact::edits(&read.findings);
+        if read.findings.is_empty() {
+            self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
+        }
+        for mut finding in read.findings {
+            finding.passage = entry;
+            self.must_block |= finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
+            self.record(finding);
+        }
+        Ok(edits)
+    }
+
+    /// The lane of a channel, made at its first piece.
+    fn lane(&mut self, channel: &Channel, passage: &Passage<'static>) -> Result<usize, Fault> {
+        if let Some(choice) = channel.choice {
+            if self.ended.contains(&choice) && !passage.text.is_empty() {
+                return Err(Fault::provider(format!("choice {choice} goes on after its finish_reason")));
+            }
+            if !self.ended.contains(&choice) {
+                self.open.insert(choice);
+            }
+        }
+        if let Some(known) = self.lanes.iter().position(|lane| lane.channel == *channel) {
+            return Ok(known);
+        }
+        if self.lanes.len() >= self.snapshot.limits.channels {
+            return Err(too_many(self.snapshot.limits.channels));
+        }
+        let hold = channel.kind == ChannelKind::ToolArguments || self.snapshot.block_end == BlockEnd::Hold;
+        let block_bytes = self.snapshot.limits.stream_bytes;
+        let scan = (!hold).then(|| self.snapshot.scanner.stream(passage.role, block_bytes));
+        self.lanes.push(Lane::new(channel.clone(), passage.role, scan));
+        Ok(self.lanes.len() - 1)
+    }
+
+    fn push(&mut self, index: usize, piece: &str) -> Result<String, Fault> {
+        let mut matches = Vec::new();
+        let hold_bytes = self.snapshot.limits.hold_bytes;
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(String::new()) };
+        lane.push(piece, hold_bytes, &mut self.snapshot.scanner.scratch(), &mut matches)?;
+        self.take(index, matches);
+        Ok(self.lanes.get_mut(index).map(Lane::release).unwrap_or_default())
+    }
+
+    fn lanes_where(&self, which: impl Fn(&Lane) -> bool) -> Vec<usize> {
+        let open = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.ended && which(lane));
+        open.map(|(index, _)| index).collect()
+    }
+
+    /// Judges lanes to their end; asks for the classifier where policy wants it to see replies.
+    fn close(&mut self, lanes: Vec<usize>, frame: Option<(F, Vec<Edit>)>) -> Result<Step<F>, Fault> {
+        let (mut passages, mut decoded) = (Vec::new(), Vec::new());
+        for (number, index) in lanes.iter().enumerate() {
+            let Some((passage, layers)) = self.finish_lane(*index)? else { continue };
+            passages.push(passage);
+            decoded.extend(layers.into_iter().map(|layer| (number, layer.encodings, layer.text)));
+        }
+        if !self.blocks() && !passages.is_empty() {
+            let decoded: Vec<_> = decoded.iter().map(|(n, names, text)| (*n, names.clone(), text.as_str())).collect();
+            let questions = self.snapshot.questions(&passages, &decoded, Direction::Reply);
+            if !questions.is_empty() {
+                let texts = questions.iter().map(|question| question.text.clone()).collect();
+                self.closing = Some(Closing { lanes, passages, questions, frame });
+                return Ok(Step::Ask(texts));
+            }
+        }
+        Ok(self.release(&lanes, frame))
+    }
+
+    /// What lanes held goes out in frames of their own, then the frame that ended them; or nothing, when the verdict is
+    /// block.
+    fn release(&mut self, lanes: &[usize], frame: Option<(F, Vec<Edit>)>) -> Step<F> {
+        if self.blocks() {
+            return Step::Cut(self.cut());
+        }
+        let mut out = Vec::new();
+        for index in lanes {
+            let Some(lane) = self.lanes.get_mut(*index) else { continue };
+            let mut rest = std::mem::take(&mut lane.carry);
+            rest.push_str(&lane.release());
+            let Some(carrier) = self.template.as_ref().map(|template| template.carrier(&lane.channel)) else {
+                continue;
+            };
+            let slot = carrier.passages().iter().position(|passage| passage.channel.as_ref() == Some(&lane.channel));
+            if let Some(slot) = slot.filter(|_| !rest.is_empty()) {
+                out.push(Cleared::mint(carrier, vec![Edit { passage: slot, span: Span::default(), with: rest }]));
+            }
+        }
+        out.extend(frame.map(|(frame, edits)| Cleared::mint(frame, edits)));
+        Step::Continue(out)
+    }
+
+    /// Judges a lane to its end: open matches, then the whole text with its encodings undone.
+    fn finish_lane(&mut self, index: usize) -> Result<Option<(Passage<'static>, Vec<DecodedLayer>)>, Fault> {
+        let mut matches = Vec::new();
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(None) };
+        lane.finish(&mut self.snapshot.scanner.scratch(), &mut matches);
+        self.take(index, matches);
+        let Some(lane) = self.lanes.get(index) else { return Ok(None) };
+        let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
+        let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
+        for finding in read.findings {
+            let known = |earlier: &Finding| {
+                earlier.passage == index
+                    && earlier.source == finding.source
+                    && earlier.span == earlier.span.cover(finding.span)
+            };
+            if !self.findings.iter().any(known) {
+                self.act(index, finding);
+            }
+        }
+        if !read.complete {
+            self.fault(too_deep())?;
+        }
+        Ok(Some((passage, read.decoded)))
+    }
+
+    /// What cannot be seen: waived as policy says, or the end of the stream.
+    fn opaque(&mut self, opaque: &[Opaque]) -> Result<(), Fault> {
+        for one in opaque {
+            if self.snapshot.opaque_action(one.kind) == OpaqueAction::Refuse {
+                let detail = format!("{}: content of kind `{}` cannot be inspected", one.place, one.kind.name());
+                return Err(Fault { cause: Cause::Opaque, ..Fault::provider(detail) });
+            }
+            if !self.waived.iter().any(|known| known.kind == one.kind) {
+                self.waived.push(one.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Books a fault; policy may end the stream for it.
+    fn fault(&mut self, fault: Fault) -> Result<(), Fault> {
+        let mut refusal = None;
+        self.snapshot.take_fault(fault, &mut self.faults, &mut refusal);
+        refusal.map_or(Ok(()), Err)
+    }
+
+    fn take(&mut self, index: usize, matches: Vec<StreamMatch>) {
+        for found in matches {
+            let Some(lane) = self.lanes.get(index) else { return };
+            // Only the matched bytes are needed, so the passage is not built from the whole text.
+            let mut passage = Passage::new(lane.role, lane.channel.to_string(), "");
+            passage.text = lane.text.get(found.span.range()).unwrap_or_default().to_owned().into();
+            let within = Span::new(0, found.span.len());
+            let finding = self.snapshot.finding(index, &passage, Direction::Reply, within, found.rule, found.layer);
+            if let Some(finding) = finding {
+                self.act(index, Finding { span: found.span, ..finding });
+            }
+        }
+    }
+
+    /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
+    fn act(&mut self, index: usize, finding: Finding) {
+        if let Some(mask) = redact::mask(&finding) {
+            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
+            self.must_block |= !in_time;
+        }
+        self.record(finding);
+    }
+
+    fn record(&mut self, finding: Finding) {
+        let same = |earlier: &&Finding| earlier.source == finding.source && earlier.passage == finding.passage;
+        let recorded = self.findings.iter().filter(same).count();
+        let novel = matches!(finding.source, Source::Model { .. }) || recorded < RECORDED_PER_RULE;
+        if novel && (recorded == 0 || self.findings.len() < self.snapshot.limits.findings) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// True when the findings so far demand a block. Decides anew only when something was found since.
+    fn blocks(&mut self) -> bool {
+        if self.decided != self.findings.len() {
+            self.decided = self.findings.len();
+            self.must_block |= self.verdict().action == Action::Block;
+        }
+        self.must_block
+    }
+}
+
+fn too_deep() -> Fault {
+    let detail = "text of the reply holds more encoded layers than limits.decode_* undo";
+    Fault { cause: Cause::Oversize, ..Fault::provider(detail) }
+}
+
+fn too_many(limit: usize) -> Fault {
+    let detail = format!("the streamed reply has over {limit} separate texts (limits.channels)");
+    Fault { cause: Cause::Oversize, ..Fault::provider(detail) }
+}

@@ -1,0 +1,192 @@
+//! Inspects a whole message: a request, or a reply that is not streamed.
+//!
+//! Two steps, because the classifier answers later and elsewhere: [`Snapshot::scan`] reads every passage with the rules
+//! and says what the model must see; [`Scanned::judge`] takes the model's answer and decides.
+
+use std::sync::Arc;
+
+use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
+use serde::Serialize;
+
+use crate::base::{Cause, Fault, FaultAction};
+use crate::inspect::ask::{Answer, Judgement, Question};
+use crate::inspect::cleared::Cleared;
+use crate::inspect::reading::Read;
+use crate::inspect::redact;
+use crate::inspect::snapshot::{OpaqueAction, Snapshot};
+use crate::inspect::subject::{Opaque, Subject};
+use crate::text::{Direction, Passage};
+use crate::verdict::{Action, Finding, Verdict, decide};
+
+/// Bytes of text from which passages are scanned in parallel: below, handing work to other threads costs more than it saves.
+const PARALLEL_BYTES: usize = 64 * 1024;
+
+/// A fault met during inspection and what policy did about it, for the record.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct FaultTaken {
+    /// What went wrong.
+    pub cause: Cause,
+    /// What the written policy says.
+    pub action: FaultAction,
+    /// What, where.
+    pub detail: String,
+}
+
+/// What inspection decided, with all that the record needs.
+#[derive(Debug)]
+pub struct Judged<T> {
+    /// The verdict with its findings.
+    pub verdict: Verdict,
+    /// Faults met on the way.
+    pub faults: Vec<FaultTaken>,
+    /// Opaque content that policy waived.
+    pub waived: Vec<Opaque>,
+    /// The message: cleared, or kept back.
+    pub outcome: Outcome<T>,
+}
+
+/// Where the message went.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// The verdict is block: the message is kept for the record and cannot be sent.
+    Blocked(T),
+    /// It may be sent.
+    Cleared(Cleared<T>),
+    /// It was refused for a fault, not for what it says.
+    Refused(T, Fault),
+}
+
+/// A message that the rules have read and the model has not.
+#[derive(Debug)]
+pub struct Scanned<T> {
+    snapshot: Arc<Snapshot>,
+    subject: T,
+    direction: Direction,
+    findings: Vec<Finding>,
+    questions: Vec<Question>,
+    faults: Vec<FaultTaken>,
+    waived: Vec<Opaque>,
+    refusal: Option<Fault>,
+}
+
+impl Snapshot {
+    /// Reads every passage of the message with the rules, in every reading.
+    pub fn scan<T: Subject>(self: &Arc<Self>, subject: T, direction: Direction) -> Scanned<T> {
+        let reads = self.read_all(subject.passages(), direction);
+        let complete = reads.iter().all(|read| read.complete);
+        let decoded: Vec<(usize, Vec<&'static str>, &str)> = reads
+            .iter()
+            .enumerate()
+            .flat_map(|(index, read)| {
+                read.decoded.iter().map(move |layer| (index, layer.encodings.clone(), layer.text.as_str()))
+            })
+            .collect();
+        let mut questions = self.questions(subject.passages(), &decoded, direction);
+        let findings: Vec<Finding> = reads.into_iter().flat_map(|read| read.findings).collect();
+        let (mut faults, mut refusal, mut waived) = (Vec::new(), None, Vec::new());
+        if !complete {
+            let detail = "text holds more encoded layers than limits.decode_* undo";
+            self.take_fault(Fault::client(Cause::Oversize, detail), &mut faults, &mut refusal);
+        }
+        for opaque in subject.opaque() {
+            match self.opaque_action(opaque.kind) {
+                OpaqueAction::Waive => waived.push(opaque.clone()),
+                OpaqueAction::Refuse if refusal.is_some() => {}
+                OpaqueAction::Refuse => {
+                    let detail = format!(
+                        "{}: content of kind `{}` cannot be inspected and is refused here",
+                        opaque.place,
+                        opaque.kind.name()
+                    );
+                    refusal = Some(Fault::client(Cause::Opaque, detail));
+                }
+            }
+        }
+        if refusal.is_some() || decide(findings.clone(), &self.policy.score).action == Action::Block {
+            questions.clear();
+        }
+        Scanned { snapshot: Arc::clone(self), subject, direction, findings, questions, faults, waived, refusal }
+    }
+
+    fn read_all(&self, passages: &[Passage<'static>], direction: Direction) -> Vec<Read> {
+        let bytes: usize = passages.iter().map(|passage| passage.text.len()).sum();
+        if bytes < PARALLEL_BYTES || passages.len() < 2 {
+            let mut scratch = self.scanner.scratch();
+            let read = |(index, passage)| self.read(index, passage, direction, &mut scratch);
+            return passages.iter().enumerate().map(read).collect();
+        }
+        passages
+            .par_iter()
+            .enumerate()
+            .map_init(
+                || self.scanner.scratch(),
+                |scratch, (index, passage)| self.read(index, passage, direction, scratch),
+            )
+            .collect()
+    }
+
+    /// Books a fault: what policy says goes to the record; if it says block, that is the refusal.
+    pub(super) fn take_fault(&self, fault: Fault, faults: &mut Vec<FaultTaken>, refusal: &mut Option<Fault>) {
+        let action = self.faults.action(fault.cause);
+        faults.push(FaultTaken { cause: fault.cause, action, detail: fault.detail.clone() });
+        if action == FaultAction::Block && refusal.is_none() {
+            *refusal = Some(fault);
+        }
+    }
+}
+
+impl<T> Scanned<T> {
+    /// The texts that the model must see. Empty: answer [`Answer::NotAsked`].
+    ///
+    /// A message that is refused already, or that rules alone block, asks nothing: the model costs more than all else
+    /// together.
+    pub fn questions(&self) -> Vec<String> {
+        self.questions.iter().map(|question| question.text.clone()).collect()
+    }
+}
+
+impl<T: Subject> Scanned<T> {
+    /// Decides, with the model's answer.
+    pub fn judge(mut self, answer: Answer) -> Judged<T> {
+        let snapshot = Arc::clone(&self.snapshot);
+        match answer {
+            Answer::NotAsked => {}
+            Answer::Scores(judgements) => self.take_scores(&judgements),
+            Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
+        }
+        let mut findings = std::mem::take(&mut self.findings);
+        let edits = redact::edits(&findings);
+        // A key cannot be replaced without changing what the object means to its reader.
+        let in_a_key = |finding: &Finding| finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
+        findings
+            .iter_mut()
+            .filter(|finding| in_a_key(finding))
+            .for_each(|finding| finding.action = Some(Action::Block));
+        let verdict = decide(findings, &snapshot.policy.score);
+        let outcome = match (self.refusal, verdict.action) {
+            (_, Action::Block) => Outcome::Blocked(self.subject),
+            (Some(fault), _) => Outcome::Refused(self.subject, fault),
+            (None, _) => Outcome::Cleared(Cleared::mint(self.subject, edits)),
+        };
+        Judged { verdict, faults: self.faults, waived: self.waived, outcome }
+    }
+
+    fn take_scores(&mut self, judgements: &[Judgement]) {
+        let snapshot = Arc::clone(&self.snapshot);
+        for (question, judgement) in self.questions.iter().zip(judgements) {
+            let passages = self.subject.passages();
+            self.findings.extend(snapshot.model_finding(question, judgement, passages, self.direction));
+        }
+        if judgements.iter().any(|judgement| judgement.unjudged) {
+            let detail = "text is longer than the classifier's budget (limits.model_windows)";
+            let fault = Fault::client(Cause::Unjudged, detail);
+            snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
+        }
+        if judgements.len() != self.questions.len() {
+            let fault =
+                Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked");
+            snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Asks all judges about a whole message: the rules here, the classifier on its own threads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::{Cause, Fault, Span};
+use crate::classify::{Classifier, Judged as Scored};
+use crate::inspect::{Answer, Judged, Judgement, Scanned, Snapshot, Subject};
+use crate::proxy::exchange::Stages;
+use crate::telemetry::metrics;
+use crate::text::Direction;
+
+/// Bytes of text from which scanning moves off the async workers: a scan of this size takes about as long as handing it
+/// over costs.
+const INLINE_BYTES: usize = 32 * 1024;
+
+/// The judges in force: the snapshot of rules and policy, and the classifier beside them.
+#[derive(Clone, Debug)]
+pub struct Judges {
+    /// Rules, thresholds, fault actions.
+    pub snapshot: Arc<Snapshot>,
+    /// The classifier; `None`: the appliance runs on rules alone, as its policy allows.
+    pub classifier: Option<Classifier>,
+}
+
+impl Judges {
+    /// The classifier's version, for the record.
+    pub(super) fn model_version(&self) -> Option<String> {
+        self.classifier.as_ref().map(|classifier| classifier.version().to_owned())
+    }
+
+    /// Inspects a whole message.
+    pub(super) async fn judge<T>(&self, subject: T, direction: Direction, stages: &mut Stages) -> Judged<T>
+    where
+        T: Subject + Send + 'static,
+    {
+        let since = Instant::now();
+        let scanned = self.scan(subject, direction).await;
+        stages.took("scan", since);
+        let questions = scanned.questions();
+        let since = Instant::now();
+        let answer = self.ask(questions).await;
+        if !matches!(answer, Answer::NotAsked) {
+            stages.took("model", since);
+        }
+        let judged = scanned.judge(answer);
+        count(&judged, direction);
+        judged
+    }
+
+    async fn scan<T>(&self, subject: T, direction: Direction) -> Scanned<T>
+    where
+        T: Subject + Send + 'static,
+    {
+        let bytes: usize = subject.passages().iter().map(|passage| passage.text.len()).sum();
+        if bytes < INLINE_BYTES {
+            return self.snapshot.scan(subject, direction);
+        }
+        let snapshot = Arc::clone(&self.snapshot);
+        // On a multi-threaded runtime the other tasks of this worker move on while the scan runs.
+        tokio::task::block_in_place(move || snapshot.scan(subject, direction))
+    }
+
+    /// Asks the classifier.
+    pub(super) async fn ask(&self, questions: Vec<String>) -> Answer {
+        if questions.is_empty() {
+            return Answer::NotAsked;
+        }
+        let Some(classifier) = &self.classifier else {
+            return Answer::Fault(Fault::ours(Cause::ModelMissing, "no classifier is loaded"));
+        };
+        let deadline = Instant::now() + Duration::from_millis(self.snapshot.limits.model_ms);
+        let answer = match classifier.submit(questions, deadline) {
+            Ok(ticket) => ticket.await,
+            Err(fault) => Err(fault),
+        };
+        match answer {
+            Ok(scored) => Answer::Scores(scored.iter().map(judgement).collect()),
+            Err(fault) => Answer::Fault(fault),
+        }
+    }
+}
+
+/// The classifier's judgement in the words of `inspect`.
+pub fn judgement(scored: &Scored) -> Judgement {
+    Judgement {
+        score: scored.score,
+        label: scored.label.name(),
+        window: scored.highest().map_or(Span::default(), |window| window.span),
+        unjudged: !scored.unjudged.is_empty(),
+    }
+}
+
+fn count<T>(judged: &Judged<T>, direction: Direction) {
+    let way = match direction {
+        Direction::Reply => "reply",
+        Direction::Request => "request",
+    };
+    metrics::verdict(way, judged.verdict.action.name());
+    for finding in &judged.verdict.findings {
+        metrics::finding(finding.source.name().to_owned());
+    }
+    for fault in &judged.faults {
+        metrics::fault(fault.cause.name(), fault.action.name());
+    }
+    for opaque in &judged.waived {
+        metrics::waiver(opaque.kind.name());
+    }
+}

@@ -1,0 +1,166 @@
+//! The way back: a provider's reply is read, inspected, and only then written to the client.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::audit::Outcome as End;
+use crate::base::{Cause, Fault, FaultAction};
+use crate::inspect::{Answer, Cleared, Encode, Outcome};
+use crate::protocol::openai::{ChatReply, ErrorReply, Template};
+use crate::provider::{Media, ProviderReply};
+use crate::proxy::body::ReplyBody;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::judge::Judges;
+use crate::proxy::ledger::{self, Ledger};
+use crate::proxy::pipeline::Proxy;
+use crate::proxy::{respond, stream};
+use crate::telemetry::metrics;
+use crate::text::Direction;
+
+/// Turns a provider's reply into ours.
+pub(super) async fn answer(
+    proxy: &Proxy,
+    exchange: &mut Exchange,
+    judges: &Judges,
+    ledger: Ledger,
+    answer: ProviderReply,
+    template: Template,
+    permit: OwnedSemaphorePermit,
+) -> Response<ReplyBody> {
+    let headers = answer.headers.clone();
+    let mut response = match (answer.status.is_success(), answer.media) {
+        (true, Some(Media::EventStream)) => {
+            stream::answer(exchange, judges, ledger, answer.body, template, permit, proxy.record_full_text)
+        }
+        (true, Some(Media::Json)) => whole(proxy, exchange, judges, ledger, answer, &template).await,
+        (true, None) => {
+            let fault = Fault {
+                cause: Cause::UnsupportedMedia,
+                ..Fault::provider("the reply is neither JSON nor server-sent events")
+            };
+            return proxy.fail(exchange, ledger, &fault);
+        }
+        (false, _) => error(proxy, exchange, judges, ledger, answer).await,
+    };
+    respond::add_headers(&mut response, headers);
+    response
+}
+
+/// A reply in one piece.
+async fn whole(
+    proxy: &Proxy,
+    exchange: &mut Exchange,
+    judges: &Judges,
+    mut ledger: Ledger,
+    answer: ProviderReply,
+    template: &Template,
+) -> Response<ReplyBody> {
+    let since = Instant::now();
+    let read = answer.body.read_all(proxy.limits.reply_bytes).await;
+    exchange.stages.took("provider_body", since);
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(fault) => return proxy.fail(exchange, ledger, &fault),
+    };
+    let reply = match ChatReply::parse(bytes.clone(), &proxy.limits) {
+        Ok(reply) => reply,
+        Err(fault) => return unparsable(proxy, exchange, judges, ledger, bytes, fault),
+    };
+    let usage = reply.usage();
+    let full_text = proxy.record_full_text.then(|| ledger::full_text(&reply));
+    let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
+    let record = ledger::verdict_record(&judged, judges.model_version());
+    ledger.note(|end| {
+        end.prompt_tokens = usage.map(|usage| usage.prompt);
+        end.completion_tokens = usage.map(|usage| usage.completion);
+        end.reply_bytes = bytes.len() as u64;
+        end.reply = Some(record);
+        end.reply_text = full_text;
+    });
+    match judged.outcome {
+        Outcome::Cleared(cleared) => {
+            let response = respond::json(exchange.id, answer.status, ReplyBody::full(cleared.encode()));
+            ledger.end(End::Completed, response.status().as_u16(), exchange.stages.take());
+            response
+        }
+        Outcome::Blocked(reply) => {
+            tracing::info!(id = %exchange.id, "reply blocked");
+            let response = match cleared_by_rules(judges, reply.cut(template)) {
+                Some(cut) => respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut)),
+                // The model's name, as the client gave it, offends a rule for replies.
+                None => respond::blocked(exchange.id),
+            };
+            ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
+            response
+        }
+        Outcome::Refused(_, fault) => proxy.fail(exchange, ledger, &fault),
+    }
+}
+
+/// A reply that cannot be parsed: refused, or passed as policy says, counted.
+fn unparsable(
+    proxy: &Proxy,
+    exchange: &mut Exchange,
+    judges: &Judges,
+    ledger: Ledger,
+    bytes: Bytes,
+    fault: Fault,
+) -> Response<ReplyBody> {
+    let action = judges.snapshot.faults.action(fault.cause);
+    metrics::fault(fault.cause.name(), action.name());
+    match judges.snapshot.waive_unparsable(bytes, fault) {
+        Ok(waived) => {
+            metrics::waiver("unparsable");
+            tracing::warn!(id = %exchange.id, "a reply that cannot be parsed passes, as policy.faults.unparsable says");
+            let response = respond::json(exchange.id, StatusCode::OK, ReplyBody::full(waived));
+            ledger.end(End::Completed, response.status().as_u16(), exchange.stages.take());
+            response
+        }
+        Err(fault) => proxy.fail(exchange, ledger, &fault),
+    }
+}
+
+/// A provider's error: its own body, inspected, or our words.
+async fn error(
+    proxy: &Proxy,
+    exchange: &mut Exchange,
+    judges: &Judges,
+    mut ledger: Ledger,
+    answer: ProviderReply,
+) -> Response<ReplyBody> {
+    let action = judges.snapshot.faults.upstream_error;
+    metrics::fault(Cause::Upstream.name(), action.name());
+    let status = answer.status;
+    let said = format!("the provider answered {}", status.as_u16());
+    if action != FaultAction::Pass || answer.media != Some(Media::Json) {
+        return proxy.fail(exchange, ledger, &Fault::provider(said));
+    }
+    let read = answer.body.read_all(proxy.limits.reply_bytes).await;
+    let parsed = read.and_then(|bytes| ErrorReply::parse(bytes, &proxy.limits));
+    let reply = match parsed {
+        Ok(reply) => reply,
+        Err(fault) => return proxy.fail(exchange, ledger, &fault),
+    };
+    let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
+    let record = ledger::verdict_record(&judged, judges.model_version());
+    ledger.note(|end| end.reply = Some(record));
+    match judged.outcome {
+        Outcome::Cleared(cleared) => {
+            let response = respond::json(exchange.id, status, ReplyBody::full(cleared.encode()));
+            ledger.fail(&Fault::provider(said), status.as_u16(), exchange.stages.take());
+            response
+        }
+        Outcome::Blocked(_) => proxy.fail(exchange, ledger, &Fault::provider(said)),
+        Outcome::Refused(_, fault) => proxy.fail(exchange, ledger, &fault),
+    }
+}
+
+/// Clears a message of our own making: it goes the same way as every other.
+fn cleared_by_rules<T: Encode>(judges: &Judges, message: T) -> Option<Cleared<Bytes>> {
+    match judges.snapshot.scan(message, Direction::Reply).judge(Answer::NotAsked).outcome {
+        Outcome::Cleared(cleared) => Some(cleared.encode()),
+        Outcome::Blocked(_) | Outcome::Refused(..) => None,
+    }
+}

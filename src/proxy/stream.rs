@@ -1,0 +1,235 @@
+//! A streamed reply: frames are parsed, inspected with state carried across them, and written as they are cleared.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Response;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::audit::{End, FaultRecord, Outcome, PassageText};
+use crate::base::{Cause, ExchangeId, Fault, Limits};
+use crate::inspect::{Cleared, ReplyStream, Step};
+use crate::protocol::openai::{ChatChunk, ChatStream, PublicError, Template, Usage};
+use crate::protocol::sse;
+use crate::provider::ProviderBody;
+use crate::proxy::body::{Piece, ReplyBody};
+use crate::proxy::exchange::{Exchange, Stages};
+use crate::proxy::judge::Judges;
+use crate::proxy::ledger::{self, Ledger};
+use crate::proxy::respond;
+use crate::telemetry::metrics;
+use crate::text::Role;
+
+/// Pieces that wait for a slow client; then the provider waits too.
+const QUEUE: usize = 32;
+
+/// Silence towards the client after which a comment keeps the connection alive: text may be held, or the model may think.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+const COMMENT: &[u8] = b": keep-alive\n\n";
+
+/// The reply's head at once, its body as it is cleared.
+pub(super) fn answer(
+    exchange: &mut Exchange,
+    judges: &Judges,
+    ledger: Ledger,
+    body: ProviderBody,
+    template: Template,
+    permit: OwnedSemaphorePermit,
+    record_full_text: bool,
+) -> Response<ReplyBody> {
+    let (pieces, receiver) = mpsc::channel(QUEUE);
+    let limits = std::sync::Arc::clone(&judges.snapshot.limits);
+    let left = Duration::from_millis(limits.exchange_ms).saturating_sub(exchange.started.elapsed());
+    let pump = Pump {
+        id: exchange.id,
+        judges: judges.clone(),
+        stream: ReplyStream::new(std::sync::Arc::clone(&judges.snapshot)),
+        reader: ChatStream::new(template, &limits),
+        limits,
+        pieces,
+        usage: None,
+        stages: std::mem::take(&mut exchange.stages),
+        inspected: Duration::ZERO,
+        record_full_text,
+    };
+    let deadline = Instant::now() + left;
+    tokio::spawn(async move {
+        pump.run(body, ledger, deadline).await;
+        drop(permit);
+    });
+    respond::event_stream(exchange.id, ReplyBody::stream(receiver))
+}
+
+/// Moves one stream from provider to client.
+struct Pump {
+    id: ExchangeId,
+    judges: Judges,
+    stream: ReplyStream<ChatChunk>,
+    reader: ChatStream,
+    limits: std::sync::Arc<Limits>,
+    pieces: mpsc::Sender<Piece>,
+    usage: Option<Usage>,
+    stages: Stages,
+    /// Time spent inspecting, over all frames.
+    inspected: Duration,
+    record_full_text: bool,
+}
+
+/// How a stream came to its end.
+enum Ended {
+    ClientGone,
+    Cut,
+    Fault(Fault),
+    Whole,
+}
+
+impl Pump {
+    async fn run(mut self, mut body: ProviderBody, mut ledger: Ledger, deadline: Instant) {
+        let since = Instant::now();
+        let flowing = tokio::time::timeout_at(deadline.into(), self.flow(&mut body)).await;
+        let ended = flowing.unwrap_or_else(|_| {
+            let detail = format!("the exchange took longer than limits.exchange_ms ({})", self.limits.exchange_ms);
+            Ended::Fault(Fault { cause: Cause::Timeout, ..Fault::provider(detail) })
+        });
+        drop(body);
+        self.stages.took("provider_body", since);
+        self.stages.add("scan_reply", self.inspected);
+        let (outcome, fault) = match ended {
+            Ended::Whole => (Outcome::Completed, None),
+            Ended::Cut => (Outcome::Blocked, None),
+            Ended::ClientGone => (Outcome::ClientGone, None),
+            Ended::Fault(fault) => (Outcome::Failed, Some(fault)),
+        };
+        if let Some(fault) = &fault {
+            ledger::log(self.id, 200, fault);
+            metrics::fault(fault.cause.name(), "block");
+            // The head has gone out with 200: the error travels as the stream's last event, and no [DONE] follows.
+            let event = sse::encode(&PublicError::of(fault).body(self.id));
+            let _ = self.pieces.send(Piece::Ours(event)).await;
+        }
+        ledger.note(|end| self.settle(end, fault.as_ref()));
+        ledger.end(outcome, 200, self.stages.take());
+    }
+
+    /// Frames in, cleared frames out, until one side ends.
+    async fn flow(&mut self, body: &mut ProviderBody) -> Ended {
+        let gone = self.pieces.clone();
+        loop {
+            let chunk = tokio::select! {
+                chunk = body.next_chunk() => chunk,
+                () = gone.closed() => return Ended::ClientGone,
+                () = tokio::time::sleep(KEEP_ALIVE) => {
+                    if self.pieces.send(Piece::Ours(Bytes::from_static(COMMENT))).await.is_err() {
+                        return Ended::ClientGone;
+                    }
+                    continue;
+                }
+            };
+            let ended = match chunk {
+                Some(Ok(bytes)) => self.take(&bytes).await,
+                Some(Err(fault)) => Some(Ended::Fault(fault)),
+                None => Some(self.finish().await),
+            };
+            if let Some(ended) = ended {
+                return ended;
+            }
+        }
+    }
+
+    /// One piece of the provider's body: none, one or several frames.
+    async fn take(&mut self, bytes: &[u8]) -> Option<Ended> {
+        let mut chunks = Vec::new();
+        let read = self.reader.push(bytes, &mut chunks);
+        for chunk in chunks {
+            if let Some(ended) = self.frame(chunk).await {
+                return Some(ended);
+            }
+        }
+        read.err().map(Ended::Fault)
+    }
+
+    async fn frame(&mut self, chunk: ChatChunk) -> Option<Ended> {
+        self.usage = chunk.usage().or(self.usage);
+        let since = Instant::now();
+        let stepped = self.stream.frame(chunk);
+        self.inspected += since.elapsed();
+        self.step(stepped).await
+    }
+
+    /// Does what inspection says; asks the classifier where it must.
+    async fn step(&mut self, stepped: Result<Step<ChatChunk>, Fault>) -> Option<Ended> {
+        let mut stepped = stepped;
+        loop {
+            match stepped {
+                Ok(Step::Ask(texts)) => {
+                    let since = Instant::now();
+                    let answer = self.judges.ask(texts).await;
+                    self.stages.took("model", since);
+                    stepped = self.stream.answer(answer);
+                }
+                Ok(Step::Continue(frames)) => return self.send(frames).await.err(),
+                Ok(Step::Cut(frames)) => return Some(self.cut(frames).await),
+                Err(fault) => return Some(Ended::Fault(fault)),
+            }
+        }
+    }
+
+    /// The provider's body is over.
+    async fn finish(&mut self) -> Ended {
+        let mut chunks = Vec::new();
+        if let Err(fault) = self.reader.finish(&mut chunks) {
+            return Ended::Fault(fault);
+        }
+        for chunk in chunks {
+            if let Some(ended) = self.frame(chunk).await {
+                return ended;
+            }
+        }
+        let whole = self.stream.is_whole();
+        let stepped = self.stream.finish();
+        match self.step(stepped).await {
+            Some(ended) => ended,
+            None if whole => Ended::Whole,
+            None => Ended::Fault(Fault::provider("the stream broke off before its end")),
+        }
+    }
+
+    async fn cut(&mut self, frames: Vec<Cleared<ChatChunk>>) -> Ended {
+        tracing::info!(id = %self.id, "streamed reply cut");
+        self.send(frames).await.err().unwrap_or(Ended::Cut)
+    }
+
+    async fn send(&self, frames: Vec<Cleared<ChatChunk>>) -> Result<(), Ended> {
+        for frame in frames {
+            self.pieces.send(Piece::Cleared(frame.encode())).await.map_err(|_| Ended::ClientGone)?;
+        }
+        Ok(())
+    }
+
+    /// What the record says of the reply.
+    fn settle(&self, end: &mut End, fault: Option<&Fault>) {
+        let verdict = self.stream.verdict();
+        metrics::verdict("reply", verdict.action.name());
+        for finding in &verdict.findings {
+            metrics::finding(finding.source.name().to_owned());
+        }
+        for fault in self.stream.faults() {
+            metrics::fault(fault.cause.name(), fault.action.name());
+        }
+        for opaque in self.stream.waived() {
+            metrics::waiver(opaque.kind.name());
+        }
+        let model_version = self.judges.model_version();
+        end.reply = Some(ledger::record(&verdict, self.stream.faults(), self.stream.waived(), model_version));
+        end.fault = fault.map(FaultRecord::from);
+        end.reply_bytes = self.stream.bytes() as u64;
+        end.prompt_tokens = self.usage.map(|usage| usage.prompt);
+        end.completion_tokens = self.usage.map(|usage| usage.completion);
+        if self.record_full_text {
+            let text =
+                |(place, text): (String, &str)| PassageText { role: Role::Assistant, place, text: text.to_owned() };
+            end.reply_text = Some(self.stream.texts().map(text).collect());
+        }
+    }
+}

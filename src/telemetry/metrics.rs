@@ -1,0 +1,103 @@
+//! Every metric by name, described once. Labels are bounded sets (causes, actions, stages), never values of the caller's.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+
+pub use metrics_exporter_prometheus::PrometheusHandle;
+
+const EXCHANGES: &str = "portcullis_exchanges_total";
+const VERDICTS: &str = "portcullis_verdicts_total";
+const FINDINGS: &str = "portcullis_findings_total";
+const FAULTS: &str = "portcullis_faults_total";
+const WAIVERS: &str = "portcullis_waivers_total";
+const STAGE: &str = "portcullis_stage_seconds";
+const TOKENS: &str = "portcullis_tokens_total";
+const IN_FLIGHT: &str = "portcullis_exchanges_in_flight";
+const MODEL_QUEUE: &str = "portcullis_model_queue_windows";
+const SPOOL_BYTES: &str = "portcullis_audit_spool_bytes";
+const SPOOL_PENDING: &str = "portcullis_audit_pending_events";
+const STORE_UP: &str = "portcullis_audit_store_up";
+const BUILD: &str = "portcullis_build_info";
+
+/// Upper bounds of the stage histogram, in seconds: from 20 µs (a rule scan) to 2 minutes (a long answer).
+const STAGE_BUCKETS: [f64; 16] =
+    [0.00002, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
+
+/// Installs the recorder for this process and describes every metric.
+///
+/// # Errors
+/// When a recorder is installed already.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(STAGE.to_owned()), &STAGE_BUCKETS)?
+        .install_recorder()?;
+    describe_counter!(EXCHANGES, "Exchanges ended, by outcome");
+    describe_counter!(VERDICTS, "Verdicts taken, by direction and action");
+    describe_counter!(FINDINGS, "Findings, by rule id or model label");
+    describe_counter!(FAULTS, "Faults, by cause and the action that policy took");
+    describe_counter!(WAIVERS, "Content passed unseen under a written waiver, by kind");
+    describe_histogram!(STAGE, metrics::Unit::Seconds, "Time of each stage of an exchange");
+    describe_counter!(TOKENS, "Tokens reported by providers, by kind");
+    describe_gauge!(IN_FLIGHT, "Exchanges being worked on");
+    describe_gauge!(MODEL_QUEUE, "Windows waiting for the classifier");
+    describe_gauge!(SPOOL_BYTES, metrics::Unit::Bytes, "Size of the audit spool on disk");
+    describe_gauge!(SPOOL_PENDING, "Audit events not yet in the store");
+    describe_gauge!(STORE_UP, "1 when the audit store took the last batch");
+    describe_gauge!(BUILD, "1, with the version as a label");
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
+}
+
+/// An exchange ended.
+pub fn exchange(outcome: &'static str) {
+    counter!(EXCHANGES, "outcome" => outcome).increment(1);
+}
+
+/// A verdict was taken.
+pub fn verdict(direction: &'static str, action: &'static str) {
+    counter!(VERDICTS, "direction" => direction, "action" => action).increment(1);
+}
+
+/// A finding was made; `source` is a rule id or a model label, both bounded by the policy in force.
+pub fn finding(source: String) {
+    counter!(FINDINGS, "source" => source).increment(1);
+}
+
+/// A fault happened and policy took `action`.
+pub fn fault(cause: &'static str, action: &'static str) {
+    counter!(FAULTS, "cause" => cause, "action" => action).increment(1);
+}
+
+/// Something passed unseen because a written policy says so.
+pub fn waiver(kind: &'static str) {
+    counter!(WAIVERS, "kind" => kind).increment(1);
+}
+
+/// A stage took this long.
+pub fn stage(stage: &'static str, took: Duration) {
+    histogram!(STAGE, "stage" => stage).record(took.as_secs_f64());
+}
+
+/// Tokens that a provider reported; `kind` is `prompt` or `completion`.
+pub fn tokens(kind: &'static str, count: u64) {
+    counter!(TOKENS, "kind" => kind).increment(count);
+}
+
+/// Exchanges being worked on now.
+pub fn in_flight(count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the count is bounded by limits.exchanges")]
+    gauge!(IN_FLIGHT).set(count as f64);
+}
+
+/// State of the queues, set when metrics are read.
+pub fn queues(model_windows: usize, spool_bytes: u64, pending_events: u64, store_up: bool) {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    {
+        gauge!(MODEL_QUEUE).set(model_windows as f64);
+        gauge!(SPOOL_BYTES).set(spool_bytes as f64);
+        gauge!(SPOOL_PENDING).set(pending_events as f64);
+    }
+    gauge!(STORE_UP).set(if store_up { 1.0 } else { 0.0 });
+}

@@ -1,0 +1,154 @@
+//! Diagnostics for people: what is wrong in a file, where, and what to write. All of them, not the first.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::node::Place;
+
+/// One problem in one place.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// Stable number of this kind of problem, for example `R003`.
+    pub code: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column from 1, the column in characters; `None`: the whole file.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+    /// The line it stands in, for the caret.
+    pub line_text: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.code, self.message)?;
+        let Some((line, column)) = self.place else {
+            writeln!(f, "  --> {}", self.file.display())?;
+            return writeln!(f, "  help: {}", self.help);
+        };
+        writeln!(f, "  --> {}:{line}:{column}", self.file.display())?;
+        if let Some(text) = &self.line_text {
+            let number = line.to_string();
+            let (shown, caret) = clip(text, column);
+            writeln!(f, "{number:>5} | {shown}")?;
+            writeln!(f, "      | {:caret$}^", "")?;
+        }
+        writeln!(f, "  help: {}", self.help)
+    }
+}
+
+/// Cuts a long line around the column so that the caret stays in sight. Control characters become spaces: a file
+/// must not be able to drive the terminal of whoever reads the report.
+fn clip(text: &str, column: usize) -> (String, usize) {
+    const AROUND: usize = 100;
+    let caret = column.saturating_sub(1);
+    let from = if caret > AROUND { caret - AROUND / 2 } else { 0 };
+    let shown = text.chars().skip(from).take(AROUND + AROUND / 2).map(|c| if c.is_control() { ' ' } else { c });
+    (shown.collect(), caret - from)
+}
+
+/// All problems of a load. Not empty when it comes as an error.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    /// Problems that keep the file from being used.
+    pub errors: Vec<Diagnostic>,
+    /// What is allowed and yet not good.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            writeln!(f, "error {error}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning {warning}")?;
+        }
+        match (self.errors.len(), self.warnings.len()) {
+            (0, 0) => writeln!(f, "no problems"),
+            (errors, 0) => writeln!(f, "{errors} error(s)"),
+            (errors, warnings) => writeln!(f, "{errors} error(s), {warnings} warning(s)"),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The codes of the problems that every file can have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Codes {
+    /// Not YAML.
+    pub(crate) broken: &'static str,
+    /// A key nobody knows.
+    pub(crate) unknown: &'static str,
+    /// Twice the same key.
+    pub(crate) twice: &'static str,
+    /// A key is missing.
+    pub(crate) missing: &'static str,
+    /// A value of another type.
+    pub(crate) mistyped: &'static str,
+}
+
+/// Collects the problems of one file.
+#[derive(Debug)]
+pub(crate) struct Reporter<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) codes: Codes,
+    content: &'a str,
+    /// Names of values that come from elsewhere than the file: a place `(0, n)` is the n-th of them.
+    elsewhere: Vec<String>,
+    out: &'a mut Diagnostics,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(file: &'a Path, content: &'a str, codes: Codes, out: &'a mut Diagnostics) -> Self {
+        Self { file, codes, content, elsewhere: Vec::new(), out }
+    }
+
+    /// Names a source outside the file (an environment variable) and gives the place that stands for it.
+    pub(crate) fn elsewhere(&mut self, name: String) -> Place {
+        self.elsewhere.push(name);
+        (0, self.elsewhere.len())
+    }
+
+    /// Errors so far, of all files.
+    pub(crate) fn error_count(&self) -> usize {
+        self.out.errors.len()
+    }
+
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        place: impl Into<Option<Place>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let diagnostic = self.diagnostic(code, place.into(), message.into(), help.into());
+        self.out.errors.push(diagnostic);
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        code: &'static str,
+        place: impl Into<Option<Place>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let diagnostic = self.diagnostic(code, place.into(), message.into(), help.into());
+        self.out.warnings.push(diagnostic);
+    }
+
+    fn diagnostic(&self, code: &'static str, place: Option<Place>, message: String, help: String) -> Diagnostic {
+        let elsewhere = match place {
+            Some((0, number)) => self.elsewhere.get(number.wrapping_sub(1)),
+            _ => None,
+        };
+        let file = elsewhere.map_or_else(|| self.file.to_owned(), PathBuf::from);
+        let place = place.filter(|(line, _)| *line > 0);
+        let line_text = place.and_then(|(line, _)| self.content.lines().nth(line - 1)).map(str::to_owned);
+        Diagnostic { code, file, place, message, help, line_text }
+    }
+}

@@ -1,0 +1,18 @@
+//! What several test binaries share.
+#![allow(clippy::print_stdout, dead_code, reason = "each test binary uses its part")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code"
+)]
+
+pub mod audit;
+pub mod postgres;
+
+/// Says why a test cannot run here.
+pub fn skipped(why: &str) {
+    println!("skipped: {why}");
+}
