@@ -77,6 +77,13 @@ fn folders_and_overlays_are_read_recursively() {
     assert!(loaded.set.by_id("INJ-001").is_some() && loaded.set.by_id("SEC-001").is_some());
     let twice = load(&[good.clone(), good]).unwrap_err();
     assert!(twice.errors.iter().all(|error| error.code == "R009"), "{twice}");
+    let hidden = tempfile::tempdir().unwrap();
+    let family = hidden.path().join("injection");
+    fs::create_dir_all(family.join("..2026_11_21")).unwrap();
+    for file in ["plain.yaml", ".plain.yaml.swp.yaml", "..2026_11_21/plain.yaml"] {
+        fs::copy(here("tests/data/rules/good/injection/plain.yaml"), family.join(file)).unwrap();
+    }
+    assert_eq!(load(&[hidden.path().to_owned()]).unwrap().set.len(), 1);
     let missing = load(&[here("tests/data/rules/nowhere")]).unwrap_err();
     assert_eq!(missing.errors[0].code, "R001");
     let empty = tempfile::tempdir().unwrap();
@@ -136,6 +143,24 @@ fn limits_hold_at_n_and_break_at_n_plus_1() {
         let sources = (0..files).map(|index| (name(index), if index == 0 { rule.clone() } else { "x".to_owned() }));
         let problems = from_sources(sources.collect()).unwrap_err();
         assert_eq!(problems.errors.iter().map(|error| error.code).find(|code| *code == "R022"), expected);
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a file holds, it loads or it is reported, and the report can be written out.
+    #[test]
+    fn no_file_breaks_the_loader(edits in proptest::collection::vec((0usize..4000, 0usize..12, "[-:'\"\\[{}\\]|>#&*!%@ \\n\\\\a-c(?)+é\u{200B}]{0,4}"), 1..6)) {
+        let mut content = fs::read_to_string(here("tests/data/rules/good/injection/plain.yaml")).unwrap();
+        for (at, cut, put) in edits {
+            let boundary = |at: usize| (0..=at.min(content.len())).rev().find(|at| content.is_char_boundary(*at)).unwrap();
+            let from = boundary(at % (content.len() + 1));
+            let to = boundary(from + cut).max(from);
+            content.replace_range(from..to, &put);
+        }
+        match from_sources(vec![("injection/plain.yaml".into(), content)]) {
+            Ok(loaded) => assert!(!loaded.set.is_empty()),
+            Err(problems) => assert!(!problems.errors.is_empty() && problems.to_string().contains("error R")),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One channel of a streamed reply: what came in, what was found, and how much of it may leave.
 
-use crate::base::{Cause, Fault, Span};
+use crate::base::{Cause, Fault};
 use crate::inspect::redact::{self, Mask};
 use crate::scan::{Scratch, StreamMatch, StreamScan};
 use crate::text::{Channel, Role};
@@ -103,6 +103,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::base::Span;
     use crate::rules::RuleSet;
     use crate::scan::Scanner;
     use crate::text::ChannelKind;

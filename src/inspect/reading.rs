@@ -47,9 +47,18 @@ impl Snapshot {
         }
         let mut findings: Vec<Finding> = Vec::new();
         for (span, rule, layer) in hits {
-            let known = findings.iter().any(|finding| finding.span.overlaps(span) && self.is_rule(finding, rule));
-            if !known {
-                findings.extend(self.finding(index, passage, direction, span, rule, layer));
+            // One finding for what one rule sees in one place, however many readings and patterns see it.
+            let known = findings.iter_mut().find(|finding| finding.span.overlaps(span) && self.is_rule(finding, rule));
+            match known {
+                Some(known) if known.span == known.span.cover(span) => {}
+                Some(known) => {
+                    let cover = known.span.cover(span);
+                    let layer = std::mem::take(&mut known.layer);
+                    if let Some(wider) = self.finding(index, passage, direction, cover, rule, layer) {
+                        *known = wider;
+                    }
+                }
+                None => findings.extend(self.finding(index, passage, direction, span, rule, layer)),
             }
         }
         Read { findings, decoded: undone.layers, complete: undone.complete }

@@ -345,7 +345,9 @@ impl<F: Frame> ReplyStream<F> {
         let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
         for finding in read.findings {
             let known = |earlier: &Finding| {
-                earlier.passage == index && earlier.source == finding.source && earlier.span.overlaps(finding.span)
+                earlier.passage == index
+                    && earlier.source == finding.source
+                    && earlier.span == earlier.span.cover(finding.span)
             };
             if !self.findings.iter().any(known) {
                 self.act(index, finding);

@@ -4,10 +4,12 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use regex_syntax::hir::Hir;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::family::Family;
 use super::required::Required;
+use super::roles::Roles;
 use super::validator::Validator;
 use crate::text::{Direction, Role};
 use crate::verdict::{Action, Severity};
@@ -207,119 +209,6 @@ pub enum Target {
     Canonical,
     /// The text as it was sent.
     Raw,
-}
-
-/// The topic of a rule: its folder, and the prefix of its id.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are the folders under rules/, described in docs/rules.md")]
-pub enum Family {
-    Extraction,
-    Injection,
-    Invisible,
-    Jailbreak,
-    Leak,
-    Markup,
-    Pii,
-    Secrets,
-}
-
-impl Family {
-    /// All families.
-    pub const ALL: [Self; 8] = [
-        Self::Extraction,
-        Self::Injection,
-        Self::Invisible,
-        Self::Jailbreak,
-        Self::Leak,
-        Self::Markup,
-        Self::Pii,
-        Self::Secrets,
-    ];
-
-    /// Its name and its folder.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Extraction => "extraction",
-            Self::Injection => "injection",
-            Self::Invisible => "invisible",
-            Self::Jailbreak => "jailbreak",
-            Self::Leak => "leak",
-            Self::Markup => "markup",
-            Self::Pii => "pii",
-            Self::Secrets => "secrets",
-        }
-    }
-
-    /// The first part of its rules' ids.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Extraction => "EXT",
-            Self::Injection => "INJ",
-            Self::Invisible => "INV",
-            Self::Jailbreak => "JBK",
-            Self::Leak => "LEAK",
-            Self::Markup => "MRK",
-            Self::Pii => "PII",
-            Self::Secrets => "SEC",
-        }
-    }
-}
-
-/// A set of roles.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Roles(u8);
-
-impl Roles {
-    /// Every role there is.
-    pub const EVERY: [Role; 7] = [
-        Role::Assistant,
-        Role::System,
-        Role::ToolArguments,
-        Role::ToolDefinition,
-        Role::ToolResult,
-        Role::Unknown,
-        Role::User,
-    ];
-
-    /// The set of all roles.
-    pub fn all() -> Self {
-        Self::EVERY.into_iter().collect()
-    }
-
-    /// True when the role is in the set.
-    pub fn contains(self, role: Role) -> bool {
-        self.0 & bit(role) != 0
-    }
-
-    /// The roles in the set.
-    pub fn iter(self) -> impl Iterator<Item = Role> {
-        Self::EVERY.into_iter().filter(move |role| self.contains(*role))
-    }
-}
-
-impl FromIterator<Role> for Roles {
-    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Self {
-        Self(roles.into_iter().fold(0, |set, role| set | bit(role)))
-    }
-}
-
-impl Serialize for Roles {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(Role::name))
-    }
-}
-
-fn bit(role: Role) -> u8 {
-    match role {
-        Role::Assistant => 1,
-        Role::System => 2,
-        Role::ToolArguments => 4,
-        Role::ToolDefinition => 8,
-        Role::ToolResult => 16,
-        Role::Unknown => 32,
-        Role::User => 64,
-    }
 }
 
 /// A text that a rule must find, or must not.

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::{Context, Reading, Scanner, Scratch};
 use crate::base::Span;
 use crate::rules::{Example, Rule, RuleIndex};
 use crate::text::{Direction, Role, canonical};
 
 /// What ran and what failed. A run of nothing is a failure too.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// Rules whose examples ran.
     pub rules: usize,
@@ -23,7 +25,7 @@ pub struct Report {
 }
 
 /// One example that did not do what its rule says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Failure {
     /// The rule's id.
     pub rule: String,

@@ -87,7 +87,7 @@ impl StreamScan {
     }
 
     /// No byte of the original text before this offset can be part of a match that was not reported yet (block-end rules
-    /// aside).
+    /// aside). A match that was reported may reach beyond it: whoever releases text must look at both.
     pub fn safe(&self) -> usize {
         let raw = self.raw.as_ref().map_or(self.length, Lane::next);
         let canonical = self.canonical.as_ref().map_or(self.length, |(lane, offsets)| {

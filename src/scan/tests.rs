@@ -350,6 +350,10 @@ fn piece() -> impl Strategy<Value = String> {
         Just("(?i:ba)".to_owned()),
         Just("$".to_owned()),
         Just("^".to_owned()),
+        Just("(?m:^)".to_owned()),
+        Just("(?m:$)".to_owned()),
+        Just(r"(?-u:\B)".to_owned()),
+        Just(r"\b{end}".to_owned()),
     ];
     let repeat = prop_oneof![Just(""), Just(""), Just("{1,4}"), Just("?"), Just("{2,3}?"), Just("{0,5}")];
     prop::collection::vec((atom, repeat), 1..5).prop_map(|parts| {

@@ -16,6 +16,10 @@ const WINDOW_GAP: usize = if cfg!(test) { 1 } else { 32 };
 /// short texts reach it.
 const WINDOWS_MAX: usize = if cfg!(test) { 3 } else { 1024 };
 
+/// Searching each window by itself may look at so many times the text's bytes. Past that, windows whose searches would
+/// overlap become one, which is searched in one linear pass: slower on plain text, and what hostile text cannot multiply.
+const SEARCH_FACTOR: usize = if cfg!(test) { 1 } else { 8 };
+
 /// Appends all matches of the wanted units, in order of place.
 pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
     scratch.fit(program);
@@ -93,6 +97,17 @@ fn loose(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch) 
     }
 }
 
+/// Joins sorted windows that lie nearer to each other than the longest match.
+fn join(windows: &mut Vec<(usize, usize)>, length: usize) {
+    windows.dedup_by(|next, kept| {
+        let joins = next.0 <= kept.1.saturating_add(length);
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
+}
+
 fn touch<'s>(number: u32, states: &'s mut [UnitState], touched: &mut Vec<u32>) -> Option<&'s mut UnitState> {
     let state = states.get_mut(number as usize)?;
     if !state.is_touched {
@@ -112,6 +127,11 @@ fn regexes(
 ) {
     let mut windows = std::mem::take(&mut state.windows);
     windows.sort_unstable();
+    if let Kind::Regex { length_max: Some(length), .. } = unit.kind
+        && windows.len().saturating_mul(length) > SEARCH_FACTOR.saturating_mul(text.len())
+    {
+        join(&mut windows, length);
+    }
     for &(first, last) in &windows {
         search(number, unit, text, Window { first, last }, state, caches, out);
     }

@@ -17,13 +17,14 @@ pub struct Map {
     origin_len: usize,
 }
 
-/// A stretch of equal units, up to the next run's start.
+/// A stretch of equal units, up to the next run's start. Sixteen bytes: text in a script that is folded letter by letter
+/// has a run every few bytes. Texts of 4 GiB and more do not occur (`limits.body_bytes`); offsets beyond stand still.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Run {
     /// First byte in the derived text.
-    derived: usize,
+    derived: u32,
     /// First byte in the origin.
-    origin: usize,
+    origin: u32,
     /// Bytes of one unit in the derived text; never 0.
     derived_unit: u32,
     /// Bytes of one unit in the origin.
@@ -62,7 +63,7 @@ impl Map {
         let Some(outer_runs) = &outer.runs else { return self.clone() };
         let mut builder = Builder::default();
         for (index, run) in runs.iter().enumerate() {
-            let run_end = runs.get(index + 1).map_or(self.derived_len, |next| next.derived);
+            let run_end = runs.get(index + 1).map_or(self.derived_len, Run::start);
             join_run(*run, run_end, outer, outer_runs, &mut builder);
         }
         builder.finish(outer.origin_len)
@@ -91,19 +92,21 @@ impl Builder {
         if derived_unit == 0 || count == 0 {
             return;
         }
-        // Units of 4 GiB and more do not occur: texts are far below (`limits.body_bytes`).
-        let derived_unit = u32::try_from(derived_unit).unwrap_or(u32::MAX);
-        let origin_unit = u32::try_from(origin_unit).unwrap_or(u32::MAX);
+        let run = Run {
+            derived: narrow(self.derived_len),
+            origin: narrow(origin),
+            derived_unit: narrow(derived_unit),
+            origin_unit: narrow(origin_unit),
+        };
         let grown = self.runs.last().is_some_and(|last| {
-            last.derived_unit == derived_unit
-                && last.origin_unit == origin_unit
-                && last.origin + (self.derived_len - last.derived) / derived_unit as usize * origin_unit as usize
-                    == origin
+            last.derived_unit == run.derived_unit
+                && last.origin_unit == run.origin_unit
+                && last.unit_start(self.derived_len) == origin
         });
         if !grown {
-            self.runs.push(Run { derived: self.derived_len, origin, derived_unit, origin_unit });
+            self.runs.push(run);
         }
-        self.derived_len += derived_unit as usize * count;
+        self.derived_len += derived_unit * count;
     }
 
     /// The finished map; `origin_len` is the length of the origin.
@@ -112,40 +115,112 @@ impl Builder {
     }
 }
 
+impl Run {
+    fn start(&self) -> usize {
+        self.derived as usize
+    }
+
+    /// Where in the origin the unit begins that holds the derived byte `at`.
+    fn unit_start(&self, at: usize) -> usize {
+        let number = at.saturating_sub(self.start()) / self.derived_unit as usize;
+        self.origin as usize + number * self.origin_unit as usize
+    }
+}
+
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+/// The number of the run that holds the derived byte `at`.
+fn run_at(runs: &[Run], at: usize) -> usize {
+    runs.partition_point(|run| run.start() <= at).saturating_sub(1)
+}
+
 /// The origin of the unit that holds the derived byte `at`.
 fn unit_at(runs: &[Run], at: usize) -> Span {
-    let index = runs.partition_point(|run| run.derived <= at).saturating_sub(1);
-    let Some(run) = runs.get(index) else { return Span::default() };
-    let number = at.saturating_sub(run.derived) / run.derived_unit as usize;
-    let start = run.origin + number * run.origin_unit as usize;
+    let Some(run) = runs.get(run_at(runs, at)) else { return Span::default() };
+    let start = run.unit_start(at);
     Span::new(start, start + run.origin_unit as usize)
 }
 
 /// Adds `run` (which ends at `run_end`) to `builder`, seen through the outer map.
 fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], builder: &mut Builder) {
-    let mut derived = run.derived;
-    let mut middle = run.origin;
+    let (derived_unit, origin_unit) = (run.derived_unit as usize, run.origin_unit as usize);
+    let mut derived = run.start();
+    let mut middle = run.origin as usize;
     while derived < run_end {
-        if run.derived_unit == 1 && run.origin_unit == 1 {
+        if derived_unit == 1 && origin_unit == 1 {
             // Copied text takes over the outer run's units, as many as lie wholly inside.
-            let index = outer_runs.partition_point(|outer_run| outer_run.derived <= middle).saturating_sub(1);
+            let index = run_at(outer_runs, middle);
             if let Some(outer_run) = outer_runs.get(index) {
                 let unit = outer_run.derived_unit as usize;
-                let outer_end = outer_runs.get(index + 1).map_or(outer.derived_len, |next| next.derived);
-                let aligned = (middle - outer_run.derived).is_multiple_of(unit);
-                let count = (outer_end.saturating_sub(middle)).min(run_end - derived) / unit;
+                let outer_end = outer_runs.get(index + 1).map_or(outer.derived_len, Run::start);
+                let aligned = middle.saturating_sub(outer_run.start()).is_multiple_of(unit);
+                let count = outer_end.saturating_sub(middle).min(run_end - derived) / unit;
                 if aligned && count > 0 {
-                    let origin = unit_at(outer_runs, middle).start;
-                    builder.units(unit, origin, outer_run.origin_unit as usize, count);
+                    builder.units(unit, outer_run.unit_start(middle), outer_run.origin_unit as usize, count);
                     derived += count * unit;
                     middle += count * unit;
                     continue;
                 }
             }
         }
-        let from = outer.to_original(Span::new(middle, middle + run.origin_unit as usize));
-        builder.unit(run.derived_unit as usize, from);
-        derived += run.derived_unit as usize;
-        middle += run.origin_unit as usize;
+        let from = outer.to_original(Span::new(middle, middle + origin_unit));
+        builder.unit(derived_unit, from);
+        derived += derived_unit;
+        middle += origin_unit;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "a[bc→X]d(ee dropped)f": derived "aXdf" from "abcdeef".
+    fn small() -> Map {
+        let mut builder = Builder::default();
+        builder.copied(1, 0);
+        builder.unit(1, Span::new(1, 3));
+        builder.copied(1, 3);
+        builder.copied(1, 6);
+        builder.finish(7)
+    }
+
+    #[test]
+    fn spans_lead_to_the_smallest_origin() {
+        let map = small();
+        for ((start, end), (from, to)) in
+            [((0, 1), (0, 1)), ((1, 2), (1, 3)), ((0, 4), (0, 7)), ((2, 4), (3, 7)), ((2, 3), (3, 4)), ((2, 2), (3, 3))]
+        {
+            assert_eq!(map.to_original(Span::new(start, end)), Span::new(from, to), "{start}..{end}");
+        }
+        assert_eq!(map.to_original(Span::new(4, 4)), Span::new(7, 7));
+        assert_eq!(map.to_original(Span::new(3, 99)), Span::new(6, 7), "cut to the text");
+    }
+
+    #[test]
+    fn maps_joined_lead_where_both_lead_in_turn() {
+        // Of "aXdf" the "X" is copied and "df" becomes one unit of three bytes.
+        let mut builder = Builder::default();
+        builder.copied(1, 1);
+        builder.unit(3, Span::new(2, 4));
+        let inner = builder.finish(4);
+        let joined = inner.then(&small());
+        for (start, end) in [(0, 1), (1, 2), (0, 4), (3, 4)] {
+            let span = Span::new(start, end);
+            assert_eq!(joined.to_original(span), small().to_original(inner.to_original(span)), "{start}..{end}");
+        }
+        assert!(Map::identity().then(&Map::identity()).is_identity());
+        assert_eq!(small().then(&Map::identity()), small());
+        assert_eq!(Map::identity().then(&small()), small());
+    }
+
+    #[test]
+    fn copied_text_costs_one_run() {
+        let mut builder = Builder::default();
+        for at in 0..1000 {
+            builder.copied(1, at);
+        }
+        assert_eq!(builder.finish(1000).runs.map(|runs| runs.len()), Some(1));
     }
 }
