@@ -1,6 +1,6 @@
 //! One channel of a streamed reply: what came in, what was found, and how much of it may leave.
 
-use crate::base::{Cause, Fault};
+use crate::base::{Cause, Fault, Span};
 use crate::inspect::redact::{self, Mask};
 use crate::scan::{Scratch, StreamMatch, StreamScan};
 use crate::text::{Channel, Role};
@@ -18,6 +18,8 @@ pub(super) struct Lane {
     released: usize,
     /// Replacements that have not left yet: in order, apart.
     edits: Vec<Mask>,
+    /// What replacements that have left covered: in order, apart.
+    masked: Vec<Span>,
     /// Released text that waits for its carrier frame.
     pub carry: String,
     /// True once the channel is judged to its end.
@@ -34,6 +36,7 @@ impl Lane {
             scan,
             released: 0,
             edits: Vec::new(),
+            masked: Vec::new(),
             carry: String::new(),
             ended: false,
         }
@@ -67,11 +70,16 @@ impl Lane {
         self.ended = true;
     }
 
-    /// Replaces a span of the text. False when some of it has left already, so that it cannot be replaced any more.
+    /// Replaces a span of the text. False when some of it has left already, so that it cannot be replaced any more. What an
+    /// earlier replacement covered has not left: the end of a block finds again what was found while it flowed.
     pub(super) fn redact(&mut self, mask: Mask) -> bool {
         let span = mask.cover;
         if span.start < self.released {
-            return false;
+            let before = self.masked.partition_point(|masked| masked.start <= span.start);
+            return before
+                .checked_sub(1)
+                .and_then(|at| self.masked.get(at))
+                .is_some_and(|masked| span.end <= masked.end);
         }
         let first = self.edits.partition_point(|edit| edit.cover.end <= span.start);
         let count = self.edits[first..].iter().take_while(|edit| edit.cover.start < span.end).count();
@@ -91,6 +99,7 @@ impl Lane {
         let to = cut.map_or(safe, |edit| edit.cover.start).max(self.released);
         let done = self.edits.partition_point(|edit| edit.cover.end <= to && edit.cover.start < to);
         let edits: Vec<Mask> = self.edits.drain(..done).collect();
+        self.masked.extend(edits.iter().map(|edit| edit.cover));
         let text = self.text.get(self.released..to).unwrap_or_default();
         let out = redact::apply(text, self.released, edits.iter().map(|edit| (edit.cover, edit.with.as_str())));
         self.released = to;
@@ -133,6 +142,18 @@ mod tests {
         lane.ended = true;
         assert_eq!(lane.release(), "0A23B89");
         assert!(!lane.redact(mask(9, 10, "X")));
+    }
+
+    #[test]
+    fn what_was_masked_has_not_left() {
+        let mut lane = held("0123456789");
+        let mask = |start, end| Mask::new(Span::new(start, end), "X");
+        assert!(lane.redact(mask(1, 3)) && lane.redact(mask(5, 8)));
+        lane.ended = true;
+        assert_eq!(lane.release(), "0X34X89");
+        assert!(lane.redact(mask(5, 8)) && lane.redact(mask(1, 2)) && lane.redact(mask(6, 8)));
+        assert!(!lane.redact(mask(5, 9)) && !lane.redact(mask(4, 6)) && !lane.redact(mask(0, 1)));
+        assert_eq!(lane.release(), "");
     }
 
     #[test]

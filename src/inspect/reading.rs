@@ -45,22 +45,9 @@ impl Snapshot {
                 hits.push((layer.map.to_original(span), rule, Layer::Decoded(layer.encodings.clone())));
             });
         }
-        let mut findings: Vec<Finding> = Vec::new();
-        for (span, rule, layer) in hits {
-            // One finding for what one rule sees in one place, however many readings and patterns see it.
-            let known = findings.iter_mut().find(|finding| finding.span.overlaps(span) && self.is_rule(finding, rule));
-            match known {
-                Some(known) if known.span == known.span.cover(span) => {}
-                Some(known) => {
-                    let cover = known.span.cover(span);
-                    let layer = std::mem::take(&mut known.layer);
-                    if let Some(wider) = self.finding(index, passage, direction, cover, rule, layer) {
-                        *known = wider;
-                    }
-                }
-                None => findings.extend(self.finding(index, passage, direction, span, rule, layer)),
-            }
-        }
+        let hits = joined(hits).into_iter();
+        let findings =
+            hits.filter_map(|(span, rule, layer)| self.finding(index, passage, direction, span, rule, layer)).collect();
         Read { findings, decoded: undone.layers, complete: undone.complete }
     }
 
@@ -117,9 +104,48 @@ impl Snapshot {
             excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), rule.sensitive),
         })
     }
+}
 
-    fn is_rule(&self, finding: &Finding, rule: RuleIndex) -> bool {
-        let id = self.scanner.rules().rule(rule).map(|rule| &rule.id);
-        matches!(&finding.source, Source::Rule { id: found } if Some(found) == id)
+/// A match in some reading; its span is in the text as sent.
+type Hit = (Span, RuleIndex, Layer);
+
+/// Hits of one rule that overlap become one that covers them all: patterns and readings find the same text more than once,
+/// some of them less of it, and a redaction must take the whole. The reading is that of the first one found.
+fn joined(hits: Vec<Hit>) -> Vec<Hit> {
+    let mut hits: Vec<(usize, Hit)> = hits.into_iter().enumerate().collect();
+    hits.sort_by_key(|(order, (span, rule, _))| (*rule, *span, *order));
+    let mut joined: Vec<(usize, Hit)> = Vec::new();
+    for (order, (span, rule, layer)) in hits {
+        match joined.last_mut() {
+            Some((first, (cover, known, reading))) if *known == rule && span.start < cover.end => {
+                *cover = cover.cover(span);
+                if order < *first {
+                    (*first, *reading) = (order, layer);
+                }
+            }
+            _ => joined.push((order, (span, rule, layer))),
+        }
+    }
+    joined.into_iter().map(|(_, hit)| hit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_of_one_rule_that_overlap_become_one() {
+        let (one, two) = (RuleIndex(0), RuleIndex(1));
+        let hit = |start, end, rule, layer: Layer| (Span::new(start, end), rule, layer);
+        let hits = vec![
+            hit(10, 20, one, Layer::Raw),
+            hit(10, 90, one, Layer::Raw),
+            hit(15, 30, two, Layer::Raw),
+            hit(5, 11, one, Layer::Canonical),
+            hit(90, 95, one, Layer::Canonical),
+        ];
+        let expected =
+            vec![hit(5, 90, one, Layer::Raw), hit(90, 95, one, Layer::Canonical), hit(15, 30, two, Layer::Raw)];
+        assert_eq!(joined(hits), expected);
     }
 }

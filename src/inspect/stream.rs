@@ -345,9 +345,7 @@ impl<F: Frame> ReplyStream<F> {
         let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
         for finding in read.findings {
             let known = |earlier: &Finding| {
-                earlier.passage == index
-                    && earlier.source == finding.source
-                    && earlier.span == earlier.span.cover(finding.span)
+                earlier.passage == index && earlier.source == finding.source && earlier.span.covers(finding.span)
             };
             if !self.findings.iter().any(known) {
                 self.act(index, finding);
