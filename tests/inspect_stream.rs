@@ -252,3 +252,31 @@ fn text_after_the_end_of_a_choice_is_the_providers_fault() {
     assert!(feed(event(json!({}), json!("stop"))).is_ok());
     assert!(feed(event(json!({ "content": "IOSFODNN7EXAMPLE" }), Value::Null)).is_err());
 }
+
+const CARD: &str = "4242 4242 4242 4242";
+
+#[test]
+fn many_replacements_of_one_rule_do_not_cut_the_stream() {
+    let snapshot = snapshot(BlockEnd::Release);
+    let text = format!("{CARD}, ").repeat(40) + "these are all.";
+    let seen = stream(&snapshot, &char_splits(&text), |_| ());
+    assert_eq!((seen.cut, seen.done), (false, true));
+    assert_eq!(seen.text, "[card number], ".repeat(40) + "these are all.");
+    assert_eq!(Some(seen.text), whole(&snapshot, &text));
+}
+
+#[test]
+fn matches_beyond_count_are_all_replaced_and_few_are_listed() {
+    let snapshot = snapshot(BlockEnd::Release);
+    let count = 60_000;
+    let message = json!({ "role": "assistant", "content": format!("{CARD}, ").repeat(count) });
+    let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
+    let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
+    let judged = snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked);
+    assert_eq!(judged.verdict.action, Action::Redact);
+    assert!(judged.verdict.findings.len() < 50, "{}", judged.verdict.findings.len());
+    let Outcome::Cleared(cleared) = judged.outcome else { panic!("not cleared") };
+    let sent = cleared.encode().into_bytes();
+    let sent = std::str::from_utf8(&sent).unwrap();
+    assert_eq!((sent.matches("[card number]").count(), sent.contains("4242")), (count, false));
+}

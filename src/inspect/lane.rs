@@ -1,6 +1,6 @@
 //! One channel of a streamed reply: what came in, what was found, and how much of it may leave.
 
-use crate::base::{Cause, Fault};
+use crate::base::{Cause, Fault, Span};
 use crate::inspect::redact::{self, Mask};
 use crate::scan::{Scratch, StreamMatch, StreamScan};
 use crate::text::{Channel, Role};
@@ -18,6 +18,8 @@ pub(super) struct Lane {
     released: usize,
     /// Replacements that have not left yet: in order, apart.
     edits: Vec<Mask>,
+    /// Spans that have left as their replacements: in order, apart.
+    replaced: Vec<Span>,
     /// Released text that waits for its carrier frame.
     pub carry: String,
     /// True once the channel is judged to its end.
@@ -34,6 +36,7 @@ impl Lane {
             scan,
             released: 0,
             edits: Vec::new(),
+            replaced: Vec::new(),
             carry: String::new(),
             ended: false,
         }
@@ -67,17 +70,36 @@ impl Lane {
         self.ended = true;
     }
 
-    /// Replaces a span of the text. False when some of it has left already, so that it cannot be replaced any more.
-    pub(super) fn redact(&mut self, mask: Mask) -> bool {
-        let span = mask.cover;
-        if span.start < self.released {
-            return false;
+    /// Replaces a span of the text. False when some of it has left as it was, so that it cannot be replaced any more.
+    pub(super) fn redact(&mut self, mut mask: Mask) -> bool {
+        if mask.cover.start < self.released {
+            if !self.was_replaced(Span::new(mask.cover.start, mask.cover.end.min(self.released))) {
+                return false;
+            }
+            mask.cover = Span::new(self.released, mask.cover.end);
+            if mask.cover.is_empty() {
+                return true;
+            }
         }
+        let span = mask.cover;
         let first = self.edits.partition_point(|edit| edit.cover.end <= span.start);
         let count = self.edits[first..].iter().take_while(|edit| edit.cover.start < span.end).count();
         let joined = self.edits.drain(first..first + count).fold(mask, Mask::join);
         self.edits.insert(first, joined);
         true
+    }
+
+    /// True when every byte of a span has left as a replacement.
+    fn was_replaced(&self, span: Span) -> bool {
+        let first = self.replaced.partition_point(|replaced| replaced.end <= span.start);
+        let mut at = span.start;
+        for replaced in self.replaced.iter().skip(first) {
+            if at >= span.end || replaced.start > at {
+                break;
+            }
+            at = replaced.end;
+        }
+        at >= span.end
     }
 
     /// Text that may leave now: no live partial match can include it, and no replacement is cut in two.
@@ -92,7 +114,8 @@ impl Lane {
         let done = self.edits.partition_point(|edit| edit.cover.end <= to && edit.cover.start < to);
         let edits: Vec<Mask> = self.edits.drain(..done).collect();
         let text = self.text.get(self.released..to).unwrap_or_default();
-        let out = redact::apply(text, self.released, edits.iter().map(|edit| (edit.cover, edit.with.as_str())));
+        let out = redact::apply(text, self.released, edits.iter().map(|edit| (edit.cover, edit.with.as_ref())));
+        self.replaced.extend(edits.iter().map(|edit| edit.cover));
         self.released = to;
         out
     }
@@ -103,7 +126,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::base::Span;
     use crate::rules::RuleSet;
     use crate::scan::Scanner;
     use crate::text::ChannelKind;
@@ -133,6 +155,9 @@ mod tests {
         lane.ended = true;
         assert_eq!(lane.release(), "0A23B89");
         assert!(!lane.redact(mask(9, 10, "X")));
+        // What has left as its mask is replaced already, however its matches are put together.
+        assert!(lane.redact(mask(4, 8, "X")) && lane.redact(mask(1, 2, "X")));
+        assert!(!lane.redact(mask(1, 8, "X")) && !lane.redact(mask(0, 2, "X")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::base::{Cause, Fault, Span};
 use crate::inspect::ask::{Answer, Question};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::lane::Lane;
+use crate::inspect::reading::RECORDED_PER_RULE;
 use crate::inspect::redact;
 use crate::inspect::snapshot::{BlockEnd, OpaqueAction, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
@@ -18,9 +19,6 @@ use crate::inspect::whole::FaultTaken;
 use crate::scan::StreamMatch;
 use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
 use crate::verdict::{Action, Finding, Source, Verdict, decide};
-
-/// Findings of one rule in one channel that are recorded; further ones act (they redact, they block) and are only counted.
-const RECORDED_PER_RULE: usize = 8;
 
 /// What to do after a frame.
 #[derive(Debug)]
@@ -242,7 +240,7 @@ impl<F: Frame> ReplyStream<F> {
         if !read.complete {
             self.fault(too_deep())?;
         }
-        let edits = redact::edits(&read.findings);
+        let edits = redact::edits(read.masks.into_iter().map(|mask| (index, mask)));
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
         }
@@ -343,14 +341,16 @@ impl<F: Frame> ReplyStream<F> {
         let Some(lane) = self.lanes.get(index) else { return Ok(None) };
         let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
         let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
+        for mask in read.masks {
+            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
+            self.must_block |= !in_time;
+        }
         for finding in read.findings {
             let known = |earlier: &Finding| {
-                earlier.passage == index
-                    && earlier.source == finding.source
-                    && earlier.span == earlier.span.cover(finding.span)
+                earlier.passage == index && earlier.source == finding.source && earlier.span.covers(finding.span)
             };
             if !self.findings.iter().any(known) {
-                self.act(index, finding);
+                self.record(finding);
             }
         }
         if !read.complete {
@@ -396,7 +396,7 @@ impl<F: Frame> ReplyStream<F> {
 
     /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
     fn act(&mut self, index: usize, finding: Finding) {
-        if let Some(mask) = redact::mask(&finding) {
+        if let Some(mask) = redact::mask(finding.action, finding.mask.as_deref(), finding.span) {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.must_block |= !in_time;
         }

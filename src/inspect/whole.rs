@@ -13,7 +13,7 @@ use crate::base::{Cause, Fault, FaultAction};
 use crate::inspect::ask::{Answer, Judgement, Question};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::reading::Read;
-use crate::inspect::redact;
+use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{Opaque, Subject};
 use crate::text::{Direction, Passage};
@@ -64,6 +64,8 @@ pub struct Scanned<T> {
     subject: T,
     direction: Direction,
     findings: Vec<Finding>,
+    /// What redacting rules replace, each with its passage.
+    masks: Vec<(usize, Mask)>,
     questions: Vec<Question>,
     faults: Vec<FaultTaken>,
     waived: Vec<Opaque>,
@@ -83,7 +85,11 @@ impl Snapshot {
             })
             .collect();
         let mut questions = self.questions(subject.passages(), &decoded, direction);
-        let findings: Vec<Finding> = reads.into_iter().flat_map(|read| read.findings).collect();
+        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+        for (index, read) in reads.into_iter().enumerate() {
+            findings.extend(read.findings);
+            masks.extend(read.masks.into_iter().map(|mask| (index, mask)));
+        }
         let (mut faults, mut refusal, mut waived) = (Vec::new(), None, Vec::new());
         if !complete {
             let detail = "text holds more encoded layers than limits.decode_* undo";
@@ -106,7 +112,7 @@ impl Snapshot {
         if refusal.is_some() || decide(findings.clone(), &self.policy.score).action == Action::Block {
             questions.clear();
         }
-        Scanned { snapshot: Arc::clone(self), subject, direction, findings, questions, faults, waived, refusal }
+        Scanned { snapshot: Arc::clone(self), subject, direction, findings, masks, questions, faults, waived, refusal }
     }
 
     fn read_all(&self, passages: &[Passage<'static>], direction: Direction) -> Vec<Read> {
@@ -156,7 +162,7 @@ impl<T: Subject> Scanned<T> {
             Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
         }
         let mut findings = std::mem::take(&mut self.findings);
-        let edits = redact::edits(&findings);
+        let edits = redact::edits(std::mem::take(&mut self.masks));
         // A key cannot be replaced without changing what the object means to its reader.
         let in_a_key = |finding: &Finding| finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
         findings

@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::audit::Outcome as End;
+use crate::audit::{Decision, Outcome as End, VerdictRecord};
 use crate::base::{Cause, Fault, FaultAction};
 use crate::inspect::{Answer, Cleared, Encode, Outcome};
 use crate::protocol::openai::{ChatReply, ErrorReply, Template};
@@ -104,12 +104,17 @@ fn unparsable(
     proxy: &Proxy,
     exchange: &mut Exchange,
     judges: &Judges,
-    ledger: Ledger,
+    mut ledger: Ledger,
     bytes: Bytes,
     fault: Fault,
 ) -> Response<ReplyBody> {
     let action = judges.snapshot.faults.action(fault.cause);
     metrics::fault(fault.cause.name(), action.name());
+    let decision = Decision { cause: fault.cause, action };
+    ledger.note(|end| {
+        end.reply_bytes = bytes.len() as u64;
+        end.reply = Some(VerdictRecord { faults: vec![decision], ..VerdictRecord::default() });
+    });
     match judges.snapshot.waive_unparsable(bytes, fault) {
         Ok(waived) => {
             metrics::waiver("unparsable");
