@@ -1,6 +1,8 @@
 //! Hold and release, in process: what a streamed reply says after inspection is what the whole reply would say, however it
 //! is cut into frames, and no byte of a match leaves before its verdict.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

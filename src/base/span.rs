@@ -34,6 +34,11 @@ impl Span {
         self.start < other.end && other.start < self.end
     }
 
+    /// True when no byte of `other` lies outside.
+    pub fn covers(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest span that covers both.
     pub fn cover(self, other: Self) -> Self {
         Self::new(self.start.min(other.start), self.end.max(other.end))

@@ -1,5 +1,6 @@
 //! `portcullis eval`: how well the classifier does on labelled texts.
 
+mod full;
 mod report;
 mod rows;
 #[cfg(test)]
@@ -8,15 +9,20 @@ mod tests;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use thiserror::Error;
 
+use super::{ConfigArg, Failure};
+use crate::app;
 use crate::base::{Fault, Limits};
 use crate::classify::metrics::Scored;
 use crate::classify::{Classifier, ClassifierConfig, Ticket};
+use crate::config::Config;
+use crate::inspect::Snapshot;
 use crate::model::ModelError;
 use report::{FileRows, Report};
 use rows::{Row, Rows};
@@ -24,7 +30,8 @@ use rows::{Row, Rows};
 /// Measure the classifier on labelled texts.
 ///
 /// Each FILE holds JSON lines, plain or gzip: {"text": …, "label": …}, and if you like "source", "role" and "system".
-/// The label "benign" stands against all others. Texts are scored by the model alone, as untrusted text.
+/// The label "benign" stands against all others. Texts are scored by the model alone, as untrusted text; --full adds
+/// the rules.
 ///
 /// The thresholds behind recall_at_fpr_0.01 and recall_at_fpr_0.001 are set once, over the benign texts of all files
 /// together: recall on one file is what you would get with the level that suits all of them.
@@ -37,11 +44,18 @@ pub struct EvalArgs {
     #[arg(long)]
     pub json: bool,
     /// The model's folder.
-    #[arg(long, value_name = "DIR", default_value = "models/guard")]
+    #[arg(long, value_name = "DIR", default_value = "models/guard", conflicts_with = "full")]
     pub model: PathBuf,
     /// The score from which a text counts as an attack [default: the model's own, else 0.5].
     #[arg(long, value_name = "SCORE", value_parser = score)]
     pub threshold: Option<f32>,
+    /// Judge by rules and model together, as the inline path does, instead of by the model alone. Rules, policy and
+    /// model are those of the configuration; a row's "role" and "system" count.
+    #[arg(long)]
+    pub full: bool,
+    /// The configuration file for --full
+    #[command(flatten)]
+    pub config: ConfigArg,
     /// Take only the first N rows of each file.
     #[arg(long, value_name = "N")]
     pub limit_per_file: Option<usize>,
@@ -59,6 +73,9 @@ pub enum EvalError {
     /// Files that cannot be told apart in the result, for example: the command line is at fault.
     #[error("{0}")]
     Usage(String),
+    /// The configuration for --full does not load.
+    #[error("{}", .0.message)]
+    Config(Failure),
     /// Labelled files that are not what they should be: every problem, with file and line.
     #[error("{}", .0.join("\n"))]
     Rows(Vec<String>),
@@ -81,15 +98,23 @@ pub enum EvalError {
 /// Runs the evaluation and writes its report to `out`. Progress goes to stderr when that is a terminal.
 pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), EvalError> {
     let names = file_names(&args.files)?;
-    let limits = Limits { model_queue: IN_FLIGHT * Limits::default().model_windows, ..Limits::default() };
-    let config = ClassifierConfig { threads: args.threads, onnxruntime: args.onnxruntime.clone() };
-    let classifier = Classifier::load(&args.model, &config, &limits)?;
+    let configured = if args.full { Some(args.config.config().map_err(EvalError::Config)?) } else { None };
+    let limits =
+        full::limits(&configured.as_ref().map_or_else(Limits::default, |config| config.limits.clone()), IN_FLIGHT);
+    let folder = configured.as_ref().map_or(&args.model, |config| &config.model.folder);
+    let library = configured.as_ref().and_then(|config| config.model.onnxruntime.clone());
+    let settings = ClassifierConfig { threads: args.threads, onnxruntime: args.onnxruntime.clone().or(library) };
+    let classifier = Classifier::load(folder, &settings, &limits)?;
     let threshold = args.threshold.or(classifier.manifest().threshold).unwrap_or(DEFAULT_THRESHOLD);
-    let mut model_alone = |row: &Row| {
-        let ticket = classifier.submit(vec![row.text.clone()], Instant::now() + ROW_TIME)?;
-        Ok(Box::new(move || score_of(ticket)) as Pending)
+    let snapshot = configured.map(|config| snapshot(&config, &limits)).transpose()?;
+    let mut scorer = |row: &Row| match &snapshot {
+        Some(snapshot) => full::score(snapshot, &classifier, row),
+        None => {
+            let ticket = classifier.submit(vec![row.text.clone()], Instant::now() + ROW_TIME)?;
+            Ok(Box::new(move || score_of(ticket)) as Pending)
+        }
     };
-    let files = evaluate(&args.files, names, args.limit_per_file, &mut model_alone)?;
+    let files = evaluate(&args.files, names, args.limit_per_file, &mut scorer)?;
     let report = Report::of(&files, threshold, classifier.version());
     if args.json {
         report.write_json(out)?
@@ -97,6 +122,12 @@ pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), EvalError> {
         report.write_table(out)?
     }
     Ok(())
+}
+
+/// Rules and policy of the configuration.
+fn snapshot(config: &Config, limits: &Limits) -> Result<Arc<Snapshot>, EvalError> {
+    let scanner = app::load_rules(&config.rules).map_err(|error| EvalError::Usage(error.to_string()))?;
+    Ok(Arc::new(app::snapshot(config, scanner, &Arc::new(limits.clone()))))
 }
 
 /// What one text came to.

@@ -11,6 +11,7 @@ mod out;
 mod rules;
 mod run;
 mod scan;
+mod texts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,7 +69,7 @@ enum Command {
 
 /// Which configuration.
 #[derive(Args, Clone, Debug, Default)]
-struct ConfigArg {
+pub struct ConfigArg {
     /// The configuration file; without it ./portcullis.yaml, and without that the built-in example.
     /// PORTCULLIS_CONFIG names one too
     #[arg(long, short, value_name = "FILE")]
@@ -77,7 +78,7 @@ struct ConfigArg {
 
 /// Why a command ended badly: the exit status and what to say.
 #[derive(Debug)]
-struct Failure {
+pub struct Failure {
     status: u8,
     message: String,
 }
@@ -139,6 +140,7 @@ pub fn main() -> ExitCode {
 
 fn evaluate(args: &eval::EvalArgs) -> Result<u8, Failure> {
     eval::run(args, &mut std::io::stdout().lock()).map(|()| 0).map_err(|error| match error {
+        EvalError::Config(failure) => failure,
         EvalError::Usage(_) | EvalError::Rows(_) => Failure::usage(error),
         EvalError::Judge { .. } | EvalError::Model(_) | EvalError::Write(_) => Failure::job(error),
     })

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::run::failure;
+use super::texts::Texts;
 use super::{CAUGHT, ConfigArg, Failure, block_on, out};
 use crate::app;
 use crate::base::{Cause, Fault};
-use crate::inspect::{Answer, Outcome, Subject};
+use crate::inspect::{Answer, Outcome};
 use crate::proxy::{Judges, judgement};
-use crate::text::{Direction, Passage, Role};
+use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
 /// Judge one text and print the verdict as JSON.
@@ -61,16 +62,6 @@ impl From<RoleArg> for Role {
     }
 }
 
-/// One text as a message.
-#[derive(Debug)]
-struct OneText([Passage<'static>; 1]);
-
-impl Subject for OneText {
-    fn passages(&self) -> &[Passage<'static>] {
-        &self.0
-    }
-}
-
 pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
     let config = args.config.config()?;
     let limits = Arc::new(config.limits.clone());
@@ -78,7 +69,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
     let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
     let role = args.role.map_or(Role::Unknown, Role::from);
     let direction = if args.reply { Direction::Reply } else { Direction::Request };
-    let scanned = judges.snapshot.scan(OneText([Passage::new(role, "/text", text)]), direction);
+    let scanned = judges.snapshot.scan(Texts::new(role, text), direction);
     let (answer, score) = ask(&judges, scanned.questions());
     let judged = scanned.judge(answer);
     let action = match &judged.outcome {

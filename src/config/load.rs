@@ -11,8 +11,14 @@ use crate::yaml::{Diagnostic, Diagnostics};
 pub const DEFAULT: &str = include_str!("../../portcullis.yaml");
 
 /// Codes of configuration problems.
-pub(super) const CODES: Codes =
-    Codes { broken: "C001", unknown: "C003", twice: "C004", missing: "C005", mistyped: "C006" };
+pub(super) const CODES: Codes = Codes {
+    broken: "C001",
+    unknown: "C003",
+    twice: "C004",
+    missing: "C005",
+    mistyped: "C006",
+    guide: "docs/configuration.md",
+};
 
 /// What loading gave.
 #[derive(Debug)]

@@ -355,9 +355,7 @@ impl<F: Frame> ReplyStream<F> {
         }
         for finding in read.findings {
             let known = |earlier: &Finding| {
-                earlier.passage == index
-                    && earlier.source == finding.source
-                    && earlier.span == earlier.span.cover(finding.span)
+                earlier.passage == index && earlier.source == finding.source && earlier.span.covers(finding.span)
             };
             if !self.findings.iter().any(known) {
                 self.record(finding);

@@ -5,9 +5,9 @@ use http::{Response, StatusCode};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::audit::Outcome as End;
+use crate::audit::{Decision, Outcome as End, VerdictRecord};
 use crate::base::{Cause, Fault, FaultAction};
-use crate::inspect::{Answer, Cleared, Encode, FaultTaken, Outcome};
+use crate::inspect::{Answer, Cleared, Encode, Outcome};
 use crate::protocol::openai::{ChatReply, ErrorReply, Template};
 use crate::provider::{Media, ProviderBody, ProviderReply};
 use crate::proxy::body::ReplyBody;
@@ -18,7 +18,6 @@ use crate::proxy::pipeline::Proxy;
 use crate::proxy::{respond, stream};
 use crate::telemetry::metrics;
 use crate::text::Direction;
-use crate::verdict::Verdict;
 
 /// Turns a provider's reply into ours.
 pub(super) async fn answer(
@@ -130,25 +129,26 @@ fn unparsable(
     bytes: Bytes,
     fault: Fault,
 ) -> Response<ReplyBody> {
-    let (cause, detail, size) = (fault.cause, fault.detail.clone(), bytes.len() as u64);
+    // Only what cannot be parsed can be waived; what is too large, say, is refused whatever the policy says of its cause.
+    let action = match fault.cause {
+        Cause::Unparsable => judges.snapshot.faults.unparsable,
+        _ => FaultAction::Block,
+    };
+    metrics::fault(fault.cause.name(), action.name());
+    let decision = Decision { cause: fault.cause, action };
+    ledger.note(|end| {
+        end.reply_bytes = bytes.len() as u64;
+        end.reply = Some(VerdictRecord { faults: vec![decision], ..VerdictRecord::default() });
+    });
     match judges.snapshot.waive_unparsable(bytes, fault) {
         Ok(waived) => {
-            metrics::fault(cause.name(), FaultAction::Pass.name());
-            metrics::waiver(cause.name());
-            let taken = FaultTaken { cause, action: FaultAction::Pass, detail };
-            ledger.note(|end| {
-                end.reply_bytes = size;
-                end.reply = Some(ledger::record(&Verdict::default(), &[taken], &[], judges.model_version()));
-            });
+            metrics::waiver("unparsable");
             tracing::warn!(id = %exchange.id, "a reply that cannot be parsed passes, as policy.faults.unparsable says");
             let response = respond::json(exchange.id, StatusCode::OK, ReplyBody::full(waived));
             ledger.end(End::Completed, response.status().as_u16(), exchange.stages.take());
             response
         }
-        Err(fault) => {
-            metrics::fault(cause.name(), FaultAction::Block.name());
-            proxy.fail(exchange, ledger, &fault)
-        }
+        Err(fault) => proxy.fail(exchange, ledger, &fault),
     }
 }
 

@@ -26,6 +26,9 @@ const QUEUE: usize = 32;
 /// Silence towards the client after which a comment keeps the connection alive: text may be held, or the model may think.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// What the log and the record say of an error inside a stream; its own words are the provider's.
+const ERROR_INSIDE: &str = "the provider sent an error inside the stream";
+
 const COMMENT: &[u8] = b": keep-alive\n\n";
 
 /// The reply's head at once, its body as it is cleared.
@@ -52,6 +55,8 @@ pub(super) fn answer(
         stages: std::mem::take(&mut exchange.stages),
         inspected: Duration::ZERO,
         record_full_text,
+        upstream_error: judges.snapshot.faults.upstream_error,
+        error_passed: false,
     };
     let deadline = Instant::now() + left;
     tokio::spawn(async move {
@@ -74,6 +79,10 @@ struct Pump {
     /// Time spent inspecting, over all frames.
     inspected: Duration,
     record_full_text: bool,
+    /// What the policy says of an error that the provider sends inside the stream.
+    upstream_error: FaultAction,
+    /// Such an error went to the client: it needs no other from us.
+    error_passed: bool,
 }
 
 /// How a stream came to its end.
@@ -93,6 +102,10 @@ impl Pump {
             Ended::Fault(Fault { cause: Cause::Timeout, ..Fault::provider(detail) })
         });
         drop(body);
+        let ended = match ended {
+            Ended::Whole if self.error_passed => Ended::Fault(Fault::provider(ERROR_INSIDE)),
+            ended => ended,
+        };
         self.stages.took("provider_body", since);
         self.stages.add("scan_reply", self.inspected);
         let (outcome, fault) = match ended {
@@ -104,9 +117,11 @@ impl Pump {
         if let Some(fault) = &fault {
             ledger::log(self.id, 200, fault);
             metrics::fault(fault.cause.name(), "block");
-            // The head has gone out with 200: the error travels as the stream's last event, and no [DONE] follows.
-            let event = sse::encode(&PublicError::of(fault).body(self.id));
-            let _ = self.pieces.send(Piece::Ours(event)).await;
+            if !self.error_passed {
+                // The head has gone out with 200: the error travels as the stream's last event, and no [DONE] follows.
+                let event = sse::encode(&PublicError::of(fault).body(self.id));
+                let _ = self.pieces.send(Piece::Ours(event)).await;
+            }
         }
         ledger.note(|end| self.settle(end, fault.as_ref()));
         ledger.end(outcome, 200, self.stages.take());
@@ -151,12 +166,9 @@ impl Pump {
 
     async fn frame(&mut self, chunk: ChatChunk) -> Option<Ended> {
         self.usage = chunk.usage().or(self.usage);
-        if chunk.error().is_some() {
-            let action = self.judges.snapshot.faults.upstream_error;
-            if action != FaultAction::Pass {
-                return Some(Ended::Fault(Fault::provider("the provider sent an error inside the stream")));
-            }
-            metrics::fault(Cause::Upstream.name(), action.name());
+        let is_error = chunk.error().is_some();
+        if is_error && self.upstream_error != FaultAction::Pass {
+            return Some(Ended::Fault(Fault::provider(ERROR_INSIDE)));
         }
         let since = Instant::now();
         // At its end a channel is read again as a whole.
@@ -165,7 +177,9 @@ impl Pump {
         let bytes = again + chunk.passages().iter().map(|passage| passage.text.len()).sum::<usize>();
         let stepped = inspect_aside(bytes, || self.stream.frame(chunk));
         self.inspected += since.elapsed();
-        self.step(stepped).await
+        let ended = self.step(stepped).await;
+        self.error_passed |= is_error && ended.is_none();
+        ended
     }
 
     /// Does what inspection says; asks the classifier where it must.

@@ -9,8 +9,11 @@
     reason = "test code"
 )]
 
+pub mod appliance;
 pub mod audit;
+pub mod http;
 pub mod postgres;
+pub mod upstream;
 
 /// Says why a test cannot run here.
 pub fn skipped(why: &str) {

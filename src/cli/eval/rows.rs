@@ -8,6 +8,8 @@ use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressBarIter};
 use serde::Deserialize;
 
+use crate::text::Role;
+
 /// One labelled text.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -17,6 +19,10 @@ pub(super) struct Row {
     pub is_attack: bool,
     /// Where the row comes from, if it says.
     pub source: Option<String>,
+    /// Who speaks, if it says; judged as untrusted otherwise.
+    pub role: Option<Role>,
+    /// The system prompt of the same conversation.
+    pub system: Option<String>,
     line: usize,
 }
 
@@ -34,6 +40,10 @@ struct Raw {
     label: String,
     #[serde(default)]
     source: Option<String>,
+    #[serde(default)]
+    role: Option<Role>,
+    #[serde(default)]
+    system: Option<String>,
 }
 
 /// The rows of one file; an error is one line for people, with file and line.
@@ -100,7 +110,14 @@ impl Rows {
         if raw.label.is_empty() {
             return Err(failed("the label is empty; write \"benign\" or the kind of attack".to_owned()));
         }
-        Ok(Row { text: raw.text, is_attack: raw.label != "benign", source: raw.source, line: self.line })
+        Ok(Row {
+            text: raw.text,
+            is_attack: raw.label != "benign",
+            source: raw.source,
+            role: raw.role,
+            system: raw.system,
+            line: self.line,
+        })
     }
 }
 

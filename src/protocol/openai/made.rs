@@ -35,7 +35,11 @@ impl Made {
             matches!(beside.and_then(<[PathSegment]>::first), Some(PathSegment::Key(key)) if **key == *"logprobs");
         match beside {
             _ if is_logprobs => head.push_str("\"delta\":{},\"logprobs\":null"),
-            Some(path) => nest_members(path, &mut head, &mut tail),
+            Some(path) => {
+                // Clients read `delta` of every choice.
+                head.push_str("\"delta\":{},");
+                nest_members(path, &mut head, &mut tail);
+            }
             None => {
                 head.push_str("\"delta\":");
                 nest(&channel.path, &mut head, &mut tail);
