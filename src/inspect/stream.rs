@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::{Cause, Fault, Span};
-use crate::inspect::ask::{Answer, Question};
+use crate::inspect::ask::{Answer, Question, unanswered};
 use crate::inspect::cleared::Cleared;
+use crate::inspect::excerpt;
 use crate::inspect::lane::Lane;
 use crate::inspect::reading::RECORDED_PER_RULE;
 use crate::inspect::redact;
@@ -41,6 +42,8 @@ pub struct ReplyStream<F> {
     findings: Vec<Finding>,
     open: BTreeSet<u64>,
     ended: BTreeSet<u64>,
+    /// Choices that end with the frame under judgement: their end has not left yet.
+    ending: Vec<u64>,
     template: Option<F>,
     bytes: usize,
     /// Findings that the last decision saw.
@@ -74,6 +77,7 @@ impl<F: Frame> ReplyStream<F> {
             findings: Vec::new(),
             open: BTreeSet::new(),
             ended: BTreeSet::new(),
+            ending: Vec::new(),
             template: None,
             bytes: 0,
             decided: 0,
@@ -120,10 +124,11 @@ impl<F: Frame> ReplyStream<F> {
         }
         let closing = |lane: &Lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice));
         let closing = self.lanes_where(closing);
-        for choice in ends {
-            self.open.remove(&choice);
-            self.ended.insert(choice);
+        for choice in &ends {
+            self.open.remove(choice);
+            self.ended.insert(*choice);
         }
+        self.ending = ends;
         self.last_seen |= last;
         let sent = speaks || last || !frame.is_only_channels();
         self.close(closing, sent.then_some((frame, edits)))
@@ -147,8 +152,9 @@ impl<F: Frame> ReplyStream<F> {
             return Ok(Step::Continue(Vec::new()));
         };
         match answer {
-            Answer::NotAsked => {}
+            Answer::NotAsked => self.fault(unanswered())?,
             Answer::Fault(fault) => self.fault(fault)?,
+            Answer::Scores(judgements) if judgements.len() != questions.len() => self.fault(unanswered())?,
             Answer::Scores(judgements) => {
                 let snapshot = Arc::clone(&self.snapshot);
                 for (question, judgement) in questions.iter().zip(&judgements) {
@@ -205,6 +211,7 @@ impl<F: Frame> ReplyStream<F> {
     pub fn cut(&mut self) -> Vec<Cleared<F>> {
         let mut out = Vec::new();
         if let Some(template) = &self.template {
+            self.open.extend(self.ending.drain(..));
             if self.open.is_empty() && self.ended.is_empty() {
                 self.open.insert(0);
             }
@@ -315,6 +322,7 @@ impl<F: Frame> ReplyStream<F> {
         if self.blocks() {
             return Step::Cut(self.cut());
         }
+        self.ending.clear();
         let mut out = Vec::new();
         for index in lanes {
             let Some(lane) = self.lanes.get_mut(*index) else { continue };
@@ -363,7 +371,8 @@ impl<F: Frame> ReplyStream<F> {
     fn opaque(&mut self, opaque: &[Opaque]) -> Result<(), Fault> {
         for one in opaque {
             if self.snapshot.opaque_action(one.kind) == OpaqueAction::Refuse {
-                let detail = format!("{}: content of kind `{}` cannot be inspected", one.place, one.kind.name());
+                let place = excerpt::of(&one.place, false);
+                let detail = format!("{place}: content of kind `{}` cannot be inspected", one.kind.name());
                 return Err(Fault { cause: Cause::Opaque, ..Fault::provider(detail) });
             }
             if !self.waived.iter().any(|known| known.kind == one.kind) {
@@ -404,6 +413,8 @@ impl<F: Frame> ReplyStream<F> {
     }
 
     fn record(&mut self, finding: Finding) {
+        // Whether there is room to list it or not.
+        self.must_block |= finding.action == Some(Action::Block);
         let same = |earlier: &&Finding| earlier.source == finding.source && earlier.passage == finding.passage;
         let recorded = self.findings.iter().filter(same).count();
         let novel = matches!(finding.source, Source::Model { .. }) || recorded < RECORDED_PER_RULE;

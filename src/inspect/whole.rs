@@ -10,8 +10,9 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 use serde::Serialize;
 
 use crate::base::{Cause, Fault, FaultAction};
-use crate::inspect::ask::{Answer, Judgement, Question};
+use crate::inspect::ask::{Answer, Judgement, Question, unanswered};
 use crate::inspect::cleared::Cleared;
+use crate::inspect::excerpt;
 use crate::inspect::reading::Read;
 use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
@@ -93,7 +94,7 @@ impl Snapshot {
         let (mut faults, mut refusal, mut waived) = (Vec::new(), None, Vec::new());
         if !complete {
             let detail = "text holds more encoded layers than limits.decode_* undo";
-            self.take_fault(Fault::client(Cause::Oversize, detail), &mut faults, &mut refusal);
+            self.take_fault(blamed(direction, Cause::Oversize, detail), &mut faults, &mut refusal);
         }
         for opaque in subject.opaque() {
             match self.opaque_action(opaque.kind) {
@@ -102,10 +103,10 @@ impl Snapshot {
                 OpaqueAction::Refuse => {
                     let detail = format!(
                         "{}: content of kind `{}` cannot be inspected and is refused here",
-                        opaque.place,
+                        excerpt::of(&opaque.place, false),
                         opaque.kind.name()
                     );
-                    refusal = Some(Fault::client(Cause::Opaque, detail));
+                    refusal = Some(blamed(direction, Cause::Opaque, detail));
                 }
             }
         }
@@ -157,7 +158,8 @@ impl<T: Subject> Scanned<T> {
     pub fn judge(mut self, answer: Answer) -> Judged<T> {
         let snapshot = Arc::clone(&self.snapshot);
         match answer {
-            Answer::NotAsked => {}
+            Answer::NotAsked if self.questions.is_empty() => {}
+            Answer::NotAsked => snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal),
             Answer::Scores(judgements) => self.take_scores(&judgements),
             Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
         }
@@ -186,13 +188,19 @@ impl<T: Subject> Scanned<T> {
         }
         if judgements.iter().any(|judgement| judgement.unjudged) {
             let detail = "text is longer than the classifier's budget (limits.model_windows)";
-            let fault = Fault::client(Cause::Unjudged, detail);
+            let fault = blamed(self.direction, Cause::Unjudged, detail);
             snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
         }
         if judgements.len() != self.questions.len() {
-            let fault =
-                Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked");
-            snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
+            snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal);
         }
+    }
+}
+
+/// A fault of whoever wrote the message.
+fn blamed(direction: Direction, cause: Cause, detail: impl Into<String>) -> Fault {
+    match direction {
+        Direction::Reply => Fault { cause, ..Fault::provider(detail) },
+        Direction::Request => Fault::client(cause, detail),
     }
 }
