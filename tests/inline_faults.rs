@@ -245,3 +245,34 @@ async fn a_reply_that_cannot_be_parsed_passes_only_by_policy() {
     assert_eq!(rows[1]["fault_cause"], Value::Null);
     assert_eq!(mock.requests(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_in_place_of_a_plain_reply_is_an_error_whatever_its_status() {
+    let upstream = Upstream::start().await;
+    upstream.script("m", Script::json(200, r#"{"error":{"message":"Out of credit."}}"#));
+    let ask = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hello." }] }).to_string();
+    let settings = || impatient(Settings::for_upstream(upstream.address));
+    let blocking = settings().with("upstream_error: pass", "upstream_error: block").start();
+    let client = Client::http1();
+    let reply = client.post(&blocking.url("/v1/chat/completions"), ask.clone()).await;
+    assert_eq!(reply.status, 502);
+    assert!(!reply.text().contains("credit"), "{}", reply.text());
+    let passing = settings().start();
+    let reply = client.post(&passing.url("/v1/chat/completions"), ask).await;
+    assert!(reply.status == 200 && reply.text().contains("Out of credit."), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_reply_has_no_more_time_than_its_exchange() {
+    let upstream = Upstream::start().await;
+    let mut script = Script::json(200, r#"{"choices":"#);
+    // The last piece never comes, and the provider's silence would be borne for a minute.
+    script.pieces.push("[]}".into());
+    script.gate = Some(std::sync::Arc::default());
+    upstream.script("m", script);
+    let settings = Settings::for_upstream(upstream.address).rules_only().limit("exchange_ms", 400);
+    let appliance = settings.limit("silence_ms", 60_000).start();
+    let ask = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hello." }] }).to_string();
+    let reply = Client::http1().post(&appliance.url("/v1/chat/completions"), ask).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_deref()), (504, Some("upstream_timeout")));
+}

@@ -1,11 +1,13 @@
 //! Hold and release, in process: what a streamed reply says after inspection is what the whole reply would say, however it
 //! is cut into frames, and no byte of a match leaves before its verdict.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis::base::{ExchangeId, FaultAction, FaultPolicy, Limits};
+use portcullis::base::{Blame, Cause, ExchangeId, FaultAction, FaultPolicy, Limits};
 use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Snapshot, Step};
 use portcullis::protocol::openai::{ChatChunk, ChatReply, ChatStream, Template};
 use portcullis::rules::Loaded;
@@ -249,4 +251,78 @@ fn text_after_the_end_of_a_choice_is_the_providers_fault() {
     assert!(feed(event(json!({ "content": "AKIA" }), Value::Null)).is_ok());
     assert!(feed(event(json!({}), json!("stop"))).is_ok());
     assert!(feed(event(json!({ "content": "IOSFODNN7EXAMPLE" }), Value::Null)).is_err());
+}
+
+const CARD: &str = "4242 4242 4242 4242";
+
+#[test]
+fn many_replacements_of_one_rule_do_not_cut_the_stream() {
+    let snapshot = snapshot(BlockEnd::Release);
+    let text = format!("{CARD}, ").repeat(40) + "these are all.";
+    let seen = stream(&snapshot, &char_splits(&text), |_| ());
+    assert_eq!((seen.cut, seen.done), (false, true));
+    assert_eq!(seen.text, "[card number], ".repeat(40) + "these are all.");
+    assert_eq!(Some(seen.text), whole(&snapshot, &text));
+}
+
+#[test]
+fn matches_beyond_count_are_all_replaced_and_few_are_listed() {
+    let snapshot = snapshot(BlockEnd::Release);
+    let count = 60_000;
+    let message = json!({ "role": "assistant", "content": format!("{CARD}, ").repeat(count) });
+    let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
+    let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
+    let judged = snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked);
+    assert_eq!(judged.verdict.action, Action::Redact);
+    assert!(judged.verdict.findings.len() < 50, "{}", judged.verdict.findings.len());
+    let Outcome::Cleared(cleared) = judged.outcome else { panic!("not cleared") };
+    let sent = cleared.encode().into_bytes();
+    let sent = std::str::from_utf8(&sent).unwrap();
+    assert_eq!((sent.matches("[card number]").count(), sent.contains("4242")), (count, false));
+}
+
+#[test]
+fn a_block_at_the_end_of_a_block_says_why_the_choice_ended() {
+    let rules = portcullis::rules::from_sources(vec![("leak/project.yaml".into(), BLOCKING.to_owned())]).unwrap();
+    let snapshot = of(rules, BlockEnd::Release);
+    // Only the whole text shows what the base64 says.
+    let seen = stream(&snapshot, &["It is cHJvamVjdCBuaWdodGZhbGwg", "as asked."], |_| ());
+    assert!(seen.cut && seen.done, "{seen:?}");
+    assert_eq!(seen.finish.as_deref(), Some("content_filter"));
+}
+
+#[test]
+fn nothing_is_cleared_on_an_answer_that_does_not_fit_the_questions() {
+    let mut snapshot = snapshot(BlockEnd::Release);
+    Arc::get_mut(&mut snapshot).unwrap().policy.model.provider = ModelLevels { flag: None, block: Some(0.9) };
+    let body = json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "A bridge." } }] });
+    for answer in [Answer::NotAsked, Answer::Scores(Vec::new())] {
+        let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
+        let scanned = snapshot.scan(reply, Direction::Reply);
+        assert_eq!(scanned.questions().len(), 1);
+        let Outcome::Refused(_, fault) = scanned.judge(answer).outcome else { panic!("not refused") };
+        assert_eq!(fault.cause, Cause::Internal);
+    }
+    for answer in [Answer::NotAsked, Answer::Scores(Vec::new())] {
+        let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(&snapshot));
+        let template = Arc::new(Template::new(ExchangeId::new(), "m"));
+        let event = event(json!({ "content": "A bridge." }), json!("stop"));
+        let data = event.trim_start_matches("data: ").trim().to_owned();
+        let frame = ChatChunk::parse(Bytes::from(data), &template, &Limits::default()).unwrap();
+        assert!(matches!(inspected.frame(frame), Ok(Step::Ask(_))));
+        assert_eq!(inspected.answer(answer).unwrap_err().cause, Cause::Internal);
+    }
+}
+
+#[test]
+fn what_cannot_be_seen_in_a_reply_is_the_providers_fault() {
+    let snapshot = snapshot(BlockEnd::Release);
+    let body = json!({ "choices": [], "k\n".repeat(200): { "image_url": "https://example.com/a.png" } });
+    let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
+    let Outcome::Refused(_, fault) = snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked).outcome else {
+        panic!("not refused")
+    };
+    assert_eq!((fault.cause, fault.blame), (Cause::Opaque, Blame::Provider));
+    // The place is the sender's text: bounded, and on one line.
+    assert!(fault.detail.len() < 1000 && !fault.detail.contains('\n'), "{fault}");
 }

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use super::run::failure;
 use super::{ConfigArg, Failure, block_on, out};
 use crate::app::App;
-use crate::config::{Config, ProviderAuth, ProviderConfig, ProviderKind};
+use crate::config::{Config, ProviderAuth, ProviderConfig, ProviderKind, StoreConfig};
 use crate::provider::{MockConfig, MockProvider};
 use crate::route::ModelPattern;
 use crate::telemetry::{metrics, trace};
@@ -38,8 +38,13 @@ pub(super) fn run(args: &DemoArgs) -> Result<u8, Failure> {
     trace::install(config.log.format, "error").map_err(Failure::usage)?;
     let prometheus = metrics::install().map_err(Failure::job)?;
     config.state = config.state.join("demo");
-    config.server.data.set_port(0);
-    config.server.admin.set_port(0);
+    // Nobody else takes part, and the record of real traffic stays as it is.
+    config.server.data = ([127, 0, 0, 1], 0).into();
+    config.server.admin = ([127, 0, 0, 1], 0).into();
+    let store = match std::mem::replace(&mut config.audit.store, StoreConfig::Sqlite) {
+        StoreConfig::Sqlite => "",
+        StoreConfig::Postgres(_) => " PORTCULLIS_AUDIT__STORE=sqlite",
+    };
     config.server.tls = None;
     config.access.anonymous = true;
     let state = config.state.clone();
@@ -49,8 +54,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<u8, Failure> {
         let has_model = start_and_show(config, prometheus).await?;
         leaky.stop().await;
         let state = state.display();
-        out::line(format!("\nreview   PORTCULLIS_STATE={state} portcullis audit list"))?;
-        out::line(format!("         PORTCULLIS_STATE={state} portcullis audit show <exchange>"))?;
+        out::line(format!("\nreview   PORTCULLIS_STATE={state}{store} portcullis audit list"))?;
+        out::line(format!("         PORTCULLIS_STATE={state}{store} portcullis audit show <exchange>"))?;
         has_model
     })?
 }

@@ -8,10 +8,16 @@ const PREFIX: &str = "PORTCULLIS_";
 /// Variables with our prefix that are not configuration keys: they are read by scripts and the command line.
 const RESERVED: [&str; 3] = ["PORTCULLIS_CONFIG", "PORTCULLIS_ONNXRUNTIME", "PORTCULLIS_TEST_REPORT"];
 
+/// Variables that are not meant as configuration: [`RESERVED`], and those with which Kubernetes describes a service that is
+/// named `portcullis` to every pod beside it (`PORTCULLIS_SERVICE_HOST`, `PORTCULLIS_PORT_8080_TCP_ADDR` …).
+fn is_foreign(name: &str, path: &str) -> bool {
+    RESERVED.contains(&name) || path == "PORT" || path.starts_with("PORT_") || path.starts_with("SERVICE_")
+}
+
 /// Sets every `PORTCULLIS_A__B` as key `a.b`. Values are YAML, so numbers, lists and mappings can be given.
 pub(super) fn overlay(tree: &mut Node, environment: &[(String, String)], report: &mut Reporter<'_>) {
     for (name, written) in environment {
-        let Some(path) = name.strip_prefix(PREFIX).filter(|_| !RESERVED.contains(&name.as_str())) else { continue };
+        let Some(path) = name.strip_prefix(PREFIX).filter(|path| !is_foreign(name, path)) else { continue };
         let place = report.elsewhere(format!("environment {name}"));
         let mut value = match node::parse(written) {
             Ok(value) => value,

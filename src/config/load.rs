@@ -11,8 +11,14 @@ use crate::yaml::{Diagnostic, Diagnostics};
 pub const DEFAULT: &str = include_str!("../../portcullis.yaml");
 
 /// Codes of configuration problems.
-pub(super) const CODES: Codes =
-    Codes { broken: "C001", unknown: "C003", twice: "C004", missing: "C005", mistyped: "C006" };
+pub(super) const CODES: Codes = Codes {
+    broken: "C001",
+    unknown: "C003",
+    twice: "C004",
+    missing: "C005",
+    mistyped: "C006",
+    guide: "docs/configuration.md",
+};
 
 /// What loading gave.
 #[derive(Debug)]
@@ -141,6 +147,32 @@ mod tests {
         assert!(found.to_string().contains("environment PORTCULLIS_SERVER__DATA"), "{found}");
         let found = load(None, &set("PORTCULLIS_SERVER__DATUM", "x")).unwrap_err();
         assert!(found.to_string().contains("environment PORTCULLIS_SERVER__DATUM"), "{found}");
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_a_service_is_no_configuration() {
+        for name in
+            ["PORTCULLIS_PORT", "PORTCULLIS_PORT_8080_TCP", "PORTCULLIS_SERVICE_HOST", "PORTCULLIS_SERVICE_PORT"]
+        {
+            let environment = [(name.to_owned(), "tcp://192.0.2.1:8080".to_owned())];
+            assert!(load(None, &environment).is_ok(), "{name}");
+        }
+        assert!(load(None, &[("PORTCULLIS_PORTS".to_owned(), "1".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn keys_and_tokens_in_the_clear_are_told() {
+        let warned = |from: &str, to: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("portcullis.yaml");
+            std::fs::write(&file, with(from, to)).unwrap();
+            let loaded = load(Some(&file), &[]).unwrap_or_else(|found| panic!("{found}"));
+            loaded.warnings.iter().filter(|warning| warning.code == "C011").count()
+        };
+        assert_eq!(warned("admin: 127.0.0.1:9090", "admin: 0.0.0.0:9090"), 1);
+        assert_eq!(warned("admin: 127.0.0.1:9090", "admin: '[::1]:9090'"), 0);
+        assert_eq!(warned("https://api.openai.com/v1", "http://api.example.com/v1"), 1);
+        assert_eq!(warned("https://api.openai.com/v1", "http://127.0.0.1:9/v1"), 0);
     }
 
     #[test]

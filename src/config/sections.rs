@@ -52,6 +52,12 @@ pub(super) fn read(
     if let (Some(providers), Some(access)) = (&providers, &access) {
         open_relay(providers, access, table.get("access"), report);
     }
+    if let Some(server) = server.as_ref().filter(|server| !server.admin.ip().is_loopback()) {
+        let message =
+            format!("server.admin is {}: the token and the record cross the network unencrypted", server.admin);
+        let help = "listen on the loopback and reach it through an encrypted tunnel or proxy";
+        report.warning("C011", table.get("server").map(|node| node.place), message, help);
+    }
     Some(Config {
         server: server?,
         state: state?,
@@ -138,6 +144,12 @@ fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Op
         let base_url = table.needed("base_url", report).and_then(|node| base_url(node, report));
         let auth = table.needed("auth", report).and_then(|node| auth(node, context, report));
         let ca_file = optional(&table, "ca_file", |node| path(node, "ca_file", context.base, report));
+        if let (Some(base_url), Some(ProviderAuth::Held(_) | ProviderAuth::PassThrough)) = (&base_url, &auth)
+            && !is_private(base_url)
+        {
+            let message = format!("keys and prompts travel to {base_url} unencrypted");
+            report.warning("C011", table.get("base_url").map(|node| node.place), message, "write https://");
+        }
         base_url.zip(auth).map(|(base_url, auth)| ProviderKind::Remote { base_url, auth, ca_file })
     };
     Some(ProviderConfig { name: own_name?, kind: kind?, models: models? })
@@ -158,6 +170,14 @@ fn base_url(node: &Node, report: &mut Reporter<'_>) -> Option<String> {
         return None;
     }
     Some(written.value.trim_end_matches('/').to_owned())
+}
+
+/// True for an address that nobody on the way can read: encrypted, or on this machine.
+fn is_private(base_url: &str) -> bool {
+    let Ok(uri) = base_url.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    uri.scheme_str() == Some("https") || is_loopback
 }
 
 fn auth(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<ProviderAuth> {

@@ -1,6 +1,6 @@
 //! What is asked of the classifier, and what its answer means.
 
-use crate::base::{Fault, Span};
+use crate::base::{Cause, Fault, Span};
 use crate::inspect::excerpt;
 use crate::inspect::reading::trust;
 use crate::inspect::snapshot::Snapshot;
@@ -44,6 +44,11 @@ pub enum Answer {
     NotAsked,
     /// One judgement for each text of [`super::Scanned::questions`], in order.
     Scores(Vec<Judgement>),
+}
+
+/// The classifier was asked and its answers do not fit the questions: nothing is cleared on them.
+pub(super) fn unanswered() -> Fault {
+    Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked")
 }
 
 impl Snapshot {

@@ -2,21 +2,36 @@
 
 use crate::base::Span;
 use crate::inspect::excerpt;
+use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::Snapshot;
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Match, Reading, Scratch};
 use crate::text::{Direction, Layer as DecodedLayer, Passage, Trust, canonical, layers};
 use crate::verdict::{Finding, Layer, Source};
 
+/// Findings of one rule in one passage that are built for the verdict and the record. Further matches act (they are masked)
+/// and are not listed: a rule counts once in a passage, and hostile text may hold a million matches.
+pub(super) const RECORDED_PER_RULE: usize = 8;
+
 /// What reading a text brought to light.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// Rule findings, spans in the text as sent.
     pub findings: Vec<Finding>,
+    /// What redacting rules replace, in order of place: every match, listed or not.
+    pub masks: Vec<Mask>,
     /// Decoded texts, for the model.
     pub decoded: Vec<DecodedLayer>,
     /// False when a limit stopped the decoding.
     pub complete: bool,
+}
+
+/// A rule's match in some reading: 0 is the text as sent, 1 its canonical form, from 2 on its decoded layers.
+#[derive(Clone, Copy, Debug)]
+struct Hit {
+    rule: RuleIndex,
+    span: Span,
+    reading: usize,
 }
 
 /// The trust of a passage: its role's in a request, the provider's in a reply.
@@ -38,40 +53,54 @@ impl Snapshot {
     ) -> Read {
         let context = Context { direction, role: passage.role };
         let mut hits = Vec::new();
-        self.scan_text(&passage.text, context, scratch, |span, rule, reading| hits.push((span, rule, reading)));
+        self.scan_text(&passage.text, context, scratch, |span, rule, is_raw| {
+            hits.push(Hit { rule, span, reading: usize::from(!is_raw) });
+        });
         let undone = layers(&passage.text, &self.limits);
-        for layer in &undone.layers {
+        for (number, layer) in undone.layers.iter().enumerate() {
             self.scan_text(&layer.text, context, scratch, |span, rule, _| {
-                hits.push((layer.map.to_original(span), rule, Layer::Decoded(layer.encodings.clone())));
+                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2 });
             });
         }
-        let hits = joined(hits).into_iter();
-        let findings =
-            hits.filter_map(|(span, rule, layer)| self.finding(index, passage, direction, span, rule, layer)).collect();
-        Read { findings, decoded: undone.layers, complete: undone.complete }
+        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+        for of_rule in merged(hits).chunk_by(|one, next| one.rule == next.rule) {
+            for (number, hit) in of_rule.iter().enumerate() {
+                if number < RECORDED_PER_RULE {
+                    let layer = match hit.reading.checked_sub(2) {
+                        Some(layer) => Layer::Decoded(undone.layers.get(layer).map_or_else(Vec::new, names)),
+                        None if hit.reading == 0 => Layer::Raw,
+                        None => Layer::Canonical,
+                    };
+                    findings.extend(self.finding(index, passage, direction, hit.span, hit.rule, layer));
+                }
+                masks.extend(self.mask(hit.rule, hit.span));
+            }
+        }
+        masks.sort_by_key(|mask| mask.cover);
+        Read { findings, masks, decoded: undone.layers, complete: undone.complete }
     }
 
-    /// One text in its raw and its canonical reading; spans are given in the text itself.
+    /// One text in its raw (true) and its canonical reading; spans are given in the text itself.
     fn scan_text(
         &self,
         text: &str,
         context: Context,
         scratch: &mut Scratch,
-        mut hit: impl FnMut(Span, RuleIndex, Layer),
+        mut hit: impl FnMut(Span, RuleIndex, bool),
     ) {
         let folded = canonical(text);
         let mut matches: Vec<Match> = Vec::new();
         if matches!(folded.text, std::borrow::Cow::Borrowed(_)) {
             self.scanner.scan(text, Reading::Both, context, scratch, &mut matches);
-            matches.iter().for_each(|found| hit(found.span, found.rule, Layer::Raw));
+            matches.iter().for_each(|found| hit(found.span, found.rule, true));
             return;
         }
         self.scanner.scan(text, Reading::Raw, context, scratch, &mut matches);
-        matches.iter().for_each(|found| hit(found.span, found.rule, Layer::Raw));
+        matches.iter().for_each(|found| hit(found.span, found.rule, true));
         matches.clear();
         self.scanner.scan(&folded.text, Reading::Canonical, context, scratch, &mut matches);
         for found in &matches {
-            hit(folded.map.to_original(found.span), found.rule, Layer::Canonical);
+            hit(folded.map.to_original(found.span), found.rule, false);
         }
     }
 
@@ -104,48 +133,31 @@ impl Snapshot {
             excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), rule.sensitive),
         })
     }
+
+    /// What stands for a match of a redacting rule.
+    fn mask(&self, rule: RuleIndex, span: Span) -> Option<Mask> {
+        let rule = self.scanner.rules().rule(rule)?;
+        redact::mask(rule.action, rule.mask.as_deref(), span)
+    }
 }
 
-/// A match in some reading; its span is in the text as sent.
-type Hit = (Span, RuleIndex, Layer);
+fn names(layer: &DecodedLayer) -> Vec<&'static str> {
+    layer.encodings.clone()
+}
 
-/// Hits of one rule that overlap become one that covers them all: patterns and readings find the same text more than once,
-/// some of them less of it, and a redaction must take the whole. The reading is that of the first one found.
-fn joined(hits: Vec<Hit>) -> Vec<Hit> {
-    let mut hits: Vec<(usize, Hit)> = hits.into_iter().enumerate().collect();
-    hits.sort_by_key(|(order, (span, rule, _))| (*rule, *span, *order));
-    let mut joined: Vec<(usize, Hit)> = Vec::new();
-    for (order, (span, rule, layer)) in hits {
-        match joined.last_mut() {
-            Some((first, (cover, known, reading))) if *known == rule && span.start < cover.end => {
-                *cover = cover.cover(span);
-                if order < *first {
-                    (*first, *reading) = (order, layer);
-                }
+/// One hit for what one rule sees in one place, however many readings and patterns see it; by rule, then by place. A hit made
+/// of several names the plainest reading of them.
+fn merged(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_unstable_by_key(|hit| (hit.rule, hit.span, hit.reading));
+    let mut merged: Vec<Hit> = Vec::new();
+    for hit in hits {
+        match merged.last_mut() {
+            Some(last) if last.rule == hit.rule && (last.span.overlaps(hit.span) || last.span == hit.span) => {
+                last.span = last.span.cover(hit.span);
+                last.reading = last.reading.min(hit.reading);
             }
-            _ => joined.push((order, (span, rule, layer))),
+            _ => merged.push(hit),
         }
     }
-    joined.into_iter().map(|(_, hit)| hit).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hits_of_one_rule_that_overlap_become_one() {
-        let (one, two) = (RuleIndex(0), RuleIndex(1));
-        let hit = |start, end, rule, layer: Layer| (Span::new(start, end), rule, layer);
-        let hits = vec![
-            hit(10, 20, one, Layer::Raw),
-            hit(10, 90, one, Layer::Raw),
-            hit(15, 30, two, Layer::Raw),
-            hit(5, 11, one, Layer::Canonical),
-            hit(90, 95, one, Layer::Canonical),
-        ];
-        let expected =
-            vec![hit(5, 90, one, Layer::Raw), hit(90, 95, one, Layer::Canonical), hit(15, 30, two, Layer::Raw)];
-        assert_eq!(joined(hits), expected);
-    }
+    merged
 }

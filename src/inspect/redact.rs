@@ -1,10 +1,11 @@
 //! From redacting findings to edits of the message.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use crate::base::Span;
 use crate::inspect::subject::Edit;
-use crate::verdict::{Action, Finding};
+use crate::verdict::Action;
 
 /// What stands for a matched text whose rule names no mask.
 const DEFAULT_MASK: &str = "[redacted]";
@@ -16,34 +17,32 @@ pub(super) struct Mask {
     pub cover: Span,
     /// The finding that named the mask.
     from: Span,
-    pub with: String,
+    pub with: Arc<str>,
 }
 
 impl Mask {
     pub(super) fn new(span: Span, with: &str) -> Self {
-        Self { cover: span, from: span, with: with.to_owned() }
+        Self { cover: span, from: span, with: with.into() }
     }
 
     /// Joins two overlapping replacements. The mask is that of the finding that starts first, then of the longer one, then
     /// the first in the alphabet: whatever order they are found in, the same text comes out.
     pub(super) fn join(self, other: Self) -> Self {
         let cover = self.cover.cover(other.cover);
-        let order = |mask: &Self| (mask.from.start, Reverse(mask.from.end), mask.with.clone());
+        let order = |mask: &Self| (mask.from.start, Reverse(mask.from.end), Arc::clone(&mask.with));
         let first = if order(&self) <= order(&other) { self } else { other };
         Self { cover, ..first }
     }
 }
 
-/// The mask that a finding demands.
-pub(super) fn mask(finding: &Finding) -> Option<Mask> {
-    let demanded = finding.action == Some(Action::Redact);
-    demanded.then(|| Mask::new(finding.span, finding.mask.as_deref().unwrap_or(DEFAULT_MASK)))
+/// The mask that a match demands, if its rule redacts.
+pub(super) fn mask(action: Option<Action>, with: Option<&str>, span: Span) -> Option<Mask> {
+    (action == Some(Action::Redact)).then(|| Mask::new(span, with.unwrap_or(DEFAULT_MASK)))
 }
 
-/// The edits that the findings' redactions demand: ordered and apart.
-pub(super) fn edits(findings: &[Finding]) -> Vec<Edit> {
-    let mut masks: Vec<(usize, Mask)> =
-        findings.iter().filter_map(|finding| Some((finding.passage, mask(finding)?))).collect();
+/// The edits that masks demand, each given with its passage: ordered and apart.
+pub(super) fn edits(masks: impl IntoIterator<Item = (usize, Mask)>) -> Vec<Edit> {
+    let mut masks: Vec<(usize, Mask)> = masks.into_iter().collect();
     masks.sort_by_key(|(passage, mask)| (*passage, mask.cover));
     let mut joined: Vec<(usize, Mask)> = Vec::new();
     for (passage, mask) in masks {
@@ -54,7 +53,10 @@ pub(super) fn edits(findings: &[Finding]) -> Vec<Edit> {
             earlier => joined.extend(earlier.into_iter().chain([(passage, mask)])),
         }
     }
-    joined.into_iter().map(|(passage, mask)| Edit { passage, span: mask.cover, with: mask.with }).collect()
+    joined
+        .into_iter()
+        .map(|(passage, mask)| Edit { passage, span: mask.cover, with: mask.with.as_ref().to_owned() })
+        .collect()
 }
 
 /// The text between `from` and `to` with the edits applied; spans are absolute, `text` starts at `from`. Every edit lies
@@ -81,7 +83,7 @@ mod tests {
         let masks = [Mask::new(Span::new(2, 6), "B"), Mask::new(Span::new(2, 6), "A"), Mask::new(Span::new(4, 9), "C")];
         let [b, a, c] = masks;
         let one = b.clone().join(a.clone()).join(c.clone());
-        assert_eq!((one.cover, one.with.as_str()), (Span::new(2, 9), "A"));
+        assert_eq!((one.cover, one.with.as_ref()), (Span::new(2, 9), "A"));
         assert_eq!(c.join(b).join(a), one);
     }
 

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::{Cause, Fault, Span};
-use crate::inspect::ask::{Answer, Question};
+use crate::inspect::ask::{Answer, Question, unanswered};
 use crate::inspect::cleared::Cleared;
+use crate::inspect::excerpt;
 use crate::inspect::lane::Lane;
+use crate::inspect::reading::RECORDED_PER_RULE;
 use crate::inspect::redact;
 use crate::inspect::snapshot::{BlockEnd, OpaqueAction, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
@@ -18,9 +20,6 @@ use crate::inspect::whole::FaultTaken;
 use crate::scan::StreamMatch;
 use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
 use crate::verdict::{Action, Finding, Source, Verdict, decide};
-
-/// Findings of one rule in one channel that are recorded; further ones act (they redact, they block) and are only counted.
-const RECORDED_PER_RULE: usize = 8;
 
 /// What to do after a frame.
 #[derive(Debug)]
@@ -43,6 +42,8 @@ pub struct ReplyStream<F> {
     findings: Vec<Finding>,
     open: BTreeSet<u64>,
     ended: BTreeSet<u64>,
+    /// Choices that end with the frame under judgement: their end has not left yet.
+    ending: Vec<u64>,
     template: Option<F>,
     bytes: usize,
     /// Findings that the last decision saw.
@@ -87,6 +88,7 @@ impl<F: Frame> ReplyStream<F> {
             findings: Vec::new(),
             open: BTreeSet::new(),
             ended: BTreeSet::new(),
+            ending: Vec::new(),
             template: None,
             bytes: 0,
             decided: 0,
@@ -152,10 +154,11 @@ impl<F: Frame> ReplyStream<F> {
         }
         let closing = |lane: &Lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice));
         let closing = self.lanes_where(closing);
-        for choice in ends {
-            self.open.remove(&choice);
-            self.ended.insert(choice);
+        for choice in &ends {
+            self.open.remove(choice);
+            self.ended.insert(*choice);
         }
+        self.ending = ends;
         self.last_seen |= last;
         let sent = speaks || last || !opens.is_empty() || !frame.is_only_channels();
         self.close(closing, sent.then_some(Ready { frame, edits, opens }))
@@ -192,8 +195,9 @@ impl<F: Frame> ReplyStream<F> {
             return Ok(Step::Continue(Vec::new()));
         };
         match answer {
-            Answer::NotAsked => {}
+            Answer::NotAsked => self.fault(unanswered())?,
             Answer::Fault(fault) => self.fault(fault)?,
+            Answer::Scores(judgements) if judgements.len() != questions.len() => self.fault(unanswered())?,
             Answer::Scores(judgements) => {
                 let snapshot = Arc::clone(&self.snapshot);
                 for (question, judgement) in questions.iter().zip(&judgements) {
@@ -250,6 +254,7 @@ impl<F: Frame> ReplyStream<F> {
     pub fn cut(&mut self) -> Vec<Cleared<F>> {
         let mut out = Vec::new();
         if let Some(template) = &self.template {
+            self.open.extend(self.ending.drain(..));
             if self.open.is_empty() && self.ended.is_empty() {
                 self.open.insert(0);
             }
@@ -285,7 +290,7 @@ impl<F: Frame> ReplyStream<F> {
         if !read.complete {
             self.fault(too_deep())?;
         }
-        let edits = redact::edits(&read.findings);
+        let edits = redact::edits(read.masks.into_iter().map(|mask| (index, mask)));
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
         }
@@ -360,6 +365,7 @@ impl<F: Frame> ReplyStream<F> {
         if self.blocks() {
             return Step::Cut(self.cut());
         }
+        self.ending.clear();
         let ended = |lanes: &[Lane], channel: &Channel| {
             lanes.iter().find(|lane| lane.channel == *channel).is_none_or(|lane| lane.ended)
         };
@@ -415,12 +421,16 @@ impl<F: Frame> ReplyStream<F> {
         let Some(lane) = self.lanes.get(index) else { return Ok(None) };
         let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
         let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
+        for mask in read.masks {
+            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
+            self.must_block |= !in_time;
+        }
         for finding in read.findings {
             let known = |earlier: &Finding| {
                 earlier.passage == index && earlier.source == finding.source && earlier.span.covers(finding.span)
             };
             if !self.findings.iter().any(known) {
-                self.act(index, finding);
+                self.record(finding);
             }
         }
         if !read.complete {
@@ -433,7 +443,8 @@ impl<F: Frame> ReplyStream<F> {
     fn opaque(&mut self, opaque: &[Opaque]) -> Result<(), Fault> {
         for one in opaque {
             if self.snapshot.opaque_action(one.kind) == OpaqueAction::Refuse {
-                let detail = format!("{}: content of kind `{}` cannot be inspected", one.place, one.kind.name());
+                let place = excerpt::of(&one.place, false);
+                let detail = format!("{place}: content of kind `{}` cannot be inspected", one.kind.name());
                 return Err(Fault { cause: Cause::Opaque, ..Fault::provider(detail) });
             }
             if !self.waived.iter().any(|known| known.kind == one.kind) {
@@ -466,7 +477,7 @@ impl<F: Frame> ReplyStream<F> {
 
     /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
     fn act(&mut self, index: usize, finding: Finding) {
-        if let Some(mask) = redact::mask(&finding) {
+        if let Some(mask) = redact::mask(finding.action, finding.mask.as_deref(), finding.span) {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.must_block |= !in_time;
         }
@@ -474,6 +485,8 @@ impl<F: Frame> ReplyStream<F> {
     }
 
     fn record(&mut self, finding: Finding) {
+        // Whether there is room to list it or not.
+        self.must_block |= finding.action == Some(Action::Block);
         let same = |earlier: &&Finding| earlier.source == finding.source && earlier.passage == finding.passage;
         let recorded = self.findings.iter().filter(same).count();
         let novel = matches!(finding.source, Source::Model { .. }) || recorded < RECORDED_PER_RULE;

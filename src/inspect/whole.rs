@@ -10,10 +10,11 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 use serde::Serialize;
 
 use crate::base::{Cause, Fault, FaultAction};
-use crate::inspect::ask::{Answer, Judgement, Question};
+use crate::inspect::ask::{Answer, Judgement, Question, unanswered};
 use crate::inspect::cleared::Cleared;
+use crate::inspect::excerpt;
 use crate::inspect::reading::Read;
-use crate::inspect::redact;
+use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{Opaque, Subject};
 use crate::text::{Direction, Passage};
@@ -64,6 +65,8 @@ pub struct Scanned<T> {
     subject: T,
     direction: Direction,
     findings: Vec<Finding>,
+    /// What redacting rules replace, each with its passage.
+    masks: Vec<(usize, Mask)>,
     questions: Vec<Question>,
     faults: Vec<FaultTaken>,
     waived: Vec<Opaque>,
@@ -83,11 +86,15 @@ impl Snapshot {
             })
             .collect();
         let mut questions = self.questions(subject.passages(), &decoded, direction);
-        let findings: Vec<Finding> = reads.into_iter().flat_map(|read| read.findings).collect();
+        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+        for (index, read) in reads.into_iter().enumerate() {
+            findings.extend(read.findings);
+            masks.extend(read.masks.into_iter().map(|mask| (index, mask)));
+        }
         let (mut faults, mut refusal, mut waived) = (Vec::new(), None, Vec::new());
         if !complete {
             let detail = "text holds more encoded layers than limits.decode_* undo";
-            self.take_fault(Fault::client(Cause::Oversize, detail), &mut faults, &mut refusal);
+            self.take_fault(blamed(direction, Cause::Oversize, detail), &mut faults, &mut refusal);
         }
         for opaque in subject.opaque() {
             match self.opaque_action(opaque.kind) {
@@ -96,17 +103,17 @@ impl Snapshot {
                 OpaqueAction::Refuse => {
                     let detail = format!(
                         "{}: content of kind `{}` cannot be inspected and is refused here",
-                        opaque.place,
+                        excerpt::of(&opaque.place, false),
                         opaque.kind.name()
                     );
-                    refusal = Some(Fault::client(Cause::Opaque, detail));
+                    refusal = Some(blamed(direction, Cause::Opaque, detail));
                 }
             }
         }
         if refusal.is_some() || decide(findings.clone(), &self.policy.score).action == Action::Block {
             questions.clear();
         }
-        Scanned { snapshot: Arc::clone(self), subject, direction, findings, questions, faults, waived, refusal }
+        Scanned { snapshot: Arc::clone(self), subject, direction, findings, masks, questions, faults, waived, refusal }
     }
 
     fn read_all(&self, passages: &[Passage<'static>], direction: Direction) -> Vec<Read> {
@@ -151,12 +158,13 @@ impl<T: Subject> Scanned<T> {
     pub fn judge(mut self, answer: Answer) -> Judged<T> {
         let snapshot = Arc::clone(&self.snapshot);
         match answer {
-            Answer::NotAsked => {}
+            Answer::NotAsked if self.questions.is_empty() => {}
+            Answer::NotAsked => snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal),
             Answer::Scores(judgements) => self.take_scores(&judgements),
             Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
         }
         let mut findings = std::mem::take(&mut self.findings);
-        let edits = redact::edits(&findings);
+        let edits = redact::edits(std::mem::take(&mut self.masks));
         // A key cannot be replaced without changing what the object means to its reader.
         let in_a_key = |finding: &Finding| finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
         findings
@@ -180,13 +188,19 @@ impl<T: Subject> Scanned<T> {
         }
         if judgements.iter().any(|judgement| judgement.unjudged) {
             let detail = "text is longer than the classifier's budget (limits.model_windows)";
-            let fault = Fault::client(Cause::Unjudged, detail);
+            let fault = blamed(self.direction, Cause::Unjudged, detail);
             snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
         }
         if judgements.len() != self.questions.len() {
-            let fault =
-                Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked");
-            snapshot.take_fault(fault, &mut self.faults, &mut self.refusal);
+            snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal);
         }
+    }
+}
+
+/// A fault of whoever wrote the message.
+fn blamed(direction: Direction, cause: Cause, detail: impl Into<String>) -> Fault {
+    match direction {
+        Direction::Reply => Fault { cause, ..Fault::provider(detail) },
+        Direction::Request => Fault::client(cause, detail),
     }
 }

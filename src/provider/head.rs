@@ -17,7 +17,7 @@ pub struct OutboundHead {
 }
 
 impl OutboundHead {
-    /// Picks from the client's head.
+    /// Picks from the client's head. Values that look like texts are left out.
     ///
     /// # Errors
     /// `unparsable` when a field that may stand once stands twice: two readers could take different ones.
@@ -26,7 +26,7 @@ impl OutboundHead {
         let mut head = Self::default();
         for name in [ACCEPT, USER_AGENT, HeaderName::from_static("openai-beta")] {
             if !listed.contains(&name) {
-                for value in headers.get_all(&name) {
+                for value in headers.get_all(&name).iter().filter(|value| is_small_text(value)).take(PLAIN_VALUES) {
                     head.plain.append(name.clone(), value.clone());
                 }
             }
@@ -104,13 +104,16 @@ fn connection_listed(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Reply fields are not inspected, so they carry words and numbers, not texts.
+/// Fields are not inspected, so they carry words and numbers, not texts.
 fn is_small_text(value: &HeaderValue) -> bool {
     value.len() <= REPLY_FIELD_BYTES
-        && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:,; /+=".contains(byte))
+        && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:,; /+=*()".contains(byte))
 }
 
-/// Bytes of one reply field that passes to the client.
+/// Values of one field that go on to a provider.
+const PLAIN_VALUES: usize = 4;
+
+/// Bytes of one field that passes without being inspected, either way.
 pub const REPLY_FIELD_BYTES: usize = 128;
 
 /// The provider's own id of the exchange; `x-request-id` is ours.
@@ -200,6 +203,24 @@ mod tests {
         let head = OutboundHead::from_client(&map(&fields)).unwrap();
         let own = head.for_provider(&provider(Auth::PassThrough));
         assert_eq!(names(&own), ["accept", "idempotency-key", "openai-organization", "openai-project"]);
+    }
+
+    #[test]
+    fn texts_and_long_values_do_not_go_out() {
+        let fits = "a".repeat(REPLY_FIELD_BYTES);
+        let over = "a".repeat(REPLY_FIELD_BYTES + 1);
+        let fields = [
+            ("user-agent", "curl/8 (\"key\": \"value\")"),
+            ("openai-beta", &fits),
+            ("openai-beta", &over),
+            ("accept", "*/*"),
+        ];
+        let head = OutboundHead::from_client(&map(&fields)).unwrap().for_provider(&provider(Auth::None));
+        assert_eq!(names(&head), ["accept", "openai-beta"]);
+        assert_eq!(head["openai-beta"], fits.as_str());
+        let many: Vec<(&str, &str)> = vec![("openai-beta", "x=v1"); PLAIN_VALUES + 1];
+        let head = OutboundHead::from_client(&map(&many)).unwrap().for_provider(&provider(Auth::None));
+        assert_eq!(head.get_all("openai-beta").iter().count(), PLAIN_VALUES);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::base::{Cause, Fault, Span};
 use crate::classify::{Classifier, Judged as Scored};
 use crate::inspect::{Answer, Judged, Judgement, Scanned, Snapshot, Subject};
@@ -53,12 +55,7 @@ impl Judges {
         T: Subject + Send + 'static,
     {
         let bytes: usize = subject.passages().iter().map(|passage| passage.text.len()).sum();
-        if bytes < INLINE_BYTES {
-            return self.snapshot.scan(subject, direction);
-        }
-        let snapshot = Arc::clone(&self.snapshot);
-        // On a multi-threaded runtime the other tasks of this worker move on while the scan runs.
-        tokio::task::block_in_place(move || snapshot.scan(subject, direction))
+        inspect_aside(bytes, || self.snapshot.scan(subject, direction))
     }
 
     /// Asks the classifier.
@@ -79,6 +76,13 @@ impl Judges {
             Err(fault) => Answer::Fault(fault),
         }
     }
+}
+
+/// Inspects so many bytes of text: a few at once, many while the other tasks of this worker move on elsewhere.
+pub(super) fn inspect_aside<T>(bytes: usize, inspect: impl FnOnce() -> T) -> T {
+    // There is no elsewhere on a runtime of one thread.
+    let has_threads = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if bytes < INLINE_BYTES || !has_threads { inspect() } else { tokio::task::block_in_place(inspect) }
 }
 
 /// The classifier's judgement in the words of `inspect`.

@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::audit::{Decision, Outcome as End, VerdictRecord};
 use crate::base::{Cause, Fault, FaultAction};
 use crate::inspect::{Answer, Cleared, Encode, Outcome};
 use crate::protocol::openai::{ChatReply, ErrorReply, Template};
-use crate::provider::{Media, ProviderReply};
+use crate::provider::{Media, ProviderBody, ProviderReply};
 use crate::proxy::body::ReplyBody;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::judge::Judges;
@@ -57,9 +57,7 @@ async fn whole(
     answer: ProviderReply,
     template: &Template,
 ) -> Response<ReplyBody> {
-    let since = Instant::now();
-    let read = answer.body.read_all(proxy.limits.reply_bytes).await;
-    exchange.stages.took("provider_body", since);
+    let read = read_all(proxy, exchange, answer.body).await;
     let bytes = match read {
         Ok(bytes) => bytes,
         Err(fault) => return proxy.fail(exchange, ledger, &fault),
@@ -68,6 +66,17 @@ async fn whole(
         Ok(reply) => reply,
         Err(fault) => return unparsable(proxy, exchange, judges, ledger, bytes, fault),
     };
+    if reply.error().is_some() {
+        let action = judges.snapshot.faults.upstream_error;
+        metrics::fault(Cause::Upstream.name(), action.name());
+        if action != FaultAction::Pass {
+            return proxy.fail(
+                exchange,
+                ledger,
+                &Fault::provider("the provider answered an error in place of a reply"),
+            );
+        }
+    }
     let usage = reply.usage();
     let full_text = proxy.record_full_text.then(|| ledger::full_text(&reply));
     let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
@@ -99,6 +108,18 @@ async fn whole(
     }
 }
 
+/// A body in one piece, within what is left of the exchange's time.
+async fn read_all(proxy: &Proxy, exchange: &mut Exchange, body: ProviderBody) -> Result<Bytes, Fault> {
+    let since = Instant::now();
+    let left = Duration::from_millis(proxy.limits.exchange_ms).saturating_sub(exchange.started.elapsed());
+    let read = tokio::time::timeout(left, body.read_all(proxy.limits.reply_bytes)).await;
+    exchange.stages.took("provider_body", since);
+    read.unwrap_or_else(|_| {
+        let detail = format!("the exchange took longer than limits.exchange_ms ({})", proxy.limits.exchange_ms);
+        Err(Fault { cause: Cause::Timeout, ..Fault::provider(detail) })
+    })
+}
+
 /// A reply that cannot be parsed: refused, or passed as policy says, counted.
 fn unparsable(
     proxy: &Proxy,
@@ -108,7 +129,11 @@ fn unparsable(
     bytes: Bytes,
     fault: Fault,
 ) -> Response<ReplyBody> {
-    let action = judges.snapshot.faults.action(fault.cause);
+    // Only what cannot be parsed can be waived; what is too large, say, is refused whatever the policy says of its cause.
+    let action = match fault.cause {
+        Cause::Unparsable => judges.snapshot.faults.unparsable,
+        _ => FaultAction::Block,
+    };
     metrics::fault(fault.cause.name(), action.name());
     let decision = Decision { cause: fault.cause, action };
     ledger.note(|end| {
@@ -142,7 +167,7 @@ async fn error(
     if action != FaultAction::Pass || answer.media != Some(Media::Json) {
         return proxy.fail(exchange, ledger, &Fault::provider(said));
     }
-    let read = answer.body.read_all(proxy.limits.reply_bytes).await;
+    let read = read_all(proxy, exchange, answer.body).await;
     let parsed = read.and_then(|bytes| ErrorReply::parse(bytes, &proxy.limits));
     let reply = match parsed {
         Ok(reply) => reply,

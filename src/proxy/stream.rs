@@ -8,13 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::audit::{End, FaultRecord, Outcome, PassageText};
 use crate::base::{Cause, ExchangeId, Fault, FaultAction, Limits};
-use crate::inspect::{Cleared, ReplyStream, Step};
+use crate::inspect::{Cleared, Frame, ReplyStream, Step, Subject};
 use crate::protocol::openai::{ChatChunk, ChatStream, PublicError, Template, Usage};
 use crate::protocol::sse;
 use crate::provider::ProviderBody;
 use crate::proxy::body::{Piece, ReplyBody};
 use crate::proxy::exchange::{Exchange, Stages};
-use crate::proxy::judge::Judges;
+use crate::proxy::judge::{Judges, inspect_aside};
 use crate::proxy::ledger::{self, Ledger};
 use crate::proxy::respond;
 use crate::telemetry::metrics;
@@ -166,16 +166,20 @@ impl Pump {
 
     async fn frame(&mut self, chunk: ChatChunk) -> Option<Ended> {
         self.usage = chunk.usage().or(self.usage);
-        if chunk.error().is_some() {
-            if self.upstream_error != FaultAction::Pass {
-                return Some(Ended::Fault(Fault::provider(ERROR_INSIDE)));
-            }
-            self.error_passed = true;
+        let is_error = chunk.error().is_some();
+        if is_error && self.upstream_error != FaultAction::Pass {
+            return Some(Ended::Fault(Fault::provider(ERROR_INSIDE)));
         }
         let since = Instant::now();
-        let stepped = self.stream.frame(chunk);
+        // At its end a channel is read again as a whole.
+        let ends = chunk.is_last() || !chunk.ends().is_empty();
+        let again = if ends { self.stream.bytes() } else { 0 };
+        let bytes = again + chunk.passages().iter().map(|passage| passage.text.len()).sum::<usize>();
+        let stepped = inspect_aside(bytes, || self.stream.frame(chunk));
         self.inspected += since.elapsed();
-        self.step(stepped).await
+        let ended = self.step(stepped).await;
+        self.error_passed |= is_error && ended.is_none();
+        ended
     }
 
     /// Does what inspection says; asks the classifier where it must.
@@ -208,7 +212,7 @@ impl Pump {
             }
         }
         let whole = self.stream.is_whole();
-        let stepped = self.stream.finish();
+        let stepped = inspect_aside(self.stream.bytes(), || self.stream.finish());
         match self.step(stepped).await {
             Some(ended) => ended,
             None if whole => Ended::Whole,

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::Reporter;
 use super::family::Family;
-use super::node::Place;
 use super::pattern::{self, Problem, Reading};
 use super::roles::Roles;
 use super::set::{Example, Pattern, Rule, Target};
-use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text, shown};
-use super::suggest;
+use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text};
 use super::validator::Validator;
 use crate::base::limits::rules as limits;
 use crate::text::Role;
 use crate::verdict::{Action, Severity};
+use crate::yaml::diagnostic::Reporter;
+use crate::yaml::node::Place;
+use crate::yaml::suggest;
+use crate::yaml::table::shown;
 
 /// Where each id was first used.
 pub(super) type Seen = HashMap<String, (PathBuf, usize)>;

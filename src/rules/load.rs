@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::check::{self, Seen};
-use super::diagnostic::{Diagnostics, Reporter};
-use super::node;
 use super::set::{Rule, RuleSet};
 use super::source;
 use crate::base::limits::rules as limits;
+use crate::yaml::diagnostic::{Codes, Diagnostics, Reporter};
+use crate::yaml::node;
 
 /// A loaded rule set, and what is allowed in it and yet not good.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub struct Loaded {
     /// Warnings only.
     pub warnings: Diagnostics,
 }
+
+/// Codes of the problems that every YAML file can have.
+const CODES: Codes =
+    Codes { broken: "R002", unknown: "R003", twice: "R004", missing: "R005", mistyped: "R006", guide: "docs/rules.md" };
 
 /// Loads every `*.yaml` file below the folders. A later folder adds rules to the earlier ones; an id stays unique over all.
 ///
@@ -31,7 +35,7 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
         let mut files = Vec::new();
         if let Err(error) = list(folder, &mut files) {
             let help = "the setting must name a folder that can be read";
-            Reporter::new(folder, "", &mut problems).error(
+            Reporter::new(folder, "", CODES, &mut problems).error(
                 "R001",
                 None,
                 format!("cannot read the folder: {error}"),
@@ -44,7 +48,7 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
                 Ok(content) => sources.push((file, content)),
                 Err(error) => {
                     let help = format!("a rule file is UTF-8 text of at most {} bytes", limits::FILE_BYTES);
-                    Reporter::new(&file, "", &mut problems).error(
+                    Reporter::new(&file, "", CODES, &mut problems).error(
                         "R001",
                         None,
                         format!("cannot read it: {error}"),
@@ -70,7 +74,7 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
     let mut seen = Seen::new();
     let mut rules: Vec<Rule> = Vec::new();
     for (file, content) in sources {
-        let mut report = Reporter::new(file, content, &mut problems);
+        let mut report = Reporter::new(file, content, CODES, &mut problems);
         let node = match node::parse(content) {
             Ok(node) => node,
             Err((place, message)) => {
@@ -91,11 +95,11 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
     if sources.len() > limits::FILES {
         let place = sources.last().map(|(file, _)| file.as_path()).unwrap_or(Path::new("rules"));
         let message = format!("{} rule files, {} are allowed", sources.len(), limits::FILES);
-        Reporter::new(place, "", &mut problems).error("R022", None, message, "put more rules into one file");
+        Reporter::new(place, "", CODES, &mut problems).error("R022", None, message, "put more rules into one file");
     }
     if rules.is_empty() && problems.errors.is_empty() {
         let help = "name a folder that holds `<family>/<topic>.yaml` files";
-        Reporter::new(Path::new("rules"), "", &mut problems).error("R022", None, "no rule was found", help);
+        Reporter::new(Path::new("rules"), "", CODES, &mut problems).error("R022", None, "no rule was found", help);
     }
     if problems.errors.is_empty() {
         return Ok(Loaded { set: RuleSet::new(rules, sources), warnings: problems });

@@ -1,26 +1,22 @@
 //! Rules as people write them: YAML, checked, compiled into an immutable rule set; diagnostics for people.
 //!
 //! ```text
-//! files ─► load ─► node (a tree with places) ─► source (typed, as written) ─► check ─► RuleSet
+//! files ─► load ─► yaml (a tree with places) ─► source (typed, as written) ─► check ─► RuleSet
 //!                        every problem of every file becomes a Diagnostic ─► report
 //! ```
 //!
 //! The language is described in `docs/rules.md`.
 
 mod check;
-pub mod diagnostic;
 pub mod family;
 pub mod load;
-mod node;
 mod pattern;
 mod required;
 pub mod roles;
 pub mod set;
 mod source;
-mod suggest;
 pub mod validator;
 
-pub use diagnostic::{Diagnostic, Diagnostics};
 pub use family::Family;
 pub use load::{Loaded, from_sources, load};
 pub use roles::Roles;

@@ -23,26 +23,33 @@ pub struct Canonical<'a> {
 /// One pass, linear time; no allocation when nothing changes. Because [`fold_char`] looks at one character alone,
 /// `canonical(a) + canonical(b) == canonical(a + b)` for every split of a text, and a stream may be folded chunk by chunk.
 pub fn canonical(text: &str) -> Canonical<'_> {
-    let same = unchanged_prefix(text);
-    if same == text.len() {
-        return Canonical { text: Cow::Borrowed(text), map: Map::identity() };
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut map = Builder::default();
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let copied = unchanged_prefix(rest);
-        if copied > 0 {
-            out.push_str(rest.get(..copied).unwrap_or_default());
-            map.copied(copied, at);
-            at += copied;
-        }
+    let mut changed: Option<(String, Builder)> = None;
+    let mut folded = String::new();
+    // Text from `done` to `at` is the same in both forms and not yet copied.
+    let (mut done, mut at) = (0, 0);
+    loop {
+        at += text.as_bytes().get(at..).map_or(0, plain_ascii_prefix);
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
-        let before = out.len();
-        fold_char(c, &mut out);
-        map.unit(out.len() - before, Span::new(at, at + c.len_utf8()));
-        at += c.len_utf8();
+        let end = at + c.len_utf8();
+        if !is_plain_block(c) {
+            folded.clear();
+            fold_char(c, &mut folded);
+            if text.get(at..end) != Some(&folded) {
+                let (out, map) = changed.get_or_insert_with(|| (String::with_capacity(text.len()), Builder::default()));
+                out.push_str(text.get(done..at).unwrap_or_default());
+                map.copied(at - done, done);
+                out.push_str(&folded);
+                map.unit(folded.len(), Span::new(at, end));
+                done = end;
+            }
+        }
+        at = end;
     }
+    let Some((mut out, mut map)) = changed else {
+        return Canonical { text: Cow::Borrowed(text), map: Map::identity() };
+    };
+    out.push_str(text.get(done..).unwrap_or_default());
+    map.copied(text.len() - done, done);
     Canonical { text: Cow::Owned(out), map: map.finish(text.len()) }
 }
 
@@ -102,26 +109,6 @@ fn fold_part(part: char, out: &mut String) {
             Some(ascii) => out.push_str(ascii),
             None => out.push(lower),
         }
-    }
-}
-
-/// Length of the longest prefix that canonical form leaves alone.
-fn unchanged_prefix(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    let mut folded = String::new();
-    loop {
-        at += bytes.get(at..).map_or(0, plain_ascii_prefix);
-        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { return at };
-        if !is_plain_block(c) {
-            folded.clear();
-            fold_char(c, &mut folded);
-            let mut buffer = [0; 4];
-            if folded != *c.encode_utf8(&mut buffer) {
-                return at;
-            }
-        }
-        at += c.len_utf8();
     }
 }
 

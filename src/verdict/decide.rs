@@ -1,5 +1,7 @@
 //! The pure decision: findings and thresholds in, a verdict out.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text::Trust;
@@ -164,9 +166,9 @@ pub fn decide(findings: Vec<Finding>, thresholds: &Thresholds) -> Verdict {
 fn decide_passage(findings: &[Finding], levels: Levels) -> (Action, u32) {
     let mut score = 0u32;
     let mut action = Action::Allow;
-    for (index, finding) in findings.iter().enumerate() {
-        let counted_before = findings[..index].iter().any(|earlier| earlier.source == finding.source);
-        if !counted_before {
+    let mut counted = HashSet::new();
+    for finding in findings {
+        if counted.insert(&finding.source) {
             score = score.saturating_add(finding.points);
         }
         action = action.max(finding.action.unwrap_or_default());

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::node::Place;
 
 /// One problem in one place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Diagnostic {
     /// Stable number of this kind of problem, for example `R003`.
     pub code: &'static str,
@@ -51,7 +53,7 @@ fn clip(text: &str, column: usize) -> (String, usize) {
 }
 
 /// All problems of a load. Not empty when it comes as an error.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Diagnostics {
     /// Problems that keep the file from being used.
     pub errors: Vec<Diagnostic>,
@@ -90,6 +92,8 @@ pub(crate) struct Codes {
     pub(crate) missing: &'static str,
     /// A value of another type.
     pub(crate) mistyped: &'static str,
+    /// Where to read what may be written.
+    pub(crate) guide: &'static str,
 }
 
 /// Collects the problems of one file.
@@ -98,6 +102,8 @@ pub(crate) struct Reporter<'a> {
     pub(crate) file: &'a Path,
     pub(crate) codes: Codes,
     content: &'a str,
+    errors_before: usize,
+    warnings_before: usize,
     /// Names of values that come from elsewhere than the file: a place `(0, n)` is the n-th of them.
     elsewhere: Vec<String>,
     out: &'a mut Diagnostics,
@@ -105,7 +111,8 @@ pub(crate) struct Reporter<'a> {
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(file: &'a Path, content: &'a str, codes: Codes, out: &'a mut Diagnostics) -> Self {
-        Self { file, codes, content, elsewhere: Vec::new(), out }
+        let (errors_before, warnings_before) = (out.errors.len(), out.warnings.len());
+        Self { file, codes, content, errors_before, warnings_before, elsewhere: Vec::new(), out }
     }
 
     /// Names a source outside the file (an environment variable) and gives the place that stands for it.
@@ -114,9 +121,9 @@ impl<'a> Reporter<'a> {
         (0, self.elsewhere.len())
     }
 
-    /// Errors so far, of all files.
-    pub(crate) fn error_count(&self) -> usize {
-        self.out.errors.len()
+    /// True when this file has a problem.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.out.errors.len() > self.errors_before
     }
 
     pub(crate) fn error(
@@ -139,6 +146,42 @@ impl<'a> Reporter<'a> {
     ) {
         let diagnostic = self.diagnostic(code, place.into(), message.into(), help.into());
         self.out.warnings.push(diagnostic);
+    }
+
+    /// Errors so far, of this and all earlier files.
+    pub(crate) fn error_count(&self) -> usize {
+        self.out.errors.len()
+    }
+
+    /// The place of a character inside a scalar that begins at `place`: an opening quote and doubled quotes are stepped
+    /// over. A text that goes over several lines keeps its own place.
+    pub(crate) fn inside(&self, place: Place, before: usize) -> Place {
+        let Some(line) = self.content.lines().nth(place.0.saturating_sub(1)) else { return place };
+        let mut rest = line.chars().skip(place.1.saturating_sub(1)).peekable();
+        let quote = rest.next_if(|c| matches!(c, '\'' | '"'));
+        let mut column = place.1 + usize::from(quote.is_some());
+        for _ in 0..before {
+            match rest.next() {
+                None => return place,
+                Some(c) if Some(c) == quote.filter(|quote| *quote == '\'') && rest.next_if_eq(&c).is_some() => {
+                    column += 2
+                }
+                Some('\\') if quote == Some('"') && rest.next().is_some() => column += 2,
+                Some(_) => column += 1,
+            }
+        }
+        (place.0, column)
+    }
+
+    /// Puts this file's problems into the order of their places.
+    pub(crate) fn sort(&mut self) {
+        for (list, before) in
+            [(&mut self.out.errors, self.errors_before), (&mut self.out.warnings, self.warnings_before)]
+        {
+            if let Some(mine) = list.get_mut(before..) {
+                mine.sort_by_key(|problem| problem.place);
+            }
+        }
     }
 
     fn diagnostic(&self, code: &'static str, place: Option<Place>, message: String, help: String) -> Diagnostic {

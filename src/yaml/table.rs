@@ -52,7 +52,8 @@ impl<'n> Table<'n> {
         let node = self.get(key);
         if node.is_none() {
             let message = format!("{} needs the key `{key}`", self.what);
-            report.error(report.codes.missing, self.place, message, format!("add `{key}: …`"));
+            let help = format!("add `{key}: …`; {} says what may stand there", report.codes.guide);
+            report.error(report.codes.missing, self.place, message, help);
         }
         node
     }

@@ -1,0 +1,526 @@
+//! Keeps the documents honest: what they list is what the code has, their links lead somewhere, their commands exist.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use portcullis::base::limits::{Limits, rules as rule_limits};
+use portcullis::base::{Blame, Cause, Fault, FaultPolicy};
+use portcullis::inspect::OpaqueKind;
+use portcullis::protocol::openai::PublicError;
+use portcullis::scan::Scanner;
+use portcullis::scan::examples::run_examples;
+
+#[test]
+fn every_limit_is_documented_with_its_default() {
+    let page = read("docs/limits.md");
+    let rows = rows(&page);
+    let Ok(serde_json::Value::Object(limits)) = serde_json::to_value(Limits::default()) else { panic!("limits") };
+    let mut wrong: Vec<String> = limits
+        .iter()
+        .filter(|(name, value)| !has_row(&rows, name, &value.to_string()))
+        .map(|(name, value)| format!("`{name}` | {value}"))
+        .collect();
+    let constants = rule_limit_constants();
+    wrong.extend(
+        constants
+            .iter()
+            .filter(|(name, value)| !has_row(&rows, name, &value.to_string()))
+            .map(|(name, value)| format!("`{name}` | {value}")),
+    );
+    assert!(wrong.is_empty(), "docs/limits.md lacks these rows:\n{}", wrong.join("\n"));
+    let known = |name: &str| limits.contains_key(name) || constants.iter().any(|(known, _)| *known == name);
+    let unknown: Vec<String> = rows.iter().map(|row| code(&row[0])).filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "docs/limits.md names limits that are not there: {unknown:?}");
+}
+
+#[test]
+fn every_metric_is_documented_and_no_other() {
+    let source = words_with_prefix(&read("src/telemetry/metrics.rs"), "portcullis_");
+    assert!(source.len() > 5, "{source:?}");
+    let page = words_with_prefix(&read("docs/operations.md"), "portcullis_");
+    assert_eq!(source, page, "metrics in src/telemetry/metrics.rs and in docs/operations.md");
+    for page in pages() {
+        let named = words_with_prefix(&read_at(&page), "portcullis_");
+        let unknown: Vec<&String> = named.difference(&source).collect();
+        assert!(unknown.is_empty(), "{}: no such metric: {unknown:?}", page.display());
+    }
+}
+
+#[test]
+fn every_fault_is_documented() {
+    let page = read("docs/faults.md");
+    let decided = section(&page, "## What the policy decides");
+    let rows = rows(decided);
+    for (_, name, actions) in FaultPolicy::DECIDED {
+        let actions: Vec<String> = actions.iter().map(|action| format!("`{}`", action.name())).collect();
+        let shipped = shipped_yaml()["policy"]["faults"][name].as_str().unwrap().to_owned();
+        let row = rows.iter().find(|row| code(&row[0]) == name);
+        let row = row.unwrap_or_else(|| panic!("docs/faults.md has no row for policy.faults.{name}"));
+        assert_eq!(row[1], actions.join(", "), "policy.faults.{name}");
+        assert_eq!(code(&row[2]), shipped, "policy.faults.{name} in portcullis.yaml");
+    }
+    assert_eq!(rows.len(), FaultPolicy::DECIDED.len());
+
+    let causes: BTreeSet<String> = causes().iter().map(|cause| cause.name().to_owned()).collect();
+    let listed = self::rows(section(&page, "## Causes"));
+    assert_eq!(causes, listed.iter().map(|row| code(&row[0])).collect(), "the causes of docs/faults.md");
+}
+
+#[test]
+fn the_table_of_errors_is_what_clients_see() {
+    let page = read("docs/faults.md");
+    let rows = rows(section(&page, "## What the client sees"));
+    let rows: Vec<_> = rows.iter().filter(|row| row.len() == 6).collect();
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        let cause = causes().into_iter().find(|cause| cause.name() == code(&row[0])).expect("a cause");
+        let blame = match row[1].as_str() {
+            "client" => Blame::Client,
+            "ours" => Blame::Ours,
+            "provider" => Blame::Provider,
+            other => panic!("no blame is called {other}"),
+        };
+        let error = PublicError::of(&Fault { cause, blame, detail: String::new() });
+        let retry = if error.retry { "yes" } else { "no" };
+        let real = [error.status.to_string(), format!("`{}`", error.kind), format!("`{}`", error.code), retry.into()];
+        assert_eq!(row[2..], real, "{} {}", row[0], row[1]);
+        seen.insert(cause.name());
+    }
+    for cause in causes() {
+        assert!(seen.contains(cause.name()), "docs/faults.md does not say what a client sees of {}", cause.name());
+    }
+}
+
+#[test]
+fn every_opaque_kind_is_documented_and_no_other() {
+    let page = read("docs/faults.md");
+    let listed: BTreeSet<String> = rows(section(&page, "## Opaque kinds")).iter().map(|row| code(&row[0])).collect();
+    assert_eq!(listed, OpaqueKind::ALL.iter().map(|kind| kind.name().to_owned()).collect());
+}
+
+#[test]
+fn every_configuration_key_is_documented() {
+    let page = read("docs/configuration.md");
+    let mut shipped = BTreeSet::new();
+    keys(&shipped_yaml(), "", &mut shipped);
+    assert!(shipped.len() > 40, "{shipped:?}");
+    let missing: Vec<&String> = shipped.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/configuration.md lacks keys of portcullis.yaml: {missing:?}");
+
+    // Keys that the example shows as comments only, or not at all, are those that the readers know.
+    let known: BTreeSet<String> = ["src/config/sections.rs", "src/config/policy.rs"]
+        .iter()
+        .flat_map(|path| quoted_lists(&read(path)))
+        .chain(["key_env", "key_file", "postgres_env", "postgres_file"].map(str::to_owned))
+        .filter(|key| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'))
+        .collect();
+    for key in ["certificate", "admin_hosts", "ca_file", "sha256", "onnxruntime"] {
+        assert!(known.contains(key), "{key} is not found among the known keys: {known:?}");
+    }
+    let documented = |key: &str| {
+        ["`", ".", "{ "]
+            .iter()
+            .any(|before| ["`", ".", "[", ":"].iter().any(|after| page.contains(&format!("{before}{key}{after}"))))
+    };
+    let missing: Vec<&String> = known.iter().filter(|key| !documented(key)).collect();
+    assert!(missing.is_empty(), "docs/configuration.md lacks keys of src/config: {missing:?}");
+}
+
+#[test]
+fn every_route_of_the_admin_port_is_documented() {
+    let source = read("src/console/mod.rs");
+    let page = read("docs/admin-api.md");
+    let routes: Vec<&str> = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(routes.len() >= 5, "{routes:?}");
+    for route in routes {
+        assert!(page.contains(&format!("| `{route}` |")), "docs/admin-api.md lacks {route}");
+    }
+}
+
+#[test]
+fn every_subcommand_is_documented() {
+    let page = read("docs/cli.md");
+    let help = help(&[]).expect("portcullis --help");
+    let commands = help.split("Commands:").nth(1).expect("a list of commands");
+    let named: Vec<&str> = commands
+        .lines()
+        .take_while(|line| !line.starts_with("Options:"))
+        .filter(|line| line.starts_with("  ") && !line.starts_with("    "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for name in named {
+        let in_page = page.contains(&format!("`{name}`")) || page.contains(&format!("`{name} "));
+        assert!(in_page, "docs/cli.md lacks `portcullis {name}`");
+    }
+}
+
+#[test]
+fn links_lead_to_files_and_headings() {
+    let mut links = 0;
+    let mut wrong = Vec::new();
+    for page in pages() {
+        let text = without_fences(&read_at(&page));
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            if !path.is_file() {
+                wrong.push(format!("{}: {target}: no such file", page.display()));
+            } else if !anchor.is_empty() && !anchors(&read_at(&path)).contains(anchor) {
+                wrong.push(format!("{}: {target}: no such heading", page.display()));
+            }
+        }
+    }
+    assert!(links > 40, "{links} links");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn source_files_that_are_named_exist() {
+    let mut named = 0;
+    let mut wrong = Vec::new();
+    for page in pages() {
+        for word in read_at(&page).split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "tests/", "scripts/", "rules/", "migrations/", "docs/"]
+                .iter()
+                .any(|top| word.starts_with(top));
+            // A family's own file in an example is the reader's to make.
+            if !is_path || word.contains(['<', '*', ' ']) || word == "rules/leak/site.yaml" {
+                continue;
+            }
+            named += 1;
+            if !root().join(word).exists() {
+                wrong.push(format!("{}: {word}", page.display()));
+            }
+        }
+    }
+    assert!(named > 40, "{named} paths");
+    assert!(wrong.is_empty(), "these are not there:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn commands_that_are_shown_exist() {
+    let makefile = read("Makefile");
+    let mut commands = 0;
+    let mut wrong = Vec::new();
+    for page in pages() {
+        for line in
+            fences(&read_at(&page), "sh").iter().flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>())
+        {
+            let mut words = line.split_whitespace().skip_while(|word| word.contains('=')).peekable();
+            match words.next() {
+                Some("make") => {
+                    commands += 1;
+                    let target = words.next().unwrap_or_default();
+                    if !makefile.lines().any(|rule| rule.starts_with(&format!("{target}:"))) {
+                        wrong.push(format!("{}: make {target}", page.display()));
+                    }
+                }
+                Some(program) if program == "portcullis" || program.ends_with("/portcullis") => {
+                    commands += 1;
+                    let words: Vec<&str> = words.collect();
+                    if let Err(problem) = check_command(&words) {
+                        wrong.push(format!("{}: {line}: {problem}", page.display()));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(commands > 20, "{commands} commands");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for target in ["run", "test"] {
+        assert!(read("README.md").contains(&format!("`make {target}`")));
+        assert!(makefile.lines().any(|rule| rule.starts_with(&format!("{target}:"))), "make {target}");
+    }
+}
+
+#[test]
+fn the_readme_s_requests_are_requests_and_its_yaml_is_yaml() {
+    let readme = read("README.md");
+    let mut bodies = 0;
+    for block in fences(&readme, "sh") {
+        for body in block.split("-d '").skip(1).filter_map(|rest| rest.split('\'').next()) {
+            bodies += 1;
+            let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
+            let parsed = portcullis::protocol::openai::ChatRequest::parse(bytes, &Limits::default());
+            assert!(parsed.is_ok(), "{body}: {:?}", parsed.err());
+        }
+    }
+    assert!(bodies >= 4, "{bodies} bodies");
+    for page in pages() {
+        for block in fences(&read_at(&page), "yaml") {
+            let parsed = serde_saphyr::from_str::<serde_json::Value>(&block);
+            assert!(parsed.is_ok(), "{}: {:?}\n{block}", page.display(), parsed.err());
+        }
+    }
+}
+
+#[test]
+fn the_readme_s_rule_loads_and_its_examples_hold() {
+    let rule = fences(&read("README.md"), "yaml").into_iter().find(|block| block.starts_with("family: leak"));
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("leak")).unwrap();
+    fs::write(folder.path().join("leak/site.yaml"), rule.expect("a rule in README.md")).unwrap();
+    let loaded = portcullis::rules::load(&[folder.path().to_owned()]).unwrap_or_else(|found| panic!("{found}"));
+    let report = run_examples(&Scanner::new(std::sync::Arc::new(loaded.set)).unwrap());
+    assert!(report.is_ok(), "{report}");
+    // It must load beside the shipped ones too: its id is free.
+    let both = portcullis::rules::load(&[root().join("rules"), folder.path().to_owned()]);
+    assert!(both.is_ok(), "{}", both.unwrap_err());
+}
+
+#[test]
+fn the_map_has_the_ranks_of_the_layers_test() {
+    let layers = read("tests/layers.rs");
+    let table = layers.split("const RANKS").nth(1).and_then(|rest| rest.split("];").next()).expect("RANKS");
+    let mut ranks: BTreeSet<(String, String)> = BTreeSet::new();
+    for line in table.lines().filter_map(|line| line.trim().strip_prefix("(\"")) {
+        let (name, rest) = line.split_once("\", ").expect("a rank");
+        ranks.insert((rest.trim_end_matches("),").to_owned(), name.to_owned()));
+    }
+    assert!(ranks.len() > 15, "{ranks:?}");
+    let page = read("ARCHITECTURE.md");
+    let listed = rows(section(&page, "## Ranks")).iter().map(|row| (row[0].clone(), code(&row[1]))).collect();
+    assert_eq!(ranks, listed, "ranks in tests/layers.rs and in ARCHITECTURE.md");
+    let tree = section(&page, "## The tree");
+    for (_, name) in &ranks {
+        let shown = tree.contains(&format!("\n  {name}/")) || tree.contains(&format!("\n  {name}.rs"));
+        assert!(shown, "the tree of ARCHITECTURE.md lacks {name}");
+    }
+}
+
+#[test]
+fn functions_on_the_map_are_in_the_code() {
+    let page = read("ARCHITECTURE.md");
+    let steps = rows(section(&page, "## The way of a request"));
+    let mut sources = String::new();
+    collect_sources(&root().join("src"), &mut sources);
+    let mut functions = 0;
+    for row in steps {
+        for word in row[1].split('`').skip(1).step_by(2).chain(row[2].split('`').skip(1).step_by(2)) {
+            let name = word.rsplit("::").next().unwrap_or_default();
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+                continue;
+            }
+            functions += 1;
+            let is_field = word == "refused";
+            assert!(is_field || sources.contains(&format!("fn {name}")), "ARCHITECTURE.md: no function {word}");
+        }
+    }
+    assert!(functions > 15, "{functions} functions");
+}
+
+/// Checks a command line against the program's own help: its subcommand and the names of its options.
+fn check_command(words: &[&str]) -> Result<(), String> {
+    let mut path: Vec<&str> = Vec::new();
+    for word in words.iter().take(2) {
+        let plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        if !plain || word.starts_with('-') || help(&[&path[..], &[word]].concat()).is_none() {
+            break;
+        }
+        path.push(word);
+    }
+    if path.is_empty() {
+        return Err("no such subcommand".to_owned());
+    }
+    let help = help(&path).ok_or("no such subcommand")?;
+    if help.contains("Commands:") {
+        return Err("a subcommand is missing".to_owned());
+    }
+    for option in words.iter().filter(|word| word.starts_with("--")) {
+        let known = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == *option);
+        if !known {
+            return Err(format!("no option {option}"));
+        }
+    }
+    Ok(())
+}
+
+/// The help text of a subcommand; `None` when there is no such.
+fn help(path: &[&str]) -> Option<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(path).arg("--help").output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+fn causes() -> Vec<Cause> {
+    let source = read("src/base/fault.rs");
+    let names = section(&source, "pub fn name(self) -> &'static str {");
+    let names = names.split("Self::").skip(1).filter_map(|arm| arm.split('"').nth(1));
+    let causes: Vec<Cause> =
+        names.filter_map(|name| serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()).collect();
+    assert!(causes.len() >= 14, "{causes:?}");
+    causes
+}
+
+/// The constants of the rule language. A new one breaks the count.
+fn rule_limit_constants() -> Vec<(&'static str, usize)> {
+    let all = vec![
+        ("FILE_BYTES", rule_limits::FILE_BYTES),
+        ("FILES", rule_limits::FILES),
+        ("PATTERN_BYTES", rule_limits::PATTERN_BYTES),
+        ("REGEX_BYTES", rule_limits::REGEX_BYTES),
+        ("LITERAL_BYTES_MIN", rule_limits::LITERAL_BYTES_MIN),
+        ("STREAM_MATCH_BYTES", rule_limits::STREAM_MATCH_BYTES),
+        ("EXAMPLE_BYTES", rule_limits::EXAMPLE_BYTES),
+        ("EXAMPLES_MIN", rule_limits::EXAMPLES_MIN),
+        ("MATCHES", rule_limits::MATCHES),
+    ];
+    let declared = read("src/base/limits.rs").matches("pub const ").count();
+    assert_eq!(
+        declared,
+        all.len(),
+        "a limit of the rule language is missing in this test and perhaps in docs/limits.md"
+    );
+    all
+}
+
+/// Every dotted path of a YAML document; entries of lists are `[]`, a pair of levels counts as one key.
+fn keys(value: &serde_json::Value, path: &str, out: &mut BTreeSet<String>) {
+    let serde_json::Value::Object(members) = value else { return };
+    for (key, member) in members {
+        let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match member {
+            serde_json::Value::Object(_) => keys(member, &below, out),
+            serde_json::Value::Array(items) if items.iter().any(serde_json::Value::is_object) => {
+                items.iter().for_each(|item| keys(item, &format!("{below}[]"), out));
+            }
+            _ if ["flag", "block"].contains(&key.as_str()) => drop(out.insert(path.to_owned())),
+            _ => drop(out.insert(below)),
+        }
+    }
+}
+
+/// The strings of all `&[…]` lists and `const …: [&str; N] = […]` of a source file.
+fn quoted_lists(source: &str) -> Vec<String> {
+    source
+        .split('[')
+        .skip(1)
+        .filter_map(|rest| rest.split(']').next())
+        .filter(|list| list.trim_start().starts_with('"'))
+        .flat_map(|list| list.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+fn shipped_yaml() -> serde_json::Value {
+    serde_saphyr::from_str(&read("portcullis.yaml")).unwrap()
+}
+
+fn words_with_prefix(text: &str, prefix: &str) -> BTreeSet<String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with(prefix))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The text from a heading (or another line) to the next heading of the same level, or to the end.
+fn section<'t>(text: &'t str, heading: &str) -> &'t str {
+    let start = text.find(heading).unwrap_or_else(|| panic!("there is no `{heading}`"));
+    let rest = &text[start + heading.len()..];
+    rest.find("\n## ").map_or(rest, |end| &rest[..end])
+}
+
+/// The cells of every table row whose first cell is code or a number; headings and rules are left out.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .map(|line| line.trim_end_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|cells| cells[0].starts_with('`') || cells[0].parse::<u32>().is_ok())
+        .collect()
+}
+
+fn has_row(rows: &[Vec<String>], name: &str, value: &str) -> bool {
+    rows.iter().any(|row| code(&row[0]) == name && row.get(1).is_some_and(|cell| cell == value))
+}
+
+fn code(cell: &str) -> String {
+    cell.trim_matches('`').to_owned()
+}
+
+/// The fenced blocks of one language.
+fn fences(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in text.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(name)) => open = Some((name == language, String::new())),
+            (Some((wanted, block)), Some(_)) => {
+                if *wanted {
+                    blocks.push(std::mem::take(block));
+                }
+                open = None;
+            }
+            (Some((_, block)), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a fence is left open");
+    blocks
+}
+
+fn without_fences(text: &str) -> String {
+    text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")
+}
+
+/// The anchors of a page's headings, as they are made from them: lower case, words joined by hyphens.
+fn anchors(text: &str) -> BTreeSet<String> {
+    without_fences(text)
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+/// Every page of the project.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for folder in [root(), root().join("docs")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    assert!(pages.len() >= 12, "{pages:?}");
+    pages.sort();
+    pages
+}
+
+fn collect_sources(folder: &Path, out: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_sources(&path, out);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            out.push_str(&read_at(&path));
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    read_at(&root().join(path))
+}
+
+fn read_at(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
