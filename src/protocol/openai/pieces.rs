@@ -172,8 +172,7 @@ impl Walk {
 
     fn string(&mut self, key: &str, value: Value<'_>, unseen: Option<Unseen>) {
         if value.as_str().is_some_and(|text| is_word(key, &text)) {
-            // A call's type stands in the frame that opens the call; where it is repeated, it says nothing more.
-            self.says_more |= kind_of(&self.path) != ChannelKind::ToolCall;
+            self.says_more = true;
             return;
         }
         if unseen.is_some_and(|unseen| self.lift.is_payload(unseen, value)) {
