@@ -335,9 +335,15 @@ fn read_roots(path: &Path) -> Result<Vec<u8>, StartError> {
 }
 
 fn create_private_folder(path: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let state = |error| StartError::State { what: "cannot create the state folder", path: path.to_owned(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(state)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(state)?;
+    let mode = fs::metadata(path).map_err(state)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(%path, "the state folder is open to other users of this machine; chmod 700 closes it");
+    }
+    Ok(())
 }
 
 /// A secret of this box, made at the first start and kept in the state folder, readable by its owner alone. The flag says
