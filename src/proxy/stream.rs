@@ -54,6 +54,7 @@ pub(super) fn answer(
         usage: None,
         stages: std::mem::take(&mut exchange.stages),
         inspected: Duration::ZERO,
+        spoke: Instant::now(),
         record_full_text,
         upstream_error: judges.snapshot.faults.upstream_error,
         error_passed: false,
@@ -78,6 +79,8 @@ struct Pump {
     stages: Stages,
     /// Time spent inspecting, over all frames.
     inspected: Duration,
+    /// When something was last written to the client.
+    spoke: Instant,
     record_full_text: bool,
     /// What the policy says of an error that the provider sends inside the stream.
     upstream_error: FaultAction,
@@ -134,10 +137,11 @@ impl Pump {
             let chunk = tokio::select! {
                 chunk = body.next_chunk() => chunk,
                 () = gone.closed() => return Ended::ClientGone,
-                () = tokio::time::sleep(KEEP_ALIVE) => {
+                () = tokio::time::sleep_until((self.spoke + KEEP_ALIVE).into()) => {
                     if self.pieces.send(Piece::Ours(Bytes::from_static(COMMENT))).await.is_err() {
                         return Ended::ClientGone;
                     }
+                    self.spoke = Instant::now();
                     continue;
                 }
             };
@@ -225,9 +229,10 @@ impl Pump {
         self.send(frames).await.err().unwrap_or(Ended::Cut)
     }
 
-    async fn send(&self, frames: Vec<Cleared<ChatChunk>>) -> Result<(), Ended> {
+    async fn send(&mut self, frames: Vec<Cleared<ChatChunk>>) -> Result<(), Ended> {
         for frame in frames {
             self.pieces.send(Piece::Cleared(frame.encode())).await.map_err(|_| Ended::ClientGone)?;
+            self.spoke = Instant::now();
         }
         Ok(())
     }
