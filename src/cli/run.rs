@@ -1,5 +1,7 @@
 //! `portcullis run`: the appliance.
 
+use std::io::IsTerminal;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure, block_on, out};
@@ -51,7 +53,8 @@ fn greet(app: &App, state: &std::path::Path) -> Result<(), Failure> {
     out::line(format!("portcullis {} is up: {rules} rules, classifier {model}", env!("CARGO_PKG_VERSION")))?;
     out::line(format!("  data port   http://{data}/v1    (give this to an OpenAI client as its base URL)"))?;
     out::line(format!("  admin port  http://{admin}       (token in {}/admin-token)", state.display()))?;
-    if let Some(token) = &app.fresh_token {
+    // On a terminal only: the output of a service is kept in logs that others read.
+    if let Some(token) = app.fresh_token.as_ref().filter(|_| std::io::stdout().is_terminal()) {
         out::line(format!("  admin token {}   shown this once", token.expose()))?;
     }
     out::line(

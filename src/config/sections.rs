@@ -19,6 +19,9 @@ use crate::yaml::table::{Table, list, text};
 const SECTIONS: [&str; 12] =
     ["server", "state", "region", "node", "log", "providers", "access", "rules", "model", "policy", "audit", "limits"];
 
+/// Longest time that a limit may name, in milliseconds: beyond, sums of times would overflow in every exchange.
+const MS_MAX: u64 = 31 * 24 * 60 * 60 * 1000;
+
 /// What a section's reader needs besides its own part of the tree.
 struct Context<'a> {
     base: &'a Path,
@@ -358,6 +361,10 @@ fn limits(node: &Node, report: &mut Reporter<'_>) -> Option<Limits> {
                     format!("limits.{key} cannot be 0"),
                     "nothing would work; write 1 or more",
                 );
+            }
+            if key.ends_with("_ms") && value > MS_MAX {
+                let message = format!("limits.{key} is over {MS_MAX} (a month)");
+                report.error("C007", node.place, message, "write a time that somebody will wait for");
             }
             values.insert(key.clone(), value.into());
         }

@@ -18,6 +18,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access::keys::has_form_of_ours;
 use crate::access::{Caller, Identity, Keyring, Verified};
 use crate::audit::Audit;
 use crate::audit::{Begin, Outcome as End};
@@ -237,6 +238,7 @@ impl Proxy {
             .get(choice.provider)
             .ok_or_else(|| Fault::ours(Cause::Internal, "the route table names a provider that is not there"))?;
         let known = matches!(caller.identity, Identity::Known { .. });
+        let is_ours = caller.token.as_ref().is_some_and(|token| has_form_of_ours(token.expose()));
         match target.admission {
             Admission::Known if !known && !self.dangerous_open_relay => {
                 Err(Fault::client(Cause::Unauthorized, "this model needs a client key of this gateway"))
@@ -245,7 +247,7 @@ impl Proxy {
                 Err(Fault::client(Cause::Unauthorized, "this model needs your own key for its provider"))
             }
             // A key of ours must never travel to a provider.
-            Admission::OwnKey if known => Err(Fault::client(
+            Admission::OwnKey if known || is_ours => Err(Fault::client(
                 Cause::Unauthorized,
                 "this model needs your own key for its provider; a client key of this gateway is not sent there",
             )),

@@ -54,9 +54,9 @@ pub(super) fn answer(
         usage: None,
         stages: std::mem::take(&mut exchange.stages),
         inspected: Duration::ZERO,
+        spoke: Instant::now(),
         record_full_text,
         upstream_error: judges.snapshot.faults.upstream_error,
-        said: Instant::now(),
         sent: 0,
         error_passed: false,
     };
@@ -80,11 +80,11 @@ struct Pump {
     stages: Stages,
     /// Time spent inspecting, over all frames.
     inspected: Duration,
+    /// When something was last written to the client.
+    spoke: Instant,
     record_full_text: bool,
     /// What the policy says of an error that the provider sends inside the stream.
     upstream_error: FaultAction,
-    /// When the client last heard something.
-    said: Instant,
     /// Bytes that went to the client.
     sent: u64,
     /// Such an error went to the client: it needs no other from us.
@@ -143,11 +143,11 @@ impl Pump {
             let chunk = tokio::select! {
                 chunk = body.next_chunk() => chunk,
                 () = gone.closed() => return Ended::ClientGone,
-                () = tokio::time::sleep_until((self.said + KEEP_ALIVE).into()) => {
-                    self.said = Instant::now();
+                () = tokio::time::sleep_until((self.spoke + KEEP_ALIVE).into()) => {
                     if self.pieces.send(Piece::Ours(Bytes::from_static(COMMENT))).await.is_err() {
                         return Ended::ClientGone;
                     }
+                    self.spoke = Instant::now();
                     continue;
                 }
             };
@@ -241,7 +241,7 @@ impl Pump {
             let count = bytes.get().len() as u64;
             self.pieces.send(Piece::Cleared(bytes)).await.map_err(|_| Ended::ClientGone)?;
             self.sent += count;
-            self.said = Instant::now();
+            self.spoke = Instant::now();
         }
         Ok(())
     }
