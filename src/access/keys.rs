@@ -79,6 +79,14 @@ pub fn generate() -> Result<Secret, getrandom::Error> {
     Ok(Secret::new(format!("pk-{digits}")))
 }
 
+/// True for a token in the form of [`generate`]'s keys, whether it is in force here or not: one that was taken out of the
+/// ring, or that is another appliance's, must not reach a provider as if it were the provider's own.
+pub fn has_form_of_ours(token: &str) -> bool {
+    token.strip_prefix("pk-").is_some_and(|digits| {
+        digits.len() == 2 * KEY_BYTES && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 /// All client keys in force, by hash.
 #[derive(Debug, Default)]
 pub struct Keyring {
@@ -241,6 +249,15 @@ mod tests {
         }
         assert!(verified.recall(&key(0)).is_none());
         assert!(verified.recall(&key(1)).is_some() && verified.recall(&key(VERIFIED_KEYS)).is_some());
+    }
+
+    #[test]
+    fn keys_of_ours_are_known_by_their_form() {
+        let key = generate().unwrap();
+        assert!(has_form_of_ours(key.expose()));
+        for other in ["sk-abc", "pk-abc", &key.expose()[1..], &format!("{}0", key.expose())] {
+            assert!(!has_form_of_ours(other), "{other}");
+        }
     }
 
     #[test]

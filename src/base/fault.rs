@@ -3,7 +3,7 @@
 //! A verdict is a value; a [`Fault`] is an error. Each fault has a [`Cause`]; for the causes that a site must decide
 //! about, [`FaultPolicy`] holds the written answer. Nothing here has a default: a policy without an answer does not load.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,9 +103,17 @@ impl Fault {
     }
 }
 
+/// Characters of a detail that a log line shows.
+const SHOWN_CHARS: usize = 1000;
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.cause.name(), self.detail)
+        write!(f, "{}: ", self.cause.name())?;
+        // Details may quote what a client sent (keys, header values), and a log line is one line.
+        self.detail
+            .chars()
+            .take(SHOWN_CHARS)
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
     }
 }
 
@@ -197,5 +205,20 @@ impl FaultPolicy {
             Cause::Upstream => self.upstream_error,
             _ => FaultAction::Block,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_bounded_line_whatever_it_quotes() {
+        let fault = Fault::client(Cause::Unparsable, format!("in /a\n2026 INFO forged\u{1b}[2J{}", "x".repeat(5000)));
+        let shown = fault.to_string();
+        assert!(
+            shown.starts_with("unparsable: in /a\\n2026 INFO forged\\u{1b}[2J") && !shown.contains(char::is_control)
+        );
+        assert!(shown.chars().count() < SHOWN_CHARS + 100);
     }
 }

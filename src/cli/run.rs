@@ -1,5 +1,7 @@
 //! `portcullis run`: the appliance.
 
+use std::io::IsTerminal;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure, block_on, out};
@@ -34,11 +36,15 @@ pub(super) fn failure(error: StartError) -> Failure {
 async fn wait_for_signal() -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            // A closed terminal must not cut traffic.
+            _ = hangup.recv() => tracing::warn!("SIGHUP does nothing yet: restart to read the configuration again"),
+        }
     }
-    Ok(())
 }
 
 fn greet(app: &App, state: &std::path::Path) -> Result<(), Failure> {
@@ -47,7 +53,8 @@ fn greet(app: &App, state: &std::path::Path) -> Result<(), Failure> {
     out::line(format!("portcullis {} is up: {rules} rules, classifier {model}", env!("CARGO_PKG_VERSION")))?;
     out::line(format!("  data port   http://{data}/v1    (give this to an OpenAI client as its base URL)"))?;
     out::line(format!("  admin port  http://{admin}       (token in {}/admin-token)", state.display()))?;
-    if let Some(token) = &app.fresh_token {
+    // On a terminal only: the output of a service is kept in logs that others read.
+    if let Some(token) = app.fresh_token.as_ref().filter(|_| std::io::stdout().is_terminal()) {
         out::line(format!("  admin token {}   shown this once", token.expose()))?;
     }
     out::line(

@@ -150,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn times_are_bounded_at_n_and_n_plus_1() {
+        let set = |value: u64| [("PORTCULLIS_LIMITS__MODEL_MS".to_owned(), value.to_string())];
+        assert!(load(None, &set(2_678_400_000)).is_ok());
+        let found = load(None, &set(2_678_400_001)).unwrap_err();
+        assert!(found.to_string().contains("limits.model_ms is over"), "{found}");
+    }
+
+    #[test]
     fn what_kubernetes_says_of_a_service_is_no_configuration() {
         for name in
             ["PORTCULLIS_PORT", "PORTCULLIS_PORT_8080_TCP", "PORTCULLIS_SERVICE_HOST", "PORTCULLIS_SERVICE_PORT"]

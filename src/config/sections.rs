@@ -19,6 +19,9 @@ use crate::yaml::table::{Table, list, text};
 const SECTIONS: [&str; 12] =
     ["server", "state", "region", "node", "log", "providers", "access", "rules", "model", "policy", "audit", "limits"];
 
+/// Longest time that a limit may name, in milliseconds: beyond, sums of times would overflow in every exchange.
+const MS_MAX: u64 = 31 * 24 * 60 * 60 * 1000;
+
 /// What a section's reader needs besides its own part of the tree.
 struct Context<'a> {
     base: &'a Path,
@@ -51,6 +54,7 @@ pub(super) fn read(
     };
     if let (Some(providers), Some(access)) = (&providers, &access) {
         open_relay(providers, access, table.get("access"), report);
+        unusable(providers, access, table.get("access"), report);
     }
     if let Some(server) = server.as_ref().filter(|server| !server.admin.ip().is_loopback()) {
         let message =
@@ -282,6 +286,26 @@ fn open_relay(providers: &[ProviderConfig], access: &AccessConfig, node: Option<
     }
 }
 
+/// A provider that wants the client's own key, where every client must send one of ours.
+fn unusable(providers: &[ProviderConfig], access: &AccessConfig, node: Option<&Node>, report: &mut Reporter<'_>) {
+    let passes = |provider: &&ProviderConfig| {
+        matches!(&provider.kind, ProviderKind::Remote { auth: ProviderAuth::PassThrough, .. })
+    };
+    if let Some(provider) = providers.iter().find(passes).filter(|_| !access.anonymous) {
+        let message = format!(
+            "nobody can use provider `{}`: it wants the client's own key (auth: pass_through), and access.anonymous: \
+             refuse wants one of ours in the same header",
+            provider.name
+        );
+        report.error(
+            "C012",
+            node.map(|node| node.place),
+            message,
+            "hold that provider's key, or allow anonymous callers",
+        );
+    }
+}
+
 fn rules(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<Vec<std::path::PathBuf>> {
     let table = Table::open(node, "rules", &["folders"], report)?;
     let nodes = table.needed("folders", report).and_then(|node| list(node, "rules.folders", report))?;
@@ -337,6 +361,10 @@ fn limits(node: &Node, report: &mut Reporter<'_>) -> Option<Limits> {
                     format!("limits.{key} cannot be 0"),
                     "nothing would work; write 1 or more",
                 );
+            }
+            if key.ends_with("_ms") && value > MS_MAX {
+                let message = format!("limits.{key} is over {MS_MAX} (a month)");
+                report.error("C007", node.place, message, "write a time that somebody will wait for");
             }
             values.insert(key.clone(), value.into());
         }
