@@ -10,7 +10,7 @@ help:
 	@echo 'make run     build and start the appliance (http://127.0.0.1:8080/v1, admin http://127.0.0.1:9090)'
 	@echo 'make test    install what the tests need (PostgreSQL, client libraries) and run them'
 	@echo 'make build   everything that `make run` needs, ending in target/release/portcullis'
-	@echo 'make check   formatting, lints, the shipped rules'
+	@echo 'make check   formatting and lints'
 	@echo 'make bench   benchmarks'
 	@echo 'make eval DATA=FOLDER   the classifier on labelled JSON lines'
 

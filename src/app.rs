@@ -298,7 +298,8 @@ pub fn audit_config(config: &Config) -> AuditConfig {
 async fn targets(providers: &[ProviderConfig], limits: &Limits) -> Result<(Vec<Target>, Vec<MockHandle>), StartError> {
     let (mut targets, mut mocks) = (Vec::new(), Vec::new());
     for configured in providers {
-        let (provider, admission) = match &configured.kind {
+        let name = &configured.name;
+        let target = match &configured.kind {
             ProviderKind::Mock => {
                 let names = configured.models.iter().filter_map(|model| model.as_name().map(str::to_owned)).collect();
                 let settings = MockConfig { models: names, ..MockConfig::default() };
@@ -306,28 +307,48 @@ async fn targets(providers: &[ProviderConfig], limits: &Limits) -> Result<(Vec<T
                     MockProvider::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await.map_err(StartError::Listen)?;
                 let base_url = format!("http://{}/v1", mock.addr());
                 mocks.push(mock);
-                (Provider::new(&configured.name, &base_url, Auth::None, &[], true), Admission::Anyone)
+                target(name, &base_url, &ProviderAuth::None, None, limits)?
             }
             ProviderKind::Remote { base_url, auth, ca_file } => {
-                let (auth, admission) = match auth {
-                    ProviderAuth::Held(key) => (Auth::Held(key.clone()), Admission::Known),
-                    ProviderAuth::None => (Auth::None, Admission::Anyone),
-                    ProviderAuth::PassThrough => (Auth::PassThrough, Admission::OwnKey),
-                };
-                let provider = Provider::new(&configured.name, base_url, auth, &[], base_url.starts_with("http://"));
-                let roots = ca_file.as_deref().map(read_roots).transpose()?;
-                let with_roots = |provider: Provider| match roots {
-                    Some(pem) => provider.with_extra_roots(pem),
-                    None => provider,
-                };
-                (provider.map(with_roots), admission)
+                target(name, base_url, auth, ca_file.as_deref(), limits)?
             }
         };
-        let provider = provider.map_err(|problems| StartError::Provider(problems.join("\n")))?;
-        let client = ProviderClient::new(provider, limits).map_err(StartError::Provider)?;
-        targets.push(Target { client, admission });
+        targets.push(target);
     }
     Ok((targets, mocks))
+}
+
+fn target(
+    name: &str,
+    base_url: &str,
+    auth: &ProviderAuth,
+    ca_file: Option<&Path>,
+    limits: &Limits,
+) -> Result<Target, StartError> {
+    let (auth, admission) = match auth {
+        ProviderAuth::Held(key) => (Auth::Held(key.clone()), Admission::Known),
+        ProviderAuth::None => (Auth::None, Admission::Anyone),
+        ProviderAuth::PassThrough => (Auth::PassThrough, Admission::OwnKey),
+    };
+    let provider = Provider::new(name, base_url, auth, &[], base_url.starts_with("http://"))
+        .map_err(|problems| StartError::Provider(problems.join("\n")))?;
+    let provider = match ca_file {
+        Some(path) => provider.with_extra_roots(read_roots(path)?),
+        None => provider,
+    };
+    Ok(Target { client: ProviderClient::new(provider, limits).map_err(StartError::Provider)?, admission })
+}
+
+/// What a start would find wrong with certificates and providers; nothing is opened or connected.
+pub fn problems(config: &Config) -> Vec<String> {
+    let tls = load_tls(config).err();
+    let providers = config.providers.iter().filter_map(|provider| match &provider.kind {
+        ProviderKind::Mock => None,
+        ProviderKind::Remote { base_url, auth, ca_file } => {
+            target(&provider.name, base_url, auth, ca_file.as_deref(), &config.limits).err()
+        }
+    });
+    tls.into_iter().chain(providers).map(|error| error.to_string()).collect()
 }
 
 fn read_roots(path: &Path) -> Result<Vec<u8>, StartError> {
@@ -335,9 +356,15 @@ fn read_roots(path: &Path) -> Result<Vec<u8>, StartError> {
 }
 
 fn create_private_folder(path: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let state = |error| StartError::State { what: "cannot create the state folder", path: path.to_owned(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(state)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(state)?;
+    let mode = fs::metadata(path).map_err(state)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(%path, "the state folder is open to other users of this machine; chmod 700 closes it");
+    }
+    Ok(())
 }
 
 /// A secret of this box, made at the first start and kept in the state folder, readable by its owner alone. The flag says

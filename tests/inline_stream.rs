@@ -192,6 +192,12 @@ async fn tool_arguments(client: &Client, url: &str, secrets: &[Secret]) {
             let arguments: Value =
                 serde_json::from_str(&arguments).unwrap_or_else(|e| panic!("{what}: {e}: {arguments}"));
             assert_eq!(arguments, json!({ "city": around(secret.mask), "n": 1 }), "{what}");
+            // Clients begin a call with the first frame that names it, and add to what it holds.
+            let calls: Vec<&Value> =
+                chunks.iter().filter_map(|chunk| chunk.pointer("/choices/0/delta/tool_calls/0")).collect();
+            assert_eq!(calls[0]["function"]["name"], "weather", "{what}: {calls:#?}");
+            assert!(calls[0]["id"].as_str().unwrap().starts_with("call_mock_"), "{what}: {calls:#?}");
+            assert!(calls.iter().all(|call| call["function"]["arguments"].is_string()), "{what}: {calls:#?}");
             assert_eq!(said(&chunks, 0, "/delta/tool_calls/0/function/name"), "weather", "{what}");
             nothing_of(&secret.text, reply, &what);
         }

@@ -44,7 +44,7 @@ pub struct Limits {
     pub decode_layers: usize,
     /// Findings recorded for one exchange; the verdict still counts all of them.
     pub findings: usize,
-    /// Model windows classified for one exchange; more is the fault `unjudged`.
+    /// Model windows classified for one message (a request, a reply, one choice of a stream); more is the fault `unjudged`.
     pub model_windows: usize,
     /// Windows waiting for the model in total; more is the fault `overload`.
     pub model_queue: usize,
@@ -58,7 +58,7 @@ pub struct Limits {
     pub model_nodes: usize,
     /// Sessions (and threads) of one model; more are refused.
     pub model_threads: usize,
-    /// Time the model has for one exchange, in milliseconds; more is the fault `timeout`.
+    /// Time the model has for one message, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
     /// HTTP/2 streams that a client may have open at once on one connection.
     pub streams: usize,

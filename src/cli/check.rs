@@ -1,6 +1,7 @@
 //! `portcullis check`: configuration, rules and model; every problem at once.
 
 use super::{ConfigArg, Failure, out};
+use crate::app;
 use crate::classify::{Classifier, ClassifierConfig};
 use crate::rules;
 use crate::scan::Scanner;
@@ -8,7 +9,7 @@ use crate::scan::Scanner;
 pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
     let loaded = args.load()?;
     let config = loaded.config;
-    let mut problems = Vec::new();
+    let mut problems = app::problems(&config);
     loaded.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
     match rules::load(&config.rules) {
         Err(found) => problems.push(found.to_string()),

@@ -97,7 +97,11 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::job(error)
+        match error.kind() {
+            // Whoever read our output has seen enough (`| head`).
+            std::io::ErrorKind::BrokenPipe => Self { status: 0, message: String::new() },
+            _ => Self::job(error),
+        }
     }
 }
 
@@ -132,7 +136,9 @@ pub fn main() -> ExitCode {
     match done {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            out::error(&failure.message);
+            if !failure.message.is_empty() {
+                out::error(&failure.message);
+            }
             ExitCode::from(failure.status)
         }
     }

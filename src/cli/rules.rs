@@ -87,7 +87,9 @@ fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
         out::line(format!("  {:<10} {pattern}", format!("{kind:?}").to_lowercase()))?;
     }
     for example in &rule.examples {
-        out::line(format!("  example    {example:?}"))?;
+        let kind = if example.is_match { "match" } else { "pass" };
+        let text: String = example.text.escape_debug().collect();
+        out::line(format!("  {kind:<10} {text}"))?;
     }
     Ok(0)
 }

@@ -36,11 +36,15 @@ pub(super) fn failure(error: StartError) -> Failure {
 async fn wait_for_signal() -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            // A closed terminal must not cut traffic.
+            _ = hangup.recv() => tracing::warn!("SIGHUP does nothing yet: restart to read the configuration again"),
+        }
     }
-    Ok(())
 }
 
 fn greet(app: &App, state: &std::path::Path) -> Result<(), Failure> {

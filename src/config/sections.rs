@@ -54,6 +54,7 @@ pub(super) fn read(
     };
     if let (Some(providers), Some(access)) = (&providers, &access) {
         open_relay(providers, access, table.get("access"), report);
+        unusable(providers, access, table.get("access"), report);
     }
     if let Some(server) = server.as_ref().filter(|server| !server.admin.ip().is_loopback()) {
         let message =
@@ -282,6 +283,26 @@ fn open_relay(providers: &[ProviderConfig], access: &AccessConfig, node: Option<
         );
         let help = "add a key to access.keys (`portcullis keys new`); `dangerous_open_relay: true` if it must be so";
         report.error("C010", place, message, help);
+    }
+}
+
+/// A provider that wants the client's own key, where every client must send one of ours.
+fn unusable(providers: &[ProviderConfig], access: &AccessConfig, node: Option<&Node>, report: &mut Reporter<'_>) {
+    let passes = |provider: &&ProviderConfig| {
+        matches!(&provider.kind, ProviderKind::Remote { auth: ProviderAuth::PassThrough, .. })
+    };
+    if let Some(provider) = providers.iter().find(passes).filter(|_| !access.anonymous) {
+        let message = format!(
+            "nobody can use provider `{}`: it wants the client's own key (auth: pass_through), and access.anonymous: \
+             refuse wants one of ours in the same header",
+            provider.name
+        );
+        report.error(
+            "C012",
+            node.map(|node| node.place),
+            message,
+            "hold that provider's key, or allow anonymous callers",
+        );
     }
 }
 

@@ -85,7 +85,17 @@ pub(super) fn points(node: &Node, key: &str, report: &mut Reporter<'_>) -> Optio
     if matches!(node.value, Value::Null) {
         return Some(None);
     }
-    number(node, key, report).map(|value| u32::try_from(value).ok())
+    let written = number(node, key, report)?;
+    let Ok(points) = u32::try_from(written) else {
+        report.error(
+            "C007",
+            node.place,
+            format!("{key}: {written} points cannot be reached"),
+            "write null to say never",
+        );
+        return None;
+    };
+    Some(Some(points))
 }
 
 /// An optional key, read by `read`.

@@ -34,11 +34,14 @@ pub(super) async fn healthz() -> &'static str {
 /// Exchanges can be taken: the record has room and its disk takes writes. A store that is away is no reason to turn traffic
 /// away, since the spool holds what it will get.
 pub(super) async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
-    let audit = state.proxy.audit.status();
-    if audit.disk_ok {
-        return (StatusCode::OK, "ready\n").into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, "not ready: the audit spool takes no writes\n").into_response()
+    let (audit, limits) = (state.proxy.audit.status(), &state.proxy.limits);
+    let room = audit.spool_bytes.saturating_add(audit.reserved_bytes) < limits.spool_bytes;
+    let problem = match (audit.disk_ok, room && audit.slots < limits.audit_slots) {
+        (true, true) => return (StatusCode::OK, "ready\n").into_response(),
+        (false, _) => "not ready: the audit spool takes no writes\n",
+        (true, false) => "not ready: the audit spool is full\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, problem).into_response()
 }
 
 /// Prometheus text format 0.0.4.

@@ -102,6 +102,13 @@ impl Lane {
         at >= span.end
     }
 
+    /// All that may leave now and has not, the text that waits for a carrier first.
+    pub(super) fn rest(&mut self) -> String {
+        let mut rest = std::mem::take(&mut self.carry);
+        rest.push_str(&self.release());
+        rest
+    }
+
     /// Text that may leave now: no live partial match can include it, and no replacement is cut in two.
     pub(super) fn release(&mut self) -> String {
         let safe = match &self.scan {

@@ -53,6 +53,8 @@ pub struct ReplyStream<F> {
     last_seen: bool,
     /// Lanes that wait for the classifier.
     closing: Option<Closing<F>>,
+    /// Frames of tool calls that are not whole yet.
+    kept: Vec<Ready<F>>,
     faults: Vec<FaultTaken>,
     waived: Vec<Opaque>,
 }
@@ -63,8 +65,17 @@ struct Closing<F> {
     lanes: Vec<usize>,
     passages: Vec<Passage<'static>>,
     questions: Vec<Question>,
-    /// The frame that ended them, with its edits.
-    frame: Option<(F, Vec<Edit>)>,
+    /// The frame that ended them.
+    frame: Option<Ready<F>>,
+}
+
+/// A frame that was inspected, but for what its calls of tools say: that is put in when they are whole.
+#[derive(Debug)]
+struct Ready<F> {
+    frame: F,
+    edits: Vec<Edit>,
+    /// Passages that begin a text of a tool call, each with its lane: the whole text is sent there.
+    opens: Vec<(usize, usize)>,
 }
 
 impl<F: Frame> ReplyStream<F> {
@@ -84,6 +95,7 @@ impl<F: Frame> ReplyStream<F> {
             must_block: false,
             last_seen: false,
             closing: None,
+            kept: Vec::new(),
             faults: Vec::new(),
             waived: Vec::new(),
         }
@@ -96,8 +108,10 @@ impl<F: Frame> ReplyStream<F> {
     pub fn frame(&mut self, frame: F) -> Result<Step<F>, Fault> {
         let ends: Vec<u64> = frame.ends().to_vec();
         let last = frame.is_last();
-        let mut edits = Vec::new();
+        let (mut edits, mut opens, mut aside) = (Vec::new(), Vec::new(), Vec::new());
         let mut speaks = false;
+        let calls =
+            ends.is_empty() && !last && frame.passages().iter().any(|p| p.channel.as_ref().is_some_and(is_call));
         self.opaque(frame.opaque())?;
         for (index, passage) in frame.passages().iter().enumerate() {
             self.count(passage.text.len())?;
@@ -105,14 +119,20 @@ impl<F: Frame> ReplyStream<F> {
                 edits.extend(self.whole(index, passage)?);
                 continue;
             };
+            let known = self.lanes.len();
             let lane = self.lane(channel, passage)?;
             let closing = last || channel.choice.is_some_and(|choice| ends.contains(&choice));
             let mut released = self.push(lane, &passage.text)?;
-            if closing {
-                // The rest of the channel goes out in a frame of its own, before the one that ends the choice.
+            if lane == known && is_call(channel) && (calls || closing) {
+                opens.push((index, lane));
+                continue;
+            }
+            if closing || calls {
+                // The rest of the channel goes out in a frame of its own, before the one that ends the choice, or that is kept.
                 if let Some(lane) = self.lanes.get_mut(lane) {
                     lane.carry.push_str(&std::mem::take(&mut released));
                 }
+                aside.push(lane);
             }
             speaks |= !released.is_empty();
             if released != passage.text {
@@ -122,6 +142,16 @@ impl<F: Frame> ReplyStream<F> {
         if self.template.is_none() && !last {
             self.template = Some(frame.clone());
         }
+        if calls {
+            // No call is whole yet: its frames wait for it. Other text does not.
+            if !opens.is_empty() || !frame.is_only_channels() {
+                self.keep(Ready { frame, edits, opens });
+            }
+            if self.blocks() {
+                return Ok(Step::Cut(self.cut()));
+            }
+            return Ok(Step::Continue(self.carried(&aside)));
+        }
         let closing = |lane: &Lane| last || lane.channel.choice.is_some_and(|choice| ends.contains(&choice));
         let closing = self.lanes_where(closing);
         for choice in &ends {
@@ -130,8 +160,21 @@ impl<F: Frame> ReplyStream<F> {
         }
         self.ending = ends;
         self.last_seen |= last;
-        let sent = speaks || last || !frame.is_only_channels();
-        self.close(closing, sent.then_some((frame, edits)))
+        let sent = speaks || last || !opens.is_empty() || !frame.is_only_channels();
+        self.close(closing, sent.then_some(Ready { frame, edits, opens }))
+    }
+
+    /// Keeps a frame of a call that is not whole. Those that open a text are bounded by the number of channels; of the others
+    /// (a provider may count tokens in every frame) the last one stays once there are as many.
+    fn keep(&mut self, ready: Ready<F>) {
+        if ready.opens.is_empty()
+            && self.kept.len() >= self.snapshot.limits.channels
+            && let Some(last) = self.kept.last_mut().filter(|last| last.opens.is_empty())
+        {
+            *last = ready;
+            return;
+        }
+        self.kept.push(ready);
     }
 
     /// The provider's stream is over without its last frame: judges and releases what is held.
@@ -275,7 +318,7 @@ impl<F: Frame> ReplyStream<F> {
         if self.lanes.len() >= self.snapshot.limits.channels {
             return Err(too_many(self.snapshot.limits.channels));
         }
-        let hold = channel.kind == ChannelKind::ToolArguments || self.snapshot.block_end == BlockEnd::Hold;
+        let hold = is_call(channel) || self.snapshot.block_end == BlockEnd::Hold;
         let block_bytes = self.snapshot.limits.stream_bytes;
         let scan = (!hold).then(|| self.snapshot.scanner.stream(passage.role, block_bytes));
         self.lanes.push(Lane::new(channel.clone(), passage.role, scan));
@@ -297,7 +340,7 @@ impl<F: Frame> ReplyStream<F> {
     }
 
     /// Judges lanes to their end; asks for the classifier where policy wants it to see replies.
-    fn close(&mut self, lanes: Vec<usize>, frame: Option<(F, Vec<Edit>)>) -> Result<Step<F>, Fault> {
+    fn close(&mut self, lanes: Vec<usize>, frame: Option<Ready<F>>) -> Result<Step<F>, Fault> {
         let (mut passages, mut decoded) = (Vec::new(), Vec::new());
         for (number, index) in lanes.iter().enumerate() {
             let Some((passage, layers)) = self.finish_lane(*index)? else { continue };
@@ -318,16 +361,46 @@ impl<F: Frame> ReplyStream<F> {
 
     /// What lanes held goes out in frames of their own, then the frame that ended them; or nothing, when the verdict is
     /// block.
-    fn release(&mut self, lanes: &[usize], frame: Option<(F, Vec<Edit>)>) -> Step<F> {
+    fn release(&mut self, lanes: &[usize], frame: Option<Ready<F>>) -> Step<F> {
         if self.blocks() {
             return Step::Cut(self.cut());
         }
         self.ending.clear();
+        let ended = |lanes: &[Lane], channel: &Channel| {
+            lanes.iter().find(|lane| lane.channel == *channel).is_none_or(|lane| lane.ended)
+        };
+        let is_whole = |ready: &mut Ready<F>| {
+            let mut calls = ready.frame.passages().iter().filter_map(|p| p.channel.as_ref()).filter(|c| is_call(c));
+            calls.all(|channel| ended(&self.lanes, channel))
+        };
+        let kept: Vec<Ready<F>> = self.kept.extract_if(.., is_whole).collect();
+        let mut frames: Vec<Cleared<F>> = kept.into_iter().map(|ready| self.filled(ready)).collect();
+        frames.extend(frame.map(|ready| self.filled(ready)));
+        // What the frames above have not taken along.
+        let mut out = self.carried(lanes);
+        out.append(&mut frames);
+        Step::Continue(out)
+    }
+
+    /// A frame with the texts of the calls that it opens.
+    fn filled(&mut self, ready: Ready<F>) -> Cleared<F> {
+        let Ready { frame, mut edits, opens } = ready;
+        for (passage, lane) in opens {
+            let with = self.lanes.get_mut(lane).map(Lane::rest).unwrap_or_default();
+            let text = frame.passages().get(passage).map_or("", |passage| &*passage.text);
+            if with != text {
+                edits.push(Edit { passage, span: Span::new(0, text.len()), with });
+            }
+        }
+        Cleared::mint(frame, edits)
+    }
+
+    /// What these lanes may release and have not, in frames of their own.
+    fn carried(&mut self, lanes: &[usize]) -> Vec<Cleared<F>> {
         let mut out = Vec::new();
         for index in lanes {
             let Some(lane) = self.lanes.get_mut(*index) else { continue };
-            let mut rest = std::mem::take(&mut lane.carry);
-            rest.push_str(&lane.release());
+            let rest = lane.rest();
             let Some(carrier) = self.template.as_ref().map(|template| template.carrier(&lane.channel)) else {
                 continue;
             };
@@ -336,8 +409,7 @@ impl<F: Frame> ReplyStream<F> {
                 out.push(Cleared::mint(carrier, vec![Edit { passage: slot, span: Span::default(), with: rest }]));
             }
         }
-        out.extend(frame.map(|(frame, edits)| Cleared::mint(frame, edits)));
-        Step::Continue(out)
+        out
     }
 
     /// Judges a lane to its end: open matches, then the whole text with its encodings undone.
@@ -436,6 +508,11 @@ impl<F: Frame> ReplyStream<F> {
 fn too_deep() -> Fault {
     let detail = "text of the reply holds more encoded layers than limits.decode_* undo";
     Fault { cause: Cause::Oversize, ..Fault::provider(detail) }
+}
+
+/// True for the texts of a tool call, which leave together when the call is whole and judged.
+fn is_call(channel: &Channel) -> bool {
+    matches!(channel.kind, ChannelKind::ToolArguments | ChannelKind::ToolCall)
 }
 
 fn too_many(limit: usize) -> Fault {

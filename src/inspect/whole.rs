@@ -43,6 +43,8 @@ pub struct Judged<T> {
     pub faults: Vec<FaultTaken>,
     /// Opaque content that policy waived.
     pub waived: Vec<Opaque>,
+    /// Opaque content that policy refuses.
+    pub refused: Vec<Opaque>,
     /// The message: cleared, or kept back.
     pub outcome: Outcome<T>,
 }
@@ -70,6 +72,7 @@ pub struct Scanned<T> {
     questions: Vec<Question>,
     faults: Vec<FaultTaken>,
     waived: Vec<Opaque>,
+    refused: Vec<Opaque>,
     refusal: Option<Fault>,
 }
 
@@ -91,7 +94,8 @@ impl Snapshot {
             findings.extend(read.findings);
             masks.extend(read.masks.into_iter().map(|mask| (index, mask)));
         }
-        let (mut faults, mut refusal, mut waived) = (Vec::new(), None, Vec::new());
+        let (mut faults, mut refusal) = (Vec::new(), None);
+        let (mut waived, mut refused) = (Vec::new(), Vec::new());
         if !complete {
             let detail = "text holds more encoded layers than limits.decode_* undo";
             self.take_fault(blamed(direction, Cause::Oversize, detail), &mut faults, &mut refusal);
@@ -99,21 +103,33 @@ impl Snapshot {
         for opaque in subject.opaque() {
             match self.opaque_action(opaque.kind) {
                 OpaqueAction::Waive => waived.push(opaque.clone()),
-                OpaqueAction::Refuse if refusal.is_some() => {}
+                OpaqueAction::Refuse if !refused.is_empty() => refused.push(opaque.clone()),
                 OpaqueAction::Refuse => {
+                    refused.push(opaque.clone());
                     let detail = format!(
                         "{}: content of kind `{}` cannot be inspected and is refused here",
                         excerpt::of(&opaque.place, false),
                         opaque.kind.name()
                     );
-                    refusal = Some(blamed(direction, Cause::Opaque, detail));
+                    self.take_fault(blamed(direction, Cause::Opaque, detail), &mut faults, &mut refusal);
                 }
             }
         }
         if refusal.is_some() || decide(findings.clone(), &self.policy.score).action == Action::Block {
             questions.clear();
         }
-        Scanned { snapshot: Arc::clone(self), subject, direction, findings, masks, questions, faults, waived, refusal }
+        Scanned {
+            snapshot: Arc::clone(self),
+            subject,
+            direction,
+            findings,
+            masks,
+            questions,
+            faults,
+            waived,
+            refused,
+            refusal,
+        }
     }
 
     fn read_all(&self, passages: &[Passage<'static>], direction: Direction) -> Vec<Read> {
@@ -171,13 +187,18 @@ impl<T: Subject> Scanned<T> {
             .iter_mut()
             .filter(|finding| in_a_key(finding))
             .for_each(|finding| finding.action = Some(Action::Block));
-        let verdict = decide(findings, &snapshot.policy.score);
-        let outcome = match (self.refusal, verdict.action) {
-            (_, Action::Block) => Outcome::Blocked(self.subject),
+        let mut verdict = decide(findings, &snapshot.policy.score);
+        let blocked = verdict.action == Action::Block;
+        if self.refusal.is_some() {
+            // What is done with it is a block, also where nothing was found.
+            verdict.action = Action::Block;
+        }
+        let outcome = match (self.refusal, blocked) {
+            (_, true) => Outcome::Blocked(self.subject),
             (Some(fault), _) => Outcome::Refused(self.subject, fault),
             (None, _) => Outcome::Cleared(Cleared::mint(self.subject, edits)),
         };
-        Judged { verdict, faults: self.faults, waived: self.waived, outcome }
+        Judged { verdict, faults: self.faults, waived: self.waived, refused: self.refused, outcome }
     }
 
     fn take_scores(&mut self, judgements: &[Judgement]) {

@@ -64,6 +64,11 @@ impl Stages {
         *self.0.entry(stage.to_owned()).or_default() += micros;
     }
 
+    /// The stages until now.
+    pub(super) fn so_far(&self) -> BTreeMap<String, u64> {
+        self.0.clone()
+    }
+
     /// The stages as the record wants them.
     pub(super) fn take(&mut self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.0)

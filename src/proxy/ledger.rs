@@ -31,10 +31,10 @@ impl Ledger {
             Ok(slot) => Some(slot),
             Err(fault) => {
                 let action = snapshot.faults.audit_full;
-                metrics::fault(fault.cause.name(), action.name());
-                if action != FaultAction::Pass {
+                if action != FaultAction::Pass || fault.cause != Cause::AuditFull {
                     return Err(fault);
                 }
+                metrics::fault(fault.cause.name(), action.name());
                 metrics::waiver("audit_full");
                 tracing::error!(%fault, "an exchange goes unrecorded, as policy.faults.audit_full says");
                 None
@@ -103,21 +103,23 @@ impl Drop for Ledger {
 
 /// What the record says of an inspected message.
 pub(super) fn verdict_record<T>(judged: &Judged<T>, model_version: Option<String>) -> VerdictRecord {
-    record(&judged.verdict, &judged.faults, &judged.waived, model_version)
+    record(&judged.verdict, &judged.faults, (&judged.waived, &judged.refused), model_version)
 }
 
 /// What the record says of a verdict and of what was met on the way to it.
 pub(super) fn record(
     verdict: &Verdict,
     faults: &[FaultTaken],
-    waived: &[Opaque],
+    (waived, refused): (&[Opaque], &[Opaque]),
     model_version: Option<String>,
 ) -> VerdictRecord {
     let waiver =
-        |opaque: &Opaque| Waiver { kind: opaque.kind.name().to_owned(), place: opaque.place.clone(), passed: true };
+        |opaque: &Opaque, passed| Waiver { kind: opaque.kind.name().to_owned(), place: opaque.place.clone(), passed };
+    let passed = waived.iter().map(|opaque| waiver(opaque, true));
+    let stopped = refused.iter().map(|opaque| waiver(opaque, false));
     VerdictRecord {
         faults: faults.iter().map(|fault| Decision { cause: fault.cause, action: fault.action }).collect(),
-        waivers: waived.iter().map(waiver).collect(),
+        waivers: passed.chain(stopped).collect(),
         model_version,
         ..VerdictRecord::from(verdict)
     }

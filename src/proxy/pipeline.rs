@@ -22,7 +22,7 @@ use crate::access::keys::has_form_of_ours;
 use crate::access::{Caller, Identity, Keyring, Verified};
 use crate::audit::Audit;
 use crate::audit::{Begin, Outcome as End};
-use crate::base::{Cause, Fault, Limits};
+use crate::base::{Cause, Fault, FaultAction, Limits};
 use crate::inspect::{Cleared, Outcome};
 use crate::protocol::openai::{ChatRequest, Template, models};
 use crate::provider::{OutboundHead, ProviderClient};
@@ -145,7 +145,7 @@ impl Proxy {
         begin.prompt_text = full_text;
         let since = Instant::now();
         if let Err(fault) = ledger.begin(begin, &judges.snapshot).await {
-            return Ok(self.fail(exchange, ledger, &fault));
+            return Ok(self.end_failed(exchange, ledger, &fault));
         }
         exchange.stages.took("record", since);
 
@@ -156,7 +156,7 @@ impl Proxy {
                 ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
                 Ok(response)
             }
-            Outcome::Refused(_, fault) => Ok(self.fail(exchange, ledger, &fault)),
+            Outcome::Refused(_, fault) => Ok(self.end_failed(exchange, ledger, &fault)),
             Outcome::Cleared(cleared) => {
                 let call = Call { caller, target, outbound, permit, asked_model: model };
                 Ok(self.forward(exchange, judges, ledger, call, cleared).await)
@@ -255,8 +255,14 @@ impl Proxy {
         }
     }
 
-    /// Ends an exchange that is in the record.
+    /// Ends an exchange that is in the record, for a fault that nobody has counted yet.
     pub(super) fn fail(&self, exchange: &mut Exchange, ledger: Ledger, fault: &Fault) -> Response<ReplyBody> {
+        metrics::fault(fault.cause.name(), FaultAction::Block.name());
+        self.end_failed(exchange, ledger, fault)
+    }
+
+    /// Ends an exchange that is in the record, for a fault that is counted already.
+    pub(super) fn end_failed(&self, exchange: &mut Exchange, ledger: Ledger, fault: &Fault) -> Response<ReplyBody> {
         let response = respond::fault(exchange.id, fault);
         ledger::log(exchange.id, response.status().as_u16(), fault);
         ledger.fail(fault, response.status().as_u16(), exchange.stages.take());
@@ -306,7 +312,8 @@ fn begin(exchange: &mut Exchange, caller: &Caller, model: &str, stream: bool, ju
         policy_version: judges.snapshot.version.clone(),
         request: Default::default(),
         request_bytes: exchange.request_bytes as u64,
-        latency_us: exchange.stages.take(),
+        // The end repeats them, so that it holds every stage of the exchange.
+        latency_us: exchange.stages.so_far(),
         prompt_text: None,
         cut: Default::default(),
     }

@@ -70,11 +70,8 @@ async fn whole(
         let action = judges.snapshot.faults.upstream_error;
         metrics::fault(Cause::Upstream.name(), action.name());
         if action != FaultAction::Pass {
-            return proxy.fail(
-                exchange,
-                ledger,
-                &Fault::provider("the provider answered an error in place of a reply"),
-            );
+            let fault = Fault::provider("the provider answered an error in place of a reply");
+            return proxy.end_failed(exchange, ledger, &fault);
         }
     }
     let usage = reply.usage();
@@ -84,27 +81,31 @@ async fn whole(
     ledger.note(|end| {
         end.prompt_tokens = usage.map(|usage| usage.prompt);
         end.completion_tokens = usage.map(|usage| usage.completion);
-        end.reply_bytes = bytes.len() as u64;
         end.reply = Some(record);
         end.reply_text = full_text;
     });
     match judged.outcome {
         Outcome::Cleared(cleared) => {
-            let response = respond::json(exchange.id, answer.status, ReplyBody::full(cleared.encode()));
+            let bytes = cleared.encode();
+            ledger.note(|end| end.reply_bytes = bytes.get().len() as u64);
+            let response = respond::json(exchange.id, answer.status, ReplyBody::full(bytes));
             ledger.end(End::Completed, response.status().as_u16(), exchange.stages.take());
             response
         }
         Outcome::Blocked(reply) => {
             tracing::info!(id = %exchange.id, "reply blocked");
             let response = match cleared_by_rules(judges, reply.cut(template)) {
-                Some(cut) => respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut)),
+                Some(cut) => {
+                    ledger.note(|end| end.reply_bytes = cut.get().len() as u64);
+                    respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut))
+                }
                 // The model's name, as the client gave it, offends a rule for replies.
                 None => respond::blocked(exchange.id),
             };
             ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
             response
         }
-        Outcome::Refused(_, fault) => proxy.fail(exchange, ledger, &fault),
+        Outcome::Refused(_, fault) => proxy.end_failed(exchange, ledger, &fault),
     }
 }
 
@@ -137,18 +138,18 @@ fn unparsable(
     metrics::fault(fault.cause.name(), action.name());
     let decision = Decision { cause: fault.cause, action };
     ledger.note(|end| {
-        end.reply_bytes = bytes.len() as u64;
         end.reply = Some(VerdictRecord { faults: vec![decision], ..VerdictRecord::default() });
     });
     match judges.snapshot.waive_unparsable(bytes, fault) {
         Ok(waived) => {
             metrics::waiver("unparsable");
+            ledger.note(|end| end.reply_bytes = waived.get().len() as u64);
             tracing::warn!(id = %exchange.id, "a reply that cannot be parsed passes, as policy.faults.unparsable says");
             let response = respond::json(exchange.id, StatusCode::OK, ReplyBody::full(waived));
             ledger.end(End::Completed, response.status().as_u16(), exchange.stages.take());
             response
         }
-        Err(fault) => proxy.fail(exchange, ledger, &fault),
+        Err(fault) => proxy.end_failed(exchange, ledger, &fault),
     }
 }
 
@@ -165,7 +166,7 @@ async fn error(
     let status = answer.status;
     let said = format!("the provider answered {}", status.as_u16());
     if action != FaultAction::Pass || answer.media != Some(Media::Json) {
-        return proxy.fail(exchange, ledger, &Fault::provider(said));
+        return proxy.end_failed(exchange, ledger, &Fault::provider(said));
     }
     let read = read_all(proxy, exchange, answer.body).await;
     let parsed = read.and_then(|bytes| ErrorReply::parse(bytes, &proxy.limits));
@@ -178,12 +179,14 @@ async fn error(
     ledger.note(|end| end.reply = Some(record));
     match judged.outcome {
         Outcome::Cleared(cleared) => {
-            let response = respond::json(exchange.id, status, ReplyBody::full(cleared.encode()));
+            let bytes = cleared.encode();
+            ledger.note(|end| end.reply_bytes = bytes.get().len() as u64);
+            let response = respond::json(exchange.id, status, ReplyBody::full(bytes));
             ledger.fail(&Fault::provider(said), status.as_u16(), exchange.stages.take());
             response
         }
-        Outcome::Blocked(_) => proxy.fail(exchange, ledger, &Fault::provider(said)),
-        Outcome::Refused(_, fault) => proxy.fail(exchange, ledger, &fault),
+        Outcome::Blocked(_) => proxy.end_failed(exchange, ledger, &Fault::provider(said)),
+        Outcome::Refused(_, fault) => proxy.end_failed(exchange, ledger, &fault),
     }
 }
 

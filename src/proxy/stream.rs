@@ -57,6 +57,7 @@ pub(super) fn answer(
         spoke: Instant::now(),
         record_full_text,
         upstream_error: judges.snapshot.faults.upstream_error,
+        sent: 0,
         error_passed: false,
     };
     let deadline = Instant::now() + left;
@@ -84,6 +85,8 @@ struct Pump {
     record_full_text: bool,
     /// What the policy says of an error that the provider sends inside the stream.
     upstream_error: FaultAction,
+    /// Bytes that went to the client.
+    sent: u64,
     /// Such an error went to the client: it needs no other from us.
     error_passed: bool,
 }
@@ -119,7 +122,10 @@ impl Pump {
         };
         if let Some(fault) = &fault {
             ledger::log(self.id, 200, fault);
-            metrics::fault(fault.cause.name(), "block");
+            // What inspection booked is counted with the rest of its faults.
+            if !self.stream.faults().iter().any(|booked| booked.cause == fault.cause) {
+                metrics::fault(fault.cause.name(), FaultAction::Block.name());
+            }
             if !self.error_passed {
                 // The head has gone out with 200: the error travels as the stream's last event, and no [DONE] follows.
                 let event = sse::encode(&PublicError::of(fault).body(self.id));
@@ -231,7 +237,10 @@ impl Pump {
 
     async fn send(&mut self, frames: Vec<Cleared<ChatChunk>>) -> Result<(), Ended> {
         for frame in frames {
-            self.pieces.send(Piece::Cleared(frame.encode())).await.map_err(|_| Ended::ClientGone)?;
+            let bytes = frame.encode();
+            let count = bytes.get().len() as u64;
+            self.pieces.send(Piece::Cleared(bytes)).await.map_err(|_| Ended::ClientGone)?;
+            self.sent += count;
             self.spoke = Instant::now();
         }
         Ok(())
@@ -251,9 +260,9 @@ impl Pump {
             metrics::waiver(opaque.kind.name());
         }
         let model_version = self.judges.model_version();
-        end.reply = Some(ledger::record(&verdict, self.stream.faults(), self.stream.waived(), model_version));
+        end.reply = Some(ledger::record(&verdict, self.stream.faults(), (self.stream.waived(), &[]), model_version));
         end.fault = fault.map(FaultRecord::from);
-        end.reply_bytes = self.stream.bytes() as u64;
+        end.reply_bytes = self.sent;
         end.prompt_tokens = self.usage.map(|usage| usage.prompt);
         end.completion_tokens = self.usage.map(|usage| usage.completion);
         if self.record_full_text {

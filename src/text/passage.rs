@@ -87,6 +87,9 @@ pub enum ChannelKind {
     Text,
     /// Arguments of one tool call: held until the call is whole.
     ToolArguments,
+    /// What else a tool call says of itself, its id and its name: held and sent with its arguments, since clients take all of
+    /// it from one frame.
+    ToolCall,
 }
 
 /// One step of the way from a choice's `delta` to a string in it.

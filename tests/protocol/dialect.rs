@@ -98,7 +98,7 @@ fn channels_are_named_by_what_they_carry() {
     );
     assert_eq!(
         one(r#"{"choices":[{"delta":{"tool_calls":[{"index":5,"function":{"name":"a"}}]}}]}"#).0,
-        ChannelKind::Other
+        ChannelKind::ToolCall
     );
     assert_eq!(one(r#"{"choices":[{"delta":{"function_call":{"arguments":"a"}}}]}"#).0, ChannelKind::ToolArguments);
     assert_eq!(one(r#"{"choices":[{"delta":{"refusal":"a"}}]}"#).0, ChannelKind::Refusal);

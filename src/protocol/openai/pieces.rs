@@ -208,10 +208,9 @@ fn kind_of(path: &[PathSegment]) -> ChannelKind {
     match keys {
         [] | ["audio", "transcript"] | ["content" | "text"] | ["content", "text"] => ChannelKind::Text,
         ["refusal"] | ["content", "refusal"] => ChannelKind::Refusal,
-        ["function_call" | "tool_calls", below @ ..]
-            if below.iter().any(|key| ["arguments", "input"].contains(key)) =>
-        {
-            ChannelKind::ToolArguments
+        ["function_call" | "tool_calls", below @ ..] => {
+            let is_argument = below.iter().any(|key| ["arguments", "input"].contains(key));
+            if is_argument { ChannelKind::ToolArguments } else { ChannelKind::ToolCall }
         }
         [first, ..] if first.starts_with("reasoning") => ChannelKind::Reasoning,
         _ => ChannelKind::Other,
@@ -230,6 +229,6 @@ pub(super) fn role_of(kind: ChannelKind) -> Role {
     match kind {
         ChannelKind::Reasoning | ChannelKind::Refusal | ChannelKind::Text => Role::Assistant,
         ChannelKind::ToolArguments => Role::ToolArguments,
-        ChannelKind::Other => Role::Unknown,
+        ChannelKind::Other | ChannelKind::ToolCall => Role::Unknown,
     }
 }
