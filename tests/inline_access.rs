@@ -66,6 +66,9 @@ impl Rig {
     }
 }
 
+/// Model, Authorization sent, Authorization that arrives (the outer `None`: nothing arrives).
+type Row<'r> = (&'r str, Option<&'r str>, Option<Option<String>>);
+
 #[track_caller]
 fn unauthorized(reply: &Reply, what: &str) {
     assert_eq!(
@@ -85,7 +88,7 @@ async fn keys_travel_where_they_belong() {
     let (ours, theirs) = (bearer(OURS), bearer(THEIRS));
     let account = [("authorization", theirs.as_str()), ("openai-organization", "org"), ("idempotency-key", "k")];
     // What is sent, to which model, and the Authorization that arrives; `None`: refused.
-    let rows: [(&str, Option<&str>, Option<Option<String>>); 9] = [
+    let rows: [Row<'_>; 9] = [
         ("open", None, Some(None)),
         ("open", Some(&ours), Some(None)),
         ("open", Some(&theirs), Some(None)),
@@ -103,7 +106,7 @@ async fn keys_travel_where_they_belong() {
         match arrives {
             Some(arrives) => {
                 assert_eq!(reply.status, 200, "{what}: {}", reply.text());
-                assert_eq!(seen, [arrives.clone()], "{what}");
+                assert_eq!(seen, std::slice::from_ref(arrives), "{what}");
             }
             None => {
                 unauthorized(&reply, &what);

@@ -79,6 +79,10 @@ fn check(seen: &Value, names: [&str; 5], mocks: &[MockHandle], appliance: &Appli
     assert_eq!(streamed["calls"], json!({ "0": { "name": "weather", "arguments": "{\"city\": \"Zürich\"}" } }));
     assert_eq!(streamed["reasons"], json!({ "0": ["tool_calls"] }));
 
+    let [id, name, arguments] = seen["tool_documented"][0].as_array().unwrap().as_slice() else { panic!("{seen:#}") };
+    assert!(text(id).starts_with("call_mock_") && name == "weather" && arguments["city"] == "Zürich", "{seen:#}");
+    assert_eq!(seen["tool_helper"], json!(["weather", { "city": "Zürich" }]));
+
     for step in ["blocked", "blocked_stream"] {
         let error = &seen[step];
         let found = (&error["type"], &error["status"], &error["code"], &error["kind"]);
@@ -107,11 +111,11 @@ fn check(seen: &Value, names: [&str; 5], mocks: &[MockHandle], appliance: &Appli
     assert_eq!(typed("wrong_key"), (json!(unauthorized), json!(401), json!("invalid_api_key")));
 
     // Nothing was tried twice: each step stands in the record once, and the providers saw only what passed.
-    assert_eq!([0, 1, 2].map(|index: usize| mocks[index].requests()), [9, 2, 0]);
+    assert_eq!([0, 1, 2].map(|index: usize| mocks[index].requests()), [11, 2, 0]);
     let rows = appliance
-        .record_when("every step", |rows| rows.len() == 16 && rows.iter().all(|row| row["outcome"].is_string()));
+        .record_when("every step", |rows| rows.len() == 18 && rows.iter().all(|row| row["outcome"].is_string()));
     let count = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
-    assert_eq!(["completed", "blocked", "failed", "refused"].map(count), [7, 4, 2, 3], "{rows:#?}");
+    assert_eq!(["completed", "blocked", "failed", "refused"].map(count), [9, 4, 2, 3], "{rows:#?}");
 }
 
 fn installed(path: &str) -> String {

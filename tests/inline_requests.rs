@@ -439,6 +439,9 @@ async fn secrets_are_replaced_and_the_rest_arrives_unchanged() {
     assert!(!reply.text().contains("ChatGPT") && !reply.text().contains("system prompt"), "{}", reply.text());
 }
 
+/// What is wrong, head, body, and the status and code that it gets.
+type Refusal = (&'static str, Vec<(&'static str, &'static str)>, Vec<u8>, u16, &'static str);
+
 fn nested(depth: usize) -> String {
     // The root object is the first level.
     let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
@@ -473,7 +476,7 @@ async fn what_can_be_read_in_two_ways_is_refused() {
     let bytes = |text: &str| text.as_bytes().to_vec();
     let json = vec![JSON];
     let coded = |coding: &'static str| vec![JSON, ("content-encoding", coding)];
-    let rows: Vec<(&str, Vec<(&str, &str)>, Vec<u8>, u16, &str)> = vec![
+    let rows: Vec<Refusal> = vec![
         ("empty", json.clone(), vec![], 400, "invalid_body"),
         ("no JSON", json.clone(), bytes("hello"), 400, "invalid_body"),
         ("an array", json.clone(), bytes("[]"), 400, "invalid_body"),

@@ -455,6 +455,122 @@ async fn a_blocked_stream_ends_as_a_whole_one() {
     assert!(rows.iter().all(|row| row["status"] == 200 && row["stream"] == true), "{rows:?}");
 }
 
+/// Calls in the shapes that providers write: each leaves in its provider's own frames, whole, after what came before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tool_calls_leave_whole_in_every_shape() {
+    let upstream = Upstream::start().await;
+    let appliance = Settings::for_upstream(upstream.address).rules_only().start();
+    let (client, url) = (Client::http1(), appliance.url("/v1/chat/completions"));
+    let secret = &secrets()[0];
+    let call = |index: u64, fields: Value| {
+        let mut call = json!({ "index": index });
+        call.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({ "tool_calls": [call] })
+    };
+    let arguments = |index: u64, text: &str| call(index, json!({ "function": { "arguments": text } }));
+    let open = |index: u64, name: &str| {
+        call(
+            index,
+            json!({ "id": format!("call_{index}"), "type": "function", "function": { "name": name, "arguments": "" } }),
+        )
+    };
+    let with_secret = json!({ "key": secret.text }).to_string();
+    let (first, second) = with_secret.split_at(with_secret.len() / 2);
+    let whole =
+        call(0, json!({ "id": "call_0", "type": "function", "function": { "name": "f", "arguments": with_secret } }));
+    let mut both = whole.clone();
+    both["content"] = json!("Let me look. ");
+    let typed = |text: &str| call(0, json!({ "type": "function", "function": { "arguments": text } }));
+    // Deltas; the reason stands in a frame of its own or, where `ends_inside`, in the last delta's.
+    let shapes: Vec<(&str, Vec<Value>, bool, u64)> = vec![
+        (
+            "openai",
+            vec![
+                json!({ "role": "assistant", "content": null }),
+                open(0, "f"),
+                arguments(0, first),
+                arguments(0, second),
+            ],
+            false,
+            1,
+        ),
+        (
+            "two calls",
+            vec![
+                open(0, "f"),
+                arguments(0, first),
+                arguments(0, second),
+                open(1, "f"),
+                arguments(1, first),
+                arguments(1, second),
+            ],
+            false,
+            2,
+        ),
+        (
+            "two calls at once",
+            vec![
+                open(0, "f"),
+                open(1, "f"),
+                arguments(1, first),
+                arguments(0, first),
+                arguments(0, second),
+                arguments(1, second),
+            ],
+            false,
+            2,
+        ),
+        (
+            "text before",
+            vec![
+                json!({ "role": "assistant", "content": "Let me " }),
+                json!({ "content": "look. " }),
+                open(0, "f"),
+                arguments(0, first),
+                arguments(0, second),
+            ],
+            false,
+            1,
+        ),
+        ("in one frame", vec![whole.clone()], false, 1),
+        ("in one frame with the end", vec![whole], true, 1),
+        ("in one frame with text", vec![both.clone()], false, 1),
+        ("in one frame with text and the end", vec![both], true, 1),
+        ("a type in each frame", vec![open(0, "f"), typed(first), typed(second)], false, 1),
+    ];
+    for (shape, deltas, ends_inside, calls) in shapes {
+        let mut events: Vec<Value> = deltas.iter().cloned().map(in_delta).collect();
+        if ends_inside {
+            events.last_mut().unwrap()["choices"][0]["finish_reason"] = json!("tool_calls");
+        } else {
+            events.push(in_choice(json!({ "index": 0, "delta": {}, "finish_reason": "tool_calls" })));
+        }
+        let wire: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        upstream.script(shape, Script::events(vec![(wire + "data: [DONE]\n\n").into()]));
+        let request = json!({ "model": shape, "stream": true, "messages": [{ "role": "user", "content": "Hello." }] });
+        let reply = client.post(&url, request.to_string()).await;
+        let chunks = whole_stream(&reply, 1, "tool_calls", shape);
+        nothing_of(&secret.text, &reply, shape);
+        let texts = if deltas.iter().any(|delta| delta["content"].is_string()) { "Let me look. " } else { "" };
+        assert_eq!(said(&chunks, 0, "/delta/content"), texts, "{shape}: {}", reply.text());
+        // As clients do: the first piece of a call is kept, the others add to its arguments.
+        let mut put: Vec<Value> = Vec::new();
+        for piece in chunks.iter().filter_map(|chunk| chunk.pointer("/choices/0/delta/tool_calls/0")) {
+            let index = usize::try_from(piece["index"].as_u64().unwrap()).unwrap();
+            if index == put.len() {
+                put.push(piece.clone());
+            } else {
+                let more = piece["function"]["arguments"].as_str().unwrap_or_else(|| panic!("{shape}: {piece}"));
+                let known = put[index]["function"]["arguments"].as_str().unwrap().to_owned();
+                put[index]["function"]["arguments"] = json!(known + more);
+            }
+        }
+        let masked = json!({ "key": secret.mask }).to_string();
+        let whole = |index: u64| json!({ "index": index, "id": format!("call_{index}"), "type": "function", "function": { "name": "f", "arguments": masked } });
+        assert_eq!(put, (0..calls).map(whole).collect::<Vec<_>>(), "{shape}: {}", reply.text());
+    }
+}
+
 /// What a client gets while the provider is silent, and that it gets each frame when it is cleared, not at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_flow_and_silence_is_bridged() {

@@ -29,6 +29,18 @@ async function said(stream) {
   return seen;
 }
 
+// Tool calls as the documentation of the API puts them together: the first piece is kept, the others add to it.
+async function called(stream) {
+  const calls = {};
+  for await (const chunk of await stream) {
+    for (const call of chunk.choices[0].delta.tool_calls ?? []) {
+      if (calls[call.index]) calls[call.index].function.arguments += call.function.arguments;
+      else calls[call.index] = call;
+    }
+  }
+  return Object.values(calls).map(({ id, function: { name, arguments: text } }) => [id, name, JSON.parse(text)]);
+}
+
 // The error that a step ends with.
 async function failed(step) {
   try {
@@ -63,9 +75,14 @@ seen.stream_several = await said(create({ messages: user("Hello."), stream: true
 
 const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object" } } }];
 const call = steered({ tool_call: { name: "weather", arguments: '{"city": "Zürich"}' }, chunk_bytes: 3 });
-const { function: called } = (await create({ messages: call, tools })).choices[0].message.tool_calls[0];
-seen.tool = { name: called.name, arguments: JSON.parse(called.arguments) };
+const { function: asked } = (await create({ messages: call, tools })).choices[0].message.tool_calls[0];
+seen.tool = { name: asked.name, arguments: JSON.parse(asked.arguments) };
 seen.tool_stream = await said(create({ messages: call, tools, stream: true }));
+
+seen.tool_documented = await called(create({ messages: call, tools, stream: true }));
+const whole = await client.chat.completions.stream({ model: "demo", messages: call, tools }).finalChatCompletion();
+const { function: put } = whole.choices[0].message.tool_calls[0];
+seen.tool_helper = [put.name, JSON.parse(put.arguments)];
 
 const helper = client.chat.completions.stream({ model: "demo", messages: user("Hello.") });
 seen.helper = (await helper.finalChatCompletion()).choices[0].message.content;

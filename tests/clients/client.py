@@ -36,6 +36,18 @@ def said(stream):
     return {"texts": texts, "reasons": reasons, "calls": calls, "usage": usage.model_dump() if usage else None}
 
 
+def called(stream):
+    """Tool calls as the documentation of the API puts them together: the first piece is kept, the others add to it."""
+    calls = {}
+    for chunk in stream:
+        for call in chunk.choices[0].delta.tool_calls or []:
+            if call.index not in calls:
+                calls[call.index] = call
+            else:
+                calls[call.index].function.arguments += call.function.arguments
+    return [[call.id, call.function.name, json.loads(call.function.arguments)] for call in calls.values()]
+
+
 def failed(step):
     """The error that a step ends with."""
     try:
@@ -80,6 +92,11 @@ def main():
     function = chat.choices[0].message.tool_calls[0].function
     seen["tool"] = {"name": function.name, "arguments": json.loads(function.arguments)}
     seen["tool_stream"] = said(create(model="demo", messages=call, tools=tools, stream=True))
+
+    seen["tool_documented"] = called(create(model="demo", messages=call, tools=tools, stream=True))
+    with client.chat.completions.stream(model="demo", messages=call, tools=tools) as stream:
+        function = stream.get_final_completion().choices[0].message.tool_calls[0].function
+        seen["tool_helper"] = [function.name, json.loads(function.arguments)]
 
     with client.chat.completions.stream(model="demo", messages=user("Hello.")) as stream:
         seen["helper"] = stream.get_final_completion().choices[0].message.content

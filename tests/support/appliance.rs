@@ -295,8 +295,8 @@ impl Drop for Appliance {
         }
         if thread::panicking() {
             let output = self.output.lock().map(|output| output.clone()).unwrap_or_default();
-            let from = output.len().saturating_sub(20_000);
-            let tail = output.get(output.ceil_char_boundary(from)..).unwrap_or_default();
+            let lines: Vec<&str> = output.lines().collect();
+            let tail = lines[lines.len().saturating_sub(200)..].join("\n");
             println!("--- the appliance said:\n{tail}\n---");
         }
     }
