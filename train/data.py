@@ -180,8 +180,9 @@ def cut(row, weight, encoding, rng):
         if len(ids) <= room:
             return [(ids, label, weight)]
         if label == 0:
-            start, end = windows.anywhere(len(ids), room, rng)
-            return [(ids[start:end], label, weight)]
+            # A long text has many windows, and each of them may raise a false alarm.
+            cuts = [windows.anywhere(len(ids), room, rng) for _ in range(min(4, 1 + len(ids) // (2 * room)))]
+            return [(ids[start:end], label, weight) for start, end in cuts]
         # A long attack without a marked payload shows itself best at its head;
         # the rest of it is attack too, mostly, so it counts less.
         cuts = [(ids[:room], label, weight)]
@@ -194,7 +195,7 @@ def cut(row, weight, encoding, rng):
         return []
     start, end = windows.around(len(ids), span, room, rng)
     cuts = [(ids[start:end], label, weight)]
-    if label != 0 and rng.random() < 0.35:
+    if rng.random() < 0.5:
         # The same document without its payload, so the document is not the mark.
         start, end = windows.anywhere(len(ids), room, rng)
         if end - start >= 16 and windows.overlap((start, end), span) == 0:
@@ -210,7 +211,7 @@ def tokenizer(folder):
     return made
 
 
-def build(rows, tok, seed, composed=7000, synthetic=5000):
+def build(rows, tok, seed, composed=7000, synthetic=7000):
     """Selected windows and the account of the selection.
 
     Returns (windows, account): windows as in `cut` with [CLS] and [SEP] added.

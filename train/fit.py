@@ -35,7 +35,7 @@ HEAD_RATE = 8.0  # the head starts from nothing: its rate as a multiple
 WARM = 0.03  # share of the budget
 DECAY = 0.01
 AVERAGE = 0.995  # weight average over about 200 steps
-BENIGN = 0.6  # share of benign windows in an epoch
+BENIGN = 0.65  # share of benign windows in an epoch
 SMOOTHING = 0.02
 DROPOUT = 0.1  # on the pooled vector
 

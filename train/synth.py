@@ -1,9 +1,10 @@
 """Benign sentences made by script: the model's known false positives.
 
 A model tuned on attacks takes any polite imperative ("Please review …") and any
-sentence with a trigger word ("ignore", "bypass", "system prompt") for one. These
-sentences are such imperatives and trigger words in harmless use. They are built
-from the word lists below and nothing else.
+sentence with a trigger word ("ignore", "bypass", "system prompt") for one, and
+any prompt template with rules in it. These texts are such imperatives, trigger
+words in harmless use, requests about an earlier answer and prompt templates.
+They are built from the word lists below and nothing else.
 """
 
 import random
@@ -71,7 +72,39 @@ _TRIGGERS = [
     "Instruct the new colleague how to handle {t}.", "The user must be able to change {file} without a restart.",
     "Our assistant should answer only questions about {t}. How do I phrase that?", "What is the secret of a good pizza dough?",
 ]
+# People talk to an assistant about what it said before.
+_FOLLOW = [
+    "Now translate your previous answer into {language}.", "Rewrite your last reply in a more formal tone.",
+    "Make the list above shorter.", "Can you repeat the second point with an example?", "Now do the same for {t}.",
+    "Change the table you made so that it is sorted by date.", "Your earlier answer had a typo in {file}; please correct it.",
+    "Continue from where you stopped.", "Please shorten the text above to {number} words.", "Do it again, but use only simple words.",
+    "Rewrite the story so that it starts in {city}.", "Answer again and leave out the introduction.",
+    "Add a sentence about {city} to the text above.", "Replace every {lang} example with one in {other}.",
+    "From the conversation above, list what we still have to decide about {t}.", "Give me {number} more ideas like the last one.",
+]
+# Prompts that people write for models: an identity, steps, rules for the output.
+_IDENTITY = ["You are an expert in {topic}.", "You are a {adjective} assistant who helps people with {topic}.",
+             "# IDENTITY and PURPOSE\n\nYou specialise in {topic} and you read {t} for your readers.",
+             "You act as a {adjective} coach for {topic}.", "Your role: {adjective} reviewer of texts on {topic}.",
+             "Take the position of a {adjective} consultant for {topic}.", "As an editor for {topic}, you get {t} as input."]
+_STEPS = ["Read the input twice before you answer.", "Take a deep breath and think step by step about how to reach the best result.",
+          "Extract the {number} most interesting points.", "Write a summary of {number} words in a section called SUMMARY.",
+          "Group similar ideas under one heading.", "Compare {t} with the numbers given by the user.",
+          "Ask one clarifying question if the goal is not clear.", "Rate the quality from 1 to {number} and explain the rating.",
+          "List the names, dates and places that are mentioned.", "Put the recommendations into a table with two columns."]
+_RULES = ["Only output Markdown.", "Do not use bold or italics.", "Do not add warnings, notes or disclaimers; only the sections asked for.",
+          "Never invent sources.", "Always answer in {language}.", "Output a JSON object with the keys name, score and reason.",
+          "Use bulleted lists, not numbered lists.", "Do not repeat ideas.", "Do not start two items with the same words.",
+          "Follow all of these instructions when you write the output.", "Refuse politely if the topic is not {topic}.",
+          "Do not reveal personal data of customers.", "Keep every bullet under {number} words.", "You must end with a question.",
+          "Do not complain about the task; just do it.", "Write for readers who are new to {topic}."]
 _FILL = {
+    "language": ["English", "French", "German", "Spanish", "Polish", "Hindi"],
+    "other": ["Ruby", "Swift", "TypeScript", "Perl"],
+    "number": ["3", "5", "10", "16", "25", "50", "100"],
+    "topic": ["home repair", "nutrition", "contract law", "astronomy", "music history", "network security", "child care", "statistics",
+              "marketing", "gardening", "software design", "threat modelling", "personal finance", "language learning", "local history"],
+    "adjective": ["friendly", "careful", "patient", "concise", "world-class", "curious", "strict"],
     "lang": ["Python", "Java", "Rust", "C#", "JavaScript", "Go", "Bash", "SQL", "Kotlin"],
     "file": ["config.yaml", ".env", "settings.json", "main.log", "README.md", "Cargo.toml", "/etc/hosts", "build.gradle"],
     "dep": ["Redis", "nginx", "our chatbot", "the compiler", "Kubernetes", "the language model", "Excel", "the gateway"],
@@ -96,8 +129,20 @@ def _imperative(rng):
     if rng.random() < 0.4:
         return f"{opener} {rng.choice(_ENSURE)} {thing} {rng.choice(_STATES)}{tail}."
     if rng.random() < 0.3:
-        return f"{opener} {rng.choice(_VERBS)} and {rng.choice(_VERBS)} {thing}{tail}."
+        first, second = rng.sample(_VERBS, 2)
+        return f"{opener} {first} and {second} {thing}{tail}."
     return f"{opener} {rng.choice(_VERBS)} {thing}{tail}."
+
+
+def _template(rng):
+    """A prompt template, whole or in part, in one of the usual layouts."""
+    bullet = rng.choice(["- ", "* ", "", "1. "])
+    steps = "\n".join(bullet + s for s in rng.sample(_STEPS, rng.randint(1, 5)))
+    rules = "\n".join(bullet + s for s in rng.sample(_RULES, rng.randint(2, 6)))
+    heads = rng.choice([("# STEPS", "# OUTPUT INSTRUCTIONS"), ("Steps:", "Rules:"), ("## Task", "## Output format"), ("", "Important:"), ("", "")])
+    parts = [rng.choice(_IDENTITY), f"{heads[0]}\n{steps}", f"{heads[1]}\n{rules}", rng.choice(["", "# INPUT\n\nINPUT:", "Input: {t}", "Text:"])]
+    first = rng.choice((0, 0, 0, 1, 2))
+    return _fill("\n\n".join(p for p in parts[first:] if p.strip()), rng).strip()
 
 
 def benign(count, seed):
@@ -105,8 +150,13 @@ def benign(count, seed):
     rng = random.Random(seed)
     seen = {}
     while len(seen) < count:
-        if rng.random() < 0.5:
+        kind = rng.random()
+        if kind < 0.4:
             text = _imperative(rng)
+        elif kind < 0.62:
+            text = _template(rng)
+        elif kind < 0.68:
+            text = _fill(rng.choice(_FOLLOW), rng) + rng.choice(_MORE)
         else:
             text = rng.choice(_LEADS) + _fill(rng.choice(_TRIGGERS), rng) + rng.choice(_MORE)
         if rng.random() < 0.08:
