@@ -29,6 +29,15 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, outputs, name=name, **attributes))
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def words(self, table, ids, name, int8):
+        """Rows of a table [V, H] by id; as int8 with a scale for every row if asked."""
+        if not int8:
+            return self.add("Gather", [self.constant("word", table), ids], name)
+        scale = np.maximum(np.abs(table).max(-1, keepdims=True) / 127, 1e-12).astype(np.float32)
+        small = self.constant("word", np.round(table / scale).astype(np.int8))
+        row = self.add("Cast", [self.add("Gather", [small, ids], f"{name}.int8")], f"{name}.cast", to=TensorProto.FLOAT)
+        return self.add("Mul", [row, self.add("Gather", [self.constant("word.scale", scale), ids], f"{name}.scale")], name)
+
     def dense(self, x, p, name):
         product = self.add("MatMul", [x, self.constant(f"{name}.w", p["w"])], f"{name}.matmul")
         return self.add("Add", [product, self.constant(f"{name}.b", p["b"])], name)
@@ -57,8 +66,8 @@ def _layer(g, p, x, hidden_bias, name, heads):
     return g.norm(g.add("Add", [x, down], f"{name}.sum2"), p["down_norm"], f"{name}.down_norm")
 
 
-def build(params, heads=model.ATTENTION_HEADS):
-    """Parameters (numpy) to a checked ONNX model in float32."""
+def build(params, heads=model.ATTENTION_HEADS, int8_words=False):
+    """Parameters (numpy) to a checked ONNX model, in float32 but for the word table if asked."""
     g = Graph()
     hidden = params["embed"]["word"].shape[1]
     f32 = np.float32
@@ -70,7 +79,7 @@ def build(params, heads=model.ATTENTION_HEADS):
     g.constant("one", np.array(1, np.int64))
     count = g.add("Gather", [g.add("Shape", ["input_ids"], "shape"), "one"], "count", axis=0)
     places = g.add("Range", ["zero", count, "one"], "places")
-    words = g.add("Gather", [g.constant("word", params["embed"]["word"]), "input_ids"], "words")
+    words = g.words(params["embed"]["word"], "input_ids", "words", int8_words)
     place = g.add("Gather", [g.constant("place", params["embed"]["place"]), places], "place_vectors")
     x = g.norm(g.add("Add", [words, place], "embed_sum"), params["embed"]["norm"], "embed")
 

@@ -102,7 +102,8 @@ def test_onnx_equals_jax_and_int8_is_near(tmp_path):
     params, (ids, _, _) = small(3), examples(12, 3)
     made = graph.build(params, heads=HEADS)
     onnx.save(made, tmp_path / "full.onnx")
-    quantize(tmp_path / "full.onnx", tmp_path / "int8.onnx")
+    onnx.save(graph.build(params, heads=HEADS, int8_words=True), tmp_path / "words.onnx")
+    quantize(tmp_path / "words.onnx", tmp_path / "int8.onnx")
     assert {i.name for i in made.graph.input} == {"input_ids", "attention_mask"}
     # Several shapes, padded and not: both axes are free.
     for rows, length in ((ids, 22), (ids[:1], len(ids[0])), (ids[:3], 100)):
