@@ -179,6 +179,8 @@ flag at 2 %, block at 0.5 %. Cells are recall / false positives in percent; the 
   than dev suggests. The left-out and public tables are the ones to believe.
 - Encoded text (base64, ROT13, …) is seen as such, not decoded; canonical text must be made before the model.
 - Anyone who has the file can search for texts that it misses.
+- Run one window a call: the int8 model scales activations over a whole batch, so in a batch one text would move the
+  score of another.
 - The `embedding` output comes from the tuned encoder: it serves likeness of attacks better than likeness of meaning.
 
 ## Training data

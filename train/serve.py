@@ -14,8 +14,6 @@ from tokenizers import Tokenizer
 import windows
 from text import prepare
 
-BATCH_TOKENS = 2048  # padded tokens a call
-
 
 def open_session(path, threads=1):
     """An ONNX Runtime session on the CPU."""
@@ -54,25 +52,18 @@ class Guard:
         return cuts, np.array(owner)
 
     def run(self, cuts):
-        """Id lists to (probabilities [N, 3], embeddings [N, 384]), in batches of like length."""
-        order = sorted(range(len(cuts)), key=lambda i: len(cuts[i]))
-        scores, vectors = [None] * len(cuts), [None] * len(cuts)
-        at = 0
-        while at < len(order):
-            size = 1
-            while at + size < len(order) and (size + 1) * len(cuts[order[at + size]]) <= BATCH_TOKENS:
-                size += 1
-            members = order[at : at + size]
-            length = len(cuts[members[-1]])
-            ids = np.zeros((size, length), np.int64)
-            mask = np.zeros((size, length), np.int64)
-            for j, i in enumerate(members):
-                ids[j, : len(cuts[i])] = cuts[i]
-                mask[j, : len(cuts[i])] = 1
-            logits, embedding = self.session.run(["logits", "embedding"], {"input_ids": ids, "attention_mask": mask})
-            for j, (p, v) in enumerate(zip(softmax(logits), embedding)):
-                scores[members[j]], vectors[members[j]] = p, v
-            at += size
+        """Id lists to (probabilities [N, 3], embeddings [N, H]), one window a call.
+
+        The int8 model scales activations over the whole batch: in a batch, one
+        text would move the score of another. Serving does the same, and loses
+        nothing by it on a CPU.
+        """
+        scores, vectors = [], []
+        for cut in cuts:
+            ids = np.array([cut], np.int64)
+            logits, embedding = self.session.run(["logits", "embedding"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+            scores.append(softmax(logits)[0])
+            vectors.append(embedding[0])
         return np.array(scores), np.array(vectors)
 
     def score(self, texts):
