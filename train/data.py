@@ -5,7 +5,7 @@
 reads DATA_FOLDER/train.jsonl.gz and writes to OUT_FOLDER
 
     windows.npz          training windows (token ids, label, weight)
-    left_out.jsonl.gz    rows of the sources kept out of training, for judging
+    left_out/*.jsonl.gz  rows of the sources kept out of training, for judging
     composition.json     what was used, what was dropped and why, by source
 
 Nothing else of the data folder is opened. Every rule here is about a kind or a
@@ -252,23 +252,37 @@ def save_windows(path, made):
              label=np.array([w[1] for w in made], np.int8), weight=np.array([w[2] for w in made], np.float32))
 
 
-def pick_left_out(rows, seed, per_source=350):
-    """Judging rows: left-out sources, and benign sources barred from training by licence.
+def left_out_name(row):
+    """The judging file that a row belongs to, or None when it judges nothing."""
+    if is_left_out(row):
+        if row["source"].startswith("composed"):
+            return "composed"
+        name = row["source"].split(":")[0].split("/")[1].lower()
+        if name == "promptshield" and row["label"] != "benign" and not _SECRET.search(row["text"]):
+            return None  # obfuscated benign questions labelled as attacks
+        return name
+    if licence_allows(row["lic"]) or row["kind"] in ("noise", "answer"):
+        return None
+    if row["source"].startswith("composed"):
+        return "long_documents"
+    return "barred_benign" if row["label"] == "benign" else "barred_attacks"
 
-    The barred ones judge only; nothing is learnt from them.
+
+def pick_left_out(rows, seed, most=350):
+    """Judging rows as {file name: rows}, at most `most` of a source and label.
+
+    Left-out sources, and what is barred from training by its licence: that
+    judges only, nothing is learnt from it.
     """
     groups = collections.defaultdict(list)
     for row in rows:
-        if is_left_out(row):
-            if row["source"].startswith("Neural-alchemy") and row["label"] != "benign" and not (_SECRET.search(row["text"])):
-                continue  # obfuscated benign questions labelled as attacks
-            groups[row["source"].split(":")[0] + row["label"]].append(row)
-        elif not licence_allows(row["lic"]) and row["kind"] not in ("noise", "answer"):
-            groups[row["lic"] + row["label"]].append(row)
+        name = left_out_name(row)
+        if name:
+            groups[name, row["label"], row["lic"]].append(row)
     rng = random.Random(seed)
-    out = []
+    out = collections.defaultdict(list)
     for key in sorted(groups):
-        out += rng.sample(groups[key], min(per_source, len(groups[key])))
+        out[key[0]] += rng.sample(groups[key], min(most, len(groups[key])))
     return out
 
 
@@ -286,9 +300,10 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     made, account = build(rows, tokenizer(base_folder()), args.seed)
     save_windows(args.out / "windows.npz", made)
-    with gzip.open(args.out / "left_out.jsonl.gz", "wt", encoding="utf-8") as file:
-        for row in pick_left_out(rows, args.seed):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    (args.out / "left_out").mkdir(exist_ok=True)
+    for name, picked in pick_left_out(rows, args.seed).items():
+        with gzip.open(args.out / "left_out" / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in picked)
     account = {key: dict(sorted(counts.items())) for key, counts in account.items()}
     (args.out / "composition.json").write_text(json.dumps(account, indent=1, ensure_ascii=False) + "\n")
     labels = collections.Counter(LABELS[w[1]] for w in made)

@@ -39,10 +39,11 @@ def test_only_commercial_rows_are_used(tok):
 
 
 def test_left_out_sources_are_not_used(tok):
-    rows = [row("w1 w2", source=f"{prefix}/x") for prefix in data.LEFT_OUT] + [row("w3 w4")]
+    rows = [row("w1 w2", source=f"{prefix}:x") for prefix in data.LEFT_OUT] + [row("w3 w4")]
     made, _ = data.build(rows, tok, seed=1, composed=0, synthetic=0)
     assert len(made) == 1
-    assert len(data.pick_left_out(rows, seed=1)) == len(data.LEFT_OUT)
+    picked = data.pick_left_out([*rows, row("w5", lic="CC-BY-NC-4.0")], seed=1)
+    assert sum(map(len, picked.values())) == len(data.LEFT_OUT) + 1 and len(picked["barred_benign"]) == 1
 
 
 def test_rotten_kinds():
