@@ -19,7 +19,9 @@ from evaluate import threshold_at
 from rows import licence_allows
 
 # What people type, against what stands in documents and tool results.
-PROMPTS = {"plain", "hard_negative", "sensitive_benign", "adversarial_benign", "system_prompt", "multi_turn"}
+PROMPTS = {"plain", "hard_negative", "sensitive_benign", "adversarial_benign", "multi_turn"}
+# Orders to a model by their nature, and trusted text where they belong: they set no threshold.
+ORDERS = {"system_prompt"}
 # role: (which benign rows, flag rate, block rate). A user may give orders, so only
 # rare confidence blocks; in untrusted text an order to the model is itself the finding.
 ROLES = {"user": ("prompts", 0.01, 0.002), "untrusted": ("all", 0.02, 0.005)}
@@ -43,15 +45,16 @@ def choose(rows):
             values = []
             for group in rows.values():
                 benign = [r["score"] for r in group if r["label"] == "benign" and licence_allows(r["lic"] or "")
-                          and (which == "all" or r["kind"] in PROMPTS)]
+                          and r["kind"] not in ORDERS and (which == "all" or r["kind"] in PROMPTS)]
                 values.append(threshold_at(np.array(benign), rate))
             picked[action] = round(float(max(values)) + 0.0005, 3)
         out[role] = picked
     return out
 
 
-def share(rows, threshold, attack, which="all"):
-    scores = [r["score"] for r in rows if (r["label"] != "benign") == attack and (which == "all" or r["kind"] in PROMPTS)]
+def share(rows, threshold, attack):
+    """Share of the attack (or benign) rows that reach a threshold."""
+    scores = [r["score"] for r in rows if (r["label"] != "benign") == attack]
     return float(np.mean(np.array(scores) >= threshold)) if scores else float("nan")
 
 
@@ -161,7 +164,7 @@ qualifire's attacks are harmful requests in a story, so read the files one by on
 ## Thresholds
 
 Chosen on benign rows of dev and of the left-out sources with licences for commercial use, the higher of the two;
-public sets played no part. User text: prompts only, flag at 1 %, block at 0.2 %. Untrusted text: all benign rows,
+public sets and system prompts played no part. User text: prompts only, flag at 1 %, block at 0.2 %. Untrusted text: all benign rows,
 flag at 2 %, block at 0.5 %. Cells are recall / false positives in percent; the last two columns are over-defence.
 
 | role | action | threshold | dev | left out | public, pooled | NotInject | WildGuard benign |
