@@ -268,7 +268,7 @@ def left_out_name(row):
     return "barred_benign" if row["label"] == "benign" else "barred_attacks"
 
 
-def pick_left_out(rows, seed, most=200):
+def pick_left_out(rows, seed, most=120):
     """Judging rows as {file name: rows}, at most `most` of a source and label.
 
     Left-out sources, and what is barred from training by its licence: that
