@@ -32,23 +32,19 @@ def read_scores(path):
 
 
 def choose(rows):
-    """Thresholds by role from judged rows: {role: {"flag": t, "block": t, …}}.
+    """Thresholds by role from judged rows: {role: {"flag": t, "block": t}}.
 
-    Taken on dev and on the left-out sources, each alone, and the higher kept:
-    the sources that the model knows flatter it. Rows barred from commercial use
-    by licence are judged in the figures but choose nothing.
+    Taken on the benign rows of dev and of the left-out sources together: alone,
+    the left-out ones are too few for the rare rates. Rows barred from commercial
+    use by licence are judged in the figures but choose nothing.
     """
     out = {}
     for role, (which, flag, block) in ROLES.items():
-        picked = {}
-        for action, rate in (("flag", flag), ("block", block)):
-            values = []
-            for group in rows.values():
-                benign = [r["score"] for r in group if r["label"] == "benign" and licence_allows(r["lic"] or "")
-                          and r["kind"] not in ORDERS and (which == "all" or r["kind"] in PROMPTS)]
-                values.append(threshold_at(np.array(benign), rate))
-            picked[action] = round(float(max(values)) + 0.0005, 3)
-        out[role] = picked
+        benign = [r["score"] for group in rows.values() for r in group if r["label"] == "benign" and licence_allows(r["lic"] or "")
+                  and r["kind"] not in ORDERS and (which == "all" or r["kind"] in PROMPTS)]
+        # Rounded up, so that the rates hold.
+        out[role] = {action: float(np.ceil(threshold_at(np.array(benign), rate) * 1000) / 1000)
+                     for action, rate in (("flag", flag), ("block", block))}
     return out
 
 
@@ -149,8 +145,8 @@ rows of all files of a table reach, one threshold for the table. Percentages wit
 
 {figure_table(results['dev'])}
 
-**left out** (whole sources that training never saw, benign rows of non-commercial licence among them; this table and
-dev chose between candidates)
+**left out** (whole sources that training never saw, benign rows of non-commercial licence among them; an early look at
+false alarms here led to the prompt templates and follow-up requests of `synth.py`, so it flatters a little)
 
 {figure_table(results['left out'])}
 
@@ -163,9 +159,11 @@ qualifire's attacks are harmful requests in a story, so read the files one by on
 
 ## Thresholds
 
-Chosen on benign rows of dev and of the left-out sources with licences for commercial use, the higher of the two;
-public sets and system prompts played no part. User text: prompts only, flag at 1 %, block at 0.2 %. Untrusted text: all benign rows,
-flag at 2 %, block at 0.5 %. Cells are recall / false positives in percent; the last two columns are over-defence.
+Chosen on the benign rows of dev and of the left-out sources, together, that have licences for commercial use; public
+sets and system prompts played no part. User text: prompts only, flag at 1 %, block at 0.2 % (a user may give orders, so
+only rare confidence blocks). Untrusted text: all benign rows, flag at 2 %, block at 0.5 %. Texts of a new hand raise
+more false alarms than that, as the columns on the right say. Cells are recall / false positives in percent; the last two
+columns are over-defence.
 
 | role | action | threshold | dev | left out | public, pooled | NotInject | WildGuard benign |
 |---|---|---|---|---|---|---|---|
@@ -184,7 +182,9 @@ flag at 2 %, block at 0.5 %. Cells are recall / false positives in percent; the 
 - Anyone who has the file can search for texts that it misses.
 - Run one window a call: the int8 model scales activations over a whole batch, so in a batch one text would move the
   score of another.
-- The `embedding` output comes from the tuned encoder: it serves likeness of attacks better than likeness of meaning.
+- The `embedding` output is the mean of the token vectors above the lowest layer, which training does not touch, less the
+  mean of ordinary text: near duplicates lie close (cosine above 0.8), and it means the same in every version. It tells
+  likeness of wording rather than of meaning. Above the top layer the tuned encoder knows attacks and little else.
 
 ## Training data
 
@@ -195,7 +195,7 @@ texts are among them. Public evaluation sets are not in the training data, and n
 
 ## How to make it again
 
-`train/README.md` has the commands; scripts at {manifest['trained']['commit']}.
+`train/README.md` has the commands. Trained by the scripts at commit {manifest['trained']['commit']}.
 """)
     print(f"wrote {args.out}")
     for role, action, t in named:

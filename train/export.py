@@ -1,6 +1,6 @@
 """Writes the model folder from trained weights.
 
-    python export.py RUN_FOLDER/weights.npz models/guard --version 2026-11-21.1 --trained-at COMMIT
+    python export.py SET_FOLDER RUN_FOLDER/weights.npz models/guard --version 2026-11-21.1 --trained-at COMMIT
 
 Writes model.onnx (int8 weights), tokenizer.json, manifest.json and golden.json,
 and prints how far the int8 model is from float32 and float32 is from JAX.
@@ -22,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 import graph
 import model
 from data import tokenizer
-from fit import load
+from fit import load, load_windows, pad
 from rows import LABELS
 from serve import Guard, open_session
 
@@ -77,6 +77,16 @@ def quantize(source, target):
                      weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
 
 
+def centre(params, ids, count=2000, seed=20):
+    """Mean pooled vector [H] of `count` training windows, taken by chance."""
+    picked = np.random.default_rng(seed).choice(len(ids), min(count, len(ids)), replace=False)
+    total = np.zeros(model.HIDDEN)
+    for at in range(0, len(picked), 50):
+        part = [ids[i] for i in picked[at : at + 50]]
+        total += np.asarray(model.embedding(params, *pad(part, 128), centred=False)).sum(0)
+    return (total / len(picked)).astype(np.float32)
+
+
 def sample_windows(tok):
     """Token windows to compare models on: the golden texts, as (ids, mask)."""
     encodings = [tok.encode(t) for t in GOLDEN]
@@ -91,6 +101,7 @@ def sample_windows(tok):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("set", type=Path, help="folder with windows.npz, for the embedding's centre")
     parser.add_argument("weights", type=Path)
     parser.add_argument("out", type=Path, help="model folder to write")
     parser.add_argument("--version", required=True, help="for example 2026-11-21.1")
@@ -101,6 +112,7 @@ def main():
         raise SystemExit(f"error: {args.weights}: no such file; make it with fit.py")
     params, numbers = load(args.weights, model.load_base(model.base_folder() / "model.safetensors", 0))
     params = jax.tree.map(np.asarray, params)
+    params["centre"] = centre(params, load_windows(args.set / "windows.npz")[0])
     args.out.mkdir(parents=True, exist_ok=True)
     tok = tokenizer(model.base_folder())
     tok.save(str(args.out / "tokenizer.json"), pretty=False)

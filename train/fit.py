@@ -28,7 +28,7 @@ import model
 BUCKETS = (16, 24, 32, 48, 64, 96, 128)  # padded lengths; one compiled step each
 TOKENS = 4096  # padded tokens a batch, at most
 MOST = 96  # windows a batch, at most
-FROZEN = 1  # lower layers left as they are: cheaper, and they hold the language
+FROZEN = model.UNTOUCHED  # also cheaper
 PEAK_RATE = 1.5e-4
 LOWER_RATE = 0.85  # each layer learns at this share of the rate of the one above
 HEAD_RATE = 8.0  # the head starts from nothing: its rate as a multiple

@@ -89,21 +89,27 @@ def build(params, heads=model.ATTENTION_HEADS, int8_words=False):
     absent = g.add("Sub", ["one_f", mask], "absent")
     wide = g.add("Unsqueeze", [absent, g.constant("axes12", np.array([1, 2], np.int64))], "absent4")
     bias = g.add("Mul", [wide, g.constant("minus", f32(-1e9))], "bias")
-    for i, p in enumerate(params["layers"]):
-        x = _layer(g, p, x, bias, f"layer{i}", heads)
-
-    # Mean and maximum over the tokens that are there.
+    # Mean over the tokens that are there.
     g.constant("axis1", np.array([1], np.int64))
     m = g.add("Unsqueeze", [mask, g.constant("axis2", np.array([2], np.int64))], "mask3")
-    total = g.add("ReduceSum", [g.add("Mul", [x, m], "present"), "axis1"], "total", keepdims=0)
     number = g.add("Max", [g.add("ReduceSum", [m, "axis1"], "number", keepdims=0), "one_f"], "number1")
-    mean = g.add("Div", [total, number], "mean")
+
+    def mean_of(x, name):
+        total = g.add("ReduceSum", [g.add("Mul", [x, m], f"{name}.present"), "axis1"], f"{name}.total", keepdims=0)
+        return g.add("Div", [total, number], name)
+
+    for i, p in enumerate(params["layers"]):
+        x = _layer(g, p, x, bias, f"layer{i}", heads)
+        if i + 1 == model.UNTOUCHED:
+            low = g.add("Sub", [mean_of(x, "low_mean"), g.constant("centre", params["centre"])], "low_centred")
+
+    mean = mean_of(x, "mean")
     far = g.add("Unsqueeze", [absent, "axis2"], "absent3")
-    lowered = g.add("Add", [x, g.add("Mul", [far, g.constant("low", f32(-1e4))], "lower")], "lowered")
+    lowered = g.add("Add", [x, g.add("Mul", [far, g.constant("lowest", f32(-1e4))], "lower")], "lowered")
     peak = g.add("ReduceMax", [lowered, "axis1"], "peak", keepdims=0)
     g.dense(g.add("Concat", [mean, peak], "pooled", axis=-1), params["head"], "logits")
-    length = g.add("ReduceL2", [mean, g.constant("last", np.array([-1], np.int64))], "length", keepdims=1)
-    g.add("Div", [mean, g.add("Max", [length, g.constant("tiny", f32(1e-12))], "length1")], "embedding")
+    length = g.add("ReduceL2", [low, g.constant("last", np.array([-1], np.int64))], "length", keepdims=1)
+    g.add("Div", [low, g.add("Max", [length, g.constant("tiny", f32(1e-12))], "length1")], "embedding")
 
     int64, axes = TensorProto.INT64, ["batch", "tokens"]
     graph = helper.make_graph(

@@ -1,7 +1,7 @@
 """The network in plain JAX: a BERT encoder (MiniLM) with a small classifier head.
 
 Parameters are a dict: "embed" (word, place, type tables and a layer norm),
-"layers" (a list of six dicts) and "head". Shapes: B windows, T tokens, H = 384
+"layers" (a list of six dicts), "head" and, once exported, "centre". Shapes: B windows, T tokens, H = 384
 hidden, A = 12 attention heads, C = 3 classes. Everything is float32.
 
 The head reads the mean and the maximum over the tokens: the mean says what the
@@ -17,6 +17,10 @@ HIDDEN = 384
 ATTENTION_HEADS = 12
 LAYERS = 6
 CLASSES = 3
+# The lowest layers stay as the base model has them. The embedding is pooled above
+# them, so it means the same in every version of the classifier; the top layer
+# after tuning knows attacks and little else.
+UNTOUCHED = 1
 NORM_EPSILON = 1e-12
 
 
@@ -113,7 +117,7 @@ def pool(x, mask):
 def encode(embed_params, layers, ids, mask, frozen=0, heads=ATTENTION_HEADS):
     """Ids and mask [B, T] to token vectors [B, T, H].
 
-    No gradient flows into the embeddings and the first `frozen` layers.
+    No gradient flows into the word vectors and the first `frozen` layers.
     """
     bias = jnp.where(mask[:, None, None, :] > 0, 0.0, -1e9).astype(jnp.float32)
     x = jax.lax.stop_gradient(embed(embed_params, ids))
@@ -124,8 +128,20 @@ def encode(embed_params, layers, ids, mask, frozen=0, heads=ATTENTION_HEADS):
     return x
 
 
+def embedding(params, ids, mask, heads=ATTENTION_HEADS, centred=True):
+    """Ids and mask [B, T] to vectors [B, H]: the mean over the tokens above the untouched layers.
+
+    Centred, the mean of ordinary text (params["centre"]) is taken off and the
+    length made one: without that, any two texts look alike.
+    """
+    mean, _ = pool(encode(params["embed"], params["layers"][:UNTOUCHED], ids, mask, heads=heads), mask)
+    if not centred:
+        return mean
+    mean = mean - params["centre"]
+    return mean / jnp.maximum(jnp.linalg.norm(mean, axis=-1, keepdims=True), 1e-12)
+
+
 def forward(params, ids, mask, heads=ATTENTION_HEADS):
     """The whole network: (logits [B, C], embedding [B, H] of length one)."""
-    mean, peak = pool(encode(params["embed"], params["layers"], ids, mask, heads=heads), mask)
-    logits = jnp.concatenate([mean, peak], -1) @ params["head"]["w"] + params["head"]["b"]
-    return logits, mean / jnp.maximum(jnp.linalg.norm(mean, axis=-1, keepdims=True), 1e-12)
+    pooled = jnp.concatenate(pool(encode(params["embed"], params["layers"], ids, mask, heads=heads), mask), -1)
+    return pooled @ params["head"]["w"] + params["head"]["b"], embedding(params, ids, mask, heads)

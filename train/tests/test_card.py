@@ -8,13 +8,14 @@ def rows(low, kind="plain", label="benign", lic="MIT"):
     return [{"score": float(s), "kind": kind, "label": label, "lic": lic} for s in np.linspace(low, low + 0.5, 1000)]
 
 
-def test_thresholds_take_the_harder_group_and_obey_the_rates():
+def test_thresholds_obey_the_rates():
     groups = {"dev": rows(0.0), "left out": rows(0.2)}
     chosen = card.choose(groups)
     for role, (_, flag, block) in card.ROLES.items():
         assert chosen[role]["flag"] < chosen[role]["block"]
-        assert card.share(groups["left out"], chosen[role]["flag"], False) <= flag
-        assert card.share(groups["left out"], chosen[role]["block"], False) <= block
+        for action, rate in (("flag", flag), ("block", block)):
+            passed = card.share(groups["dev"] + groups["left out"], chosen[role][action], False)
+            assert 0.5 * rate <= passed <= rate
 
 
 def test_attacks_system_prompts_and_barred_rows_choose_nothing():

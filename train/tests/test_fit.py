@@ -32,7 +32,7 @@ def small(seed=0):
                 "up": dense(HIDDEN, 2 * HIDDEN), "down": dense(2 * HIDDEN, HIDDEN), "down_norm": norm()}
 
     return {"embed": {"word": array(WORDS, HIDDEN), "place": array(128, HIDDEN), "norm": norm()},
-            "layers": [layer() for _ in range(LAYERS)], "head": model.new_head(rng, HIDDEN)}
+            "layers": [layer() for _ in range(LAYERS)], "head": model.new_head(rng, HIDDEN), "centre": array(HIDDEN)}
 
 
 def examples(count=400, seed=0):
@@ -72,7 +72,9 @@ def test_training_learns_and_leaves_the_frozen_part_alone(tmp_path, small_batche
     tuned = run(tmp_path, 300)
     for a, b in zip(leaves([params["embed"], params["layers"][0]]), leaves([tuned["embed"], tuned["layers"][0]])):
         np.testing.assert_array_equal(a, b)
-    logits, _ = model.forward(tuned, *fit.pad(ids, 24), heads=HEADS)
+    ids, mask = fit.pad(ids, 24)
+    logits, embedding = model.forward(tuned | {"centre": params["centre"]}, ids, mask, heads=HEADS)
+    np.testing.assert_allclose(embedding, model.embedding(params, ids, mask, heads=HEADS), atol=1e-6)
     assert (np.asarray(logits).argmax(-1) == labels).mean() > 0.9
 
 
