@@ -1,5 +1,7 @@
 //! What is asked of the classifier, and what its answer means.
 
+use std::collections::BTreeMap;
+
 use crate::base::{Cause, Fault, Span};
 use crate::inspect::excerpt;
 use crate::inspect::reading::trust;
@@ -14,7 +16,7 @@ const IDENTIFIER_BYTES: usize = 64;
 /// One text for the classifier.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// The text: one passage, a decoded layer of one, or several small unknown fields, one a line.
+    /// The text: one passage, the parts of one message, a decoded layer, or several small unknown fields, one a line.
     pub text: String,
     /// Where the parts of the text come from: start in `text`, index of the passage.
     parts: Vec<(usize, usize)>,
@@ -61,11 +63,19 @@ impl Snapshot {
     ) -> Vec<Question> {
         let mut questions = Vec::new();
         let mut fields = Question { text: String::new(), parts: Vec::new(), layer: Layer::Raw };
+        // The parts of one message are asked about as one text, a line or more each.
+        let mut messages: BTreeMap<(u32, Role), usize> = BTreeMap::new();
         for (index, passage) in passages.iter().enumerate() {
             if !self.policy.model.wants(trust(direction, passage)) || passage.text.is_empty() {
                 continue;
             }
-            if passage.role == Role::Unknown {
+            let group = passage.group.map(|group| (group, passage.role));
+            if let Some(question) = group.and_then(|group| messages.get(&group)).and_then(|at| questions.get_mut(*at)) {
+                let question: &mut Question = question;
+                question.text.push('\n');
+                question.parts.push((question.text.len(), index));
+                question.text.push_str(&passage.text);
+            } else if passage.role == Role::Unknown && group.is_none() {
                 if is_identifier(&passage.text) {
                     continue;
                 }
@@ -73,6 +83,7 @@ impl Snapshot {
                 fields.text.push_str(&passage.text);
                 fields.text.push('\n');
             } else {
+                messages.extend(group.map(|group| (group, questions.len())));
                 let text = passage.text.to_string();
                 questions.push(Question { text, parts: vec![(0, index)], layer: Layer::Raw });
             }

@@ -7,6 +7,7 @@
 //! frames  ─► ReplyStream::frame ─► cleared frames, held text released as soon as no match can include it
 //! ```
 
+mod across;
 mod ask;
 pub mod cleared;
 mod excerpt;

@@ -6,7 +6,7 @@ use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::Snapshot;
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Match, Reading, Scratch};
-use crate::text::{Direction, Layer as DecodedLayer, Passage, Trust, canonical, layers};
+use crate::text::{Direction, Layer as DecodedLayer, Layers, Passage, Trust, canonical, layers};
 use crate::verdict::{Finding, Layer, Source};
 
 /// Findings of one rule in one passage that are built for the verdict and the record. Further matches act (they are masked)
@@ -20,6 +20,8 @@ pub(super) struct Read {
     pub findings: Vec<Finding>,
     /// What redacting rules replace, in order of place: every match, listed or not.
     pub masks: Vec<Mask>,
+    /// Every match of a rule: by rule, then by place, those of one rule apart.
+    pub found: Vec<(RuleIndex, Span)>,
     /// Decoded texts, for the model.
     pub decoded: Vec<DecodedLayer>,
     /// False when a limit stopped the decoding.
@@ -28,10 +30,21 @@ pub(super) struct Read {
 
 /// A rule's match in some reading: 0 is the text as sent, 1 its canonical form, from 2 on its decoded layers.
 #[derive(Clone, Copy, Debug)]
-struct Hit {
-    rule: RuleIndex,
-    span: Span,
+pub(super) struct Hit {
+    pub rule: RuleIndex,
+    pub span: Span,
     reading: usize,
+}
+
+impl Hit {
+    /// The reading that saw it, where `undone` are the decoded layers of the text.
+    pub(super) fn layer(self, undone: &Layers) -> Layer {
+        match self.reading.checked_sub(2) {
+            Some(layer) => Layer::Decoded(undone.layers.get(layer).map_or_else(Vec::new, names)),
+            None if self.reading == 0 => Layer::Raw,
+            None => Layer::Canonical,
+        }
+    }
 }
 
 /// The trust of a passage: its role's in a request, the provider's in a reply.
@@ -51,33 +64,35 @@ impl Snapshot {
         direction: Direction,
         scratch: &mut Scratch,
     ) -> Read {
-        let context = Context { direction, role: passage.role };
-        let mut hits = Vec::new();
-        self.scan_text(&passage.text, context, scratch, |span, rule, is_raw| {
-            hits.push(Hit { rule, span, reading: usize::from(!is_raw) });
-        });
-        let undone = layers(&passage.text, &self.limits);
-        for (number, layer) in undone.layers.iter().enumerate() {
-            self.scan_text(&layer.text, context, scratch, |span, rule, _| {
-                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2 });
-            });
-        }
+        let (hits, undone) = self.hits(&passage.text, Context { direction, role: passage.role }, scratch);
         let (mut findings, mut masks) = (Vec::new(), Vec::new());
-        for of_rule in merged(hits).chunk_by(|one, next| one.rule == next.rule) {
+        for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
             for (number, hit) in of_rule.iter().enumerate() {
                 if number < RECORDED_PER_RULE {
-                    let layer = match hit.reading.checked_sub(2) {
-                        Some(layer) => Layer::Decoded(undone.layers.get(layer).map_or_else(Vec::new, names)),
-                        None if hit.reading == 0 => Layer::Raw,
-                        None => Layer::Canonical,
-                    };
+                    let layer = hit.layer(&undone);
                     findings.extend(self.finding(index, passage, direction, hit.span, hit.rule, layer));
                 }
                 masks.extend(self.mask(hit.rule, hit.span));
             }
         }
         masks.sort_by_key(|mask| mask.cover);
-        Read { findings, masks, decoded: undone.layers, complete: undone.complete }
+        let found = hits.iter().map(|hit| (hit.rule, hit.span)).collect();
+        Read { findings, masks, found, decoded: undone.layers, complete: undone.complete }
+    }
+
+    /// The matches of all rules in all readings of a text, by rule, then by place; and what its encodings hide.
+    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Vec<Hit>, Layers) {
+        let mut hits = Vec::new();
+        self.scan_text(text, context, scratch, |span, rule, is_raw| {
+            hits.push(Hit { rule, span, reading: usize::from(!is_raw) });
+        });
+        let undone = layers(text, &self.limits);
+        for (number, layer) in undone.layers.iter().enumerate() {
+            self.scan_text(&layer.text, context, scratch, |span, rule, _| {
+                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2 });
+            });
+        }
+        (merged(hits), undone)
     }
 
     /// One text in its raw (true) and its canonical reading; spans are given in the text itself.
@@ -135,7 +150,7 @@ impl Snapshot {
     }
 
     /// What stands for a match of a redacting rule.
-    fn mask(&self, rule: RuleIndex, span: Span) -> Option<Mask> {
+    pub(super) fn mask(&self, rule: RuleIndex, span: Span) -> Option<Mask> {
         let rule = self.scanner.rules().rule(rule)?;
         redact::mask(rule.action, rule.mask.as_deref(), span)
     }

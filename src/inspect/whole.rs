@@ -3,6 +3,7 @@
 //! Two steps, because the classifier answers later and elsewhere: [`Snapshot::scan`] reads every passage with the rules
 //! and says what the model must see; [`Scanned::judge`] takes the model's answer and decides.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -77,23 +78,26 @@ pub struct Scanned<T> {
 }
 
 impl Snapshot {
-    /// Reads every passage of the message with the rules, in every reading.
+    /// Reads every passage of the message with the rules, in every reading, and what belongs together as one text.
     pub fn scan<T: Subject>(self: &Arc<Self>, subject: T, direction: Direction) -> Scanned<T> {
-        let reads = self.read_all(subject.passages(), direction);
-        let complete = reads.iter().all(|read| read.complete);
-        let decoded: Vec<(usize, Vec<&'static str>, &str)> = reads
-            .iter()
-            .enumerate()
-            .flat_map(|(index, read)| {
-                read.decoded.iter().map(move |layer| (index, layer.encodings.clone(), layer.text.as_str()))
-            })
-            .collect();
-        let mut questions = self.questions(subject.passages(), &decoded, direction);
+        let passages = subject.passages();
+        let parallel = passages.iter().map(|passage| passage.text.len()).sum::<usize>() >= PARALLEL_BYTES;
+        let reads = self.read_all(passages, direction, parallel);
+        let across = self.read_across(passages, &reads, direction, parallel);
+        let complete = !across.cut && reads.iter().all(|read| read.complete);
+        let alone = reads.iter().enumerate().flat_map(|(index, read)| {
+            read.decoded.iter().map(move |layer| (index, layer.encodings.clone(), layer.text.as_str()))
+        });
+        let together = across.decoded.iter().map(|(index, names, text)| (*index, names.clone(), text.as_str()));
+        let decoded: Vec<(usize, Vec<&'static str>, &str)> = alone.chain(together).collect();
+        let mut questions = self.questions(passages, &decoded, direction);
         let (mut findings, mut masks) = (Vec::new(), Vec::new());
         for (index, read) in reads.into_iter().enumerate() {
             findings.extend(read.findings);
             masks.extend(read.masks.into_iter().map(|mask| (index, mask)));
         }
+        findings.extend(across.findings);
+        masks.extend(across.masks);
         let (mut faults, mut refusal) = (Vec::new(), None);
         let (mut waived, mut refused) = (Vec::new(), Vec::new());
         if !complete {
@@ -115,7 +119,7 @@ impl Snapshot {
                 }
             }
         }
-        if refusal.is_some() || decide(findings.clone(), &self.policy.score).action == Action::Block {
+        if refusal.is_some() || self.decide(findings.clone(), subject.passages()).action == Action::Block {
             questions.clear();
         }
         Scanned {
@@ -132,9 +136,8 @@ impl Snapshot {
         }
     }
 
-    fn read_all(&self, passages: &[Passage<'static>], direction: Direction) -> Vec<Read> {
-        let bytes: usize = passages.iter().map(|passage| passage.text.len()).sum();
-        if bytes < PARALLEL_BYTES || passages.len() < 2 {
+    fn read_all(&self, passages: &[Passage<'static>], direction: Direction, parallel: bool) -> Vec<Read> {
+        if !parallel || passages.len() < 2 {
             let mut scratch = self.scanner.scratch();
             let read = |(index, passage)| self.read(index, passage, direction, &mut scratch);
             return passages.iter().enumerate().map(read).collect();
@@ -147,6 +150,22 @@ impl Snapshot {
                 |scratch, (index, passage)| self.read(index, passage, direction, scratch),
             )
             .collect()
+    }
+
+    /// The verdict. Points add up over texts that a reader puts together as they do in one.
+    fn decide(&self, findings: Vec<Finding>, passages: &[Passage<'static>]) -> Verdict {
+        let mut together = Vec::new();
+        let mut first_of = BTreeMap::new();
+        for finding in &findings {
+            let Some(group) = passages.get(finding.passage).and_then(|passage| passage.group) else { continue };
+            let first = *first_of.entry((group, finding.role)).or_insert(finding.passage);
+            together.push(Finding { passage: first, ..finding.clone() });
+        }
+        let mut verdict = decide(findings, &self.policy.score);
+        let together = decide(together, &self.policy.score);
+        verdict.action = verdict.action.max(together.action);
+        verdict.score = verdict.score.max(together.score);
+        verdict
     }
 
     /// Books a fault: what policy says goes to the record; if it says block, that is the refusal.
@@ -187,7 +206,7 @@ impl<T: Subject> Scanned<T> {
             .iter_mut()
             .filter(|finding| in_a_key(finding))
             .for_each(|finding| finding.action = Some(Action::Block));
-        let mut verdict = decide(findings, &snapshot.policy.score);
+        let mut verdict = snapshot.decide(findings, self.subject.passages());
         let blocked = verdict.action == Action::Block;
         if self.refusal.is_some() {
             // What is done with it is a block, also where nothing was found.

@@ -138,11 +138,14 @@ pub struct Passage<'a> {
     pub text: Cow<'a, str>,
     /// In a stream: the channel that this piece continues. `None`: the text is whole.
     pub channel: Option<Channel>,
+    /// Pieces that a reader puts together, such as the text parts of one message, have the same number here; they are read
+    /// together as well as one by one. `None`: the text stands alone.
+    pub group: Option<u32>,
 }
 
 impl<'a> Passage<'a> {
     /// A whole passage.
     pub fn new(role: Role, place: impl Into<Box<str>>, text: impl Into<Cow<'a, str>>) -> Self {
-        Self { role, place: place.into(), text: text.into(), channel: None }
+        Self { role, place: place.into(), text: text.into(), channel: None, group: None }
     }
 }

@@ -34,11 +34,13 @@ pub(super) struct Lift {
     out: Lifted,
     passages_max: usize,
     is_full: bool,
+    groups: u32,
 }
 
 impl Lift {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { place: Place::default(), out: Lifted::default(), passages_max: limits.passages, is_full: false }
+        let (place, out) = (Place::default(), Lifted::default());
+        Self { place, out, passages_max: limits.passages, is_full: false, groups: 0 }
     }
 
     /// What was lifted; the fault is the client's to begin with.
@@ -93,6 +95,39 @@ impl Lift {
         if let Some(text) = value.as_str() {
             self.push(role, text.into_owned(), Slot::Text(value.id()), channel);
         }
+    }
+
+    /// A number of its own for texts that a reader puts together.
+    pub(super) fn group(&mut self) -> u32 {
+        self.groups += 1;
+        self.groups
+    }
+
+    /// As [`Lift::text`], for one of several texts that a reader puts together.
+    pub(super) fn part(&mut self, value: Value<'_>, role: Role, group: u32) {
+        let known = self.out.passages.len();
+        self.text(value, role, None);
+        self.out.passages.iter_mut().skip(known).for_each(|passage| passage.group = Some(group));
+    }
+
+    /// The parts of a content in an array: their texts belong together, all else is as [`Lift::content`] takes it.
+    pub(super) fn parts(&mut self, key: &str, array: Value<'_>, role: Role) {
+        let group = self.group();
+        let text = |lift: &mut Self, value| {
+            lift.note_data_url(value);
+            lift.part(value, role, group);
+        };
+        self.each(array, |lift, part| match part.kind() {
+            Kind::String => text(lift, part),
+            Kind::Object if !has_media_type(part) => lift.members(part, role, |lift, name, member| {
+                if matches!(name, "refusal" | "text") && member.kind() == Kind::String {
+                    text(lift, member);
+                } else {
+                    lift.content(name, member, role);
+                }
+            }),
+            _ => lift.content(key, part, role),
+        });
     }
 
     /// Everything below `value`: strings and unknown keys as passages of `role`. `key` names the member that `value` is,

@@ -170,6 +170,9 @@ fn choice(lift: &mut Lift, choice: Value<'_>) {
 
 fn message(lift: &mut Lift, message: Value<'_>) {
     lift.members(message, Role::Unknown, |lift, key, value| match key {
+        "content" | "reasoning" | "reasoning_content" | "refusal" if value.kind() == Kind::Array => {
+            lift.parts(key, value, Role::Assistant);
+        }
         "content" | "reasoning" | "reasoning_content" | "refusal" => lift.content(key, value, Role::Assistant),
         "annotations" => lift.content(key, value, Role::Assistant),
         "audio" if value.kind() == Kind::Object => lift.members(value, Role::Unknown, |lift, key, value| match key {

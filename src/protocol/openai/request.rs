@@ -176,7 +176,10 @@ fn message(lift: &mut Lift, message: Value<'_>) {
     lift.members(message, Role::Unknown, |lift, key, value| match key {
         "content" => match value.kind() {
             Kind::String => lift.text(value, role, None),
-            Kind::Array => lift.each(value, |lift, part| content_part(lift, part, role)),
+            Kind::Array => {
+                let group = lift.group();
+                lift.each(value, |lift, part| content_part(lift, part, role, group));
+            }
             _ => lift.content(key, value, Role::Unknown),
         },
         "reasoning" | "reasoning_content" | "refusal" if value.kind() == Kind::String => lift.text(value, role, None),
@@ -192,16 +195,22 @@ fn message(lift: &mut Lift, message: Value<'_>) {
 }
 
 /// One part of a message's content: `text` and `refusal` are the speaker's, the rest is unknown or unseen.
-fn content_part(lift: &mut Lift, part: Value<'_>, role: Role) {
+/// Their texts are put together by whoever reads them.
+fn content_part(lift: &mut Lift, part: Value<'_>, role: Role, group: u32) {
     if part.kind() == Kind::String {
-        return lift.text(part, role, None);
+        return lift.part(part, role, group);
     }
     if part.kind() != Kind::Object {
         return lift.content("content", part, Role::Unknown);
     }
     let is_speech = matches!(part.get("type").and_then(Value::as_str).as_deref(), Some("refusal" | "text"));
     lift.members(part, Role::Unknown, |lift, key, value| match key {
-        "refusal" | "text" if is_speech && value.kind() == Kind::String => lift.text(value, role, None),
+        "refusal" | "text" if is_speech && value.kind() == Kind::String => lift.part(value, role, group),
+        // A part whose type is missing or unknown: some providers take its text all the same.
+        "text" if value.kind() == Kind::String => {
+            lift.note_data_url(value);
+            lift.part(value, Role::Unknown, group);
+        }
         _ => lift.content(key, value, Role::Unknown),
     });
 }

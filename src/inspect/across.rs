@@ -1,0 +1,261 @@
+//! What rules see only where several texts are put together: the text parts of one message, neighbouring unknown fields.
+//!
+//! Each text is read for itself first. Here their joined text is read, and of its matches those are taken that no text alone
+//! has. A match of a redacting rule that lies in several texts cannot be replaced in one place: it blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
+
+use crate::base::Span;
+use crate::inspect::reading::{Hit, RECORDED_PER_RULE, Read};
+use crate::inspect::redact::Mask;
+use crate::inspect::snapshot::Snapshot;
+use crate::rules::RuleIndex;
+use crate::scan::{Context, Scratch};
+use crate::text::{Direction, Layers, Passage, Role};
+use crate::verdict::{Action, Finding};
+
+/// What reading texts together brought to light.
+#[derive(Debug, Default)]
+pub(super) struct Across {
+    pub findings: Vec<Finding>,
+    /// What is replaced, each with its passage.
+    pub masks: Vec<(usize, Mask)>,
+    /// Texts that only the joined text decodes to, for the model: passage where they begin, encodings, text.
+    pub decoded: Vec<(usize, Vec<&'static str>, String)>,
+    /// True when a limit stopped the decoding.
+    pub cut: bool,
+}
+
+/// Passages that are read together.
+#[derive(Debug)]
+struct Group {
+    /// Ways to put them together: which of them, and what stands between two. The first way has all of them.
+    ways: Vec<(Vec<usize>, &'static str)>,
+    /// True for the parts of one message: what they decode to together is for the model too.
+    is_message: bool,
+}
+
+impl Group {
+    fn members(&self) -> &[usize] {
+        self.ways.first().map_or(&[], |(members, _)| members)
+    }
+}
+
+impl Snapshot {
+    /// Reads what belongs together as one text. `reads` has what each passage says alone.
+    pub(super) fn read_across(
+        &self,
+        passages: &[Passage<'static>],
+        reads: &[Read],
+        direction: Direction,
+        parallel: bool,
+    ) -> Across {
+        let groups = groups(passages);
+        let read = |scratch: &mut Scratch, group: &Group| self.read_group(group, passages, reads, direction, scratch);
+        let all: Vec<Across> = if parallel {
+            groups.par_iter().map_init(|| self.scanner.scratch(), |scratch, group| read(scratch, group)).collect()
+        } else {
+            groups.iter().map(|group| read(&mut self.scanner.scratch(), group)).collect()
+        };
+        all.into_iter().fold(Across::default(), |mut sum, one| {
+            sum.findings.extend(one.findings);
+            sum.masks.extend(one.masks);
+            sum.decoded.extend(one.decoded);
+            sum.cut |= one.cut;
+            sum
+        })
+    }
+
+    fn read_group(
+        &self,
+        group: &Group,
+        passages: &[Passage<'static>],
+        reads: &[Read],
+        direction: Direction,
+        scratch: &mut Scratch,
+    ) -> Across {
+        let mut reading = GroupReading {
+            snapshot: self,
+            passages,
+            reads,
+            direction,
+            known: group.members().iter().filter_map(|index| reads.get(*index)).flat_map(rules_of).collect(),
+            listed: BTreeMap::new(),
+            blocks: false,
+            out: Across::default(),
+        };
+        let role = group.members().first().and_then(|index| passages.get(*index)).map_or(Role::Unknown, |p| p.role);
+        for (number, (members, glue)) in group.ways.iter().enumerate() {
+            let joined = Joined::new(passages, members, glue);
+            let (hits, undone) = self.hits(&joined.text, Context { direction, role }, scratch);
+            hits.iter().for_each(|hit| reading.take(*hit, &joined, &undone));
+            reading.out.cut |= !undone.complete;
+            if group.is_message && number == 0 {
+                reading.decoded(&joined, undone);
+            }
+        }
+        reading.out
+    }
+}
+
+/// One group under inspection.
+struct GroupReading<'s> {
+    snapshot: &'s Snapshot,
+    passages: &'s [Passage<'static>],
+    reads: &'s [Read],
+    direction: Direction,
+    /// Rules that some text of the group meets alone, or that are listed for the group: they do not count again.
+    known: BTreeSet<RuleIndex>,
+    /// Findings of redacting rules so far.
+    listed: BTreeMap<RuleIndex, usize>,
+    /// True once a finding that blocks is listed.
+    blocks: bool,
+    out: Across,
+}
+
+impl GroupReading<'_> {
+    fn take(&mut self, hit: Hit, joined: &Joined, undone: &Layers) {
+        let places = joined.places(hit.span);
+        let Some((first, span)) = places.first().copied() else { return };
+        if places
+            .iter()
+            .all(|(index, span)| self.own(*index, hit.rule, span.start).is_some_and(|own| own.covers(*span)))
+        {
+            return;
+        }
+        let masks: Vec<(usize, Mask)> =
+            places.iter().filter_map(|(index, span)| Some((*index, self.snapshot.mask(hit.rule, *span)?))).collect();
+        if masks.is_empty() {
+            if self.known.insert(hit.rule) {
+                self.list(hit, first, span, undone, None);
+            }
+            return;
+        }
+        // Where one of the texts has a match of its own there, the whole of it is replaced, text by text.
+        let overlaps =
+            |index: usize, span: Span| self.own(index, hit.rule, span.start).is_some_and(|own| own.overlaps(span));
+        let in_one_place = places.len() == 1 || places.iter().any(|(index, span)| overlaps(*index, *span));
+        let in_a_key = |index: usize| self.passages.get(index).is_some_and(|passage| passage.place.ends_with("~key"));
+        if in_one_place && !places.iter().any(|(index, _)| in_a_key(*index)) {
+            self.list(hit, first, span, undone, Some(Action::Redact));
+            self.out.masks.extend(masks);
+        } else {
+            self.list(hit, first, span, undone, Some(Action::Block));
+        }
+    }
+
+    fn list(&mut self, hit: Hit, index: usize, span: Span, undone: &Layers, action: Option<Action>) {
+        let listed = self.listed.entry(hit.rule).or_insert(0);
+        // A block is always listed once: replacements of the same rule may have used the room up.
+        let is_first_block = action == Some(Action::Block) && !std::mem::replace(&mut self.blocks, true);
+        if *listed >= RECORDED_PER_RULE && !is_first_block {
+            return;
+        }
+        *listed += 1;
+        let Some(passage) = self.passages.get(index) else { return };
+        let found = self.snapshot.finding(index, passage, self.direction, span, hit.rule, hit.layer(undone));
+        self.out.findings.extend(found.map(|finding| Finding { action: action.or(finding.action), ..finding }));
+    }
+
+    /// The first match of a rule that a passage has alone and that does not end before `at`. A rule's matches lie apart, so
+    /// no other can cover, or overlap, what begins there.
+    fn own(&self, index: usize, rule: RuleIndex, at: usize) -> Option<Span> {
+        let found = &self.reads.get(index)?.found;
+        let first = found.partition_point(|(other, span)| (*other, span.end) <= (rule, at));
+        found.get(first).filter(|(other, _)| *other == rule).map(|(_, span)| *span)
+    }
+
+    fn decoded(&mut self, joined: &Joined, undone: Layers) {
+        for layer in undone.layers {
+            let at = layer.map.to_original(Span::new(0, layer.text.len()));
+            let Some((first, _)) = joined.places(at).first().copied() else { continue };
+            let mut alone = joined.parts.iter().filter_map(|(_, index)| self.reads.get(*index));
+            if !alone.any(|read| read.decoded.iter().any(|known| known.text == layer.text)) {
+                self.out.decoded.push((first, layer.encodings, layer.text));
+            }
+        }
+    }
+}
+
+/// Texts put together.
+#[derive(Debug)]
+struct Joined {
+    text: String,
+    /// Where each begins and ends, and which passage it is; in order.
+    parts: Vec<(Span, usize)>,
+}
+
+impl Joined {
+    fn new(passages: &[Passage<'static>], members: &[usize], glue: &str) -> Self {
+        let mut joined = Self { text: String::new(), parts: Vec::with_capacity(members.len()) };
+        for index in members {
+            let Some(passage) = passages.get(*index) else { continue };
+            if !joined.parts.is_empty() {
+                joined.text.push_str(glue);
+            }
+            let start = joined.text.len();
+            joined.text.push_str(&passage.text);
+            joined.parts.push((Span::new(start, joined.text.len()), *index));
+        }
+        joined
+    }
+
+    /// The passages that a span lies in, each with its share of it.
+    fn places(&self, span: Span) -> Vec<(usize, Span)> {
+        let first = self.parts.partition_point(|(part, _)| part.end <= span.start);
+        let touched = self.parts.iter().skip(first).take_while(|(part, _)| part.start < span.end);
+        touched
+            .map(|(part, index)| {
+                let start = span.start.max(part.start) - part.start;
+                (*index, Span::new(start, span.end.min(part.end) - part.start))
+            })
+            .collect()
+    }
+}
+
+fn rules_of(read: &Read) -> impl Iterator<Item = RuleIndex> {
+    read.found.chunk_by(|one, next| one.0 == next.0).filter_map(|of_rule| of_rule.first()).map(|(rule, _)| *rule)
+}
+
+/// What belongs together: passages of one group and role; and neighbours in unknown fields, whatever the fields are.
+fn groups(passages: &[Passage<'static>]) -> Vec<Group> {
+    let mut parts: BTreeMap<(u32, Role), Vec<usize>> = BTreeMap::new();
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut is_open = false;
+    for (index, passage) in passages.iter().enumerate() {
+        let is_field = passage.role == Role::Unknown && passage.group.is_none() && passage.channel.is_none();
+        match (passage.group, runs.last_mut()) {
+            _ if passage.text.is_empty() => continue,
+            (Some(group), _) => parts.entry((group, passage.role)).or_default().push(index),
+            (None, Some(run)) if is_field && is_open => run.push(index),
+            (None, _) if is_field => runs.push(vec![index]),
+            (None, _) => {}
+        }
+        is_open = is_field;
+    }
+    let messages = parts.into_values().map(|members| Group { ways: glued(passages, members), is_message: true });
+    let fields = runs.into_iter().map(|run| Group { ways: told_apart(passages, run), is_message: false });
+    messages.chain(fields).filter(|group| group.members().len() > 1).collect()
+}
+
+/// Providers put parts together directly or with a line end between. The second says nothing new where blanks part them.
+fn glued(passages: &[Passage<'static>], members: Vec<usize>) -> Vec<(Vec<usize>, &'static str)> {
+    let text = |index: &usize| passages.get(*index).map_or("", |passage| &*passage.text);
+    let is_parted = members
+        .iter()
+        .zip(members.iter().skip(1))
+        .all(|(left, right)| text(left).ends_with(char::is_whitespace) || text(right).starts_with(char::is_whitespace));
+    let lines = (!is_parted).then(|| (members.clone(), "\n"));
+    [(members, "")].into_iter().chain(lines).collect()
+}
+
+/// Unknown fields a line each; and their keys and their values by themselves.
+fn told_apart(passages: &[Passage<'static>], run: Vec<usize>) -> Vec<(Vec<usize>, &'static str)> {
+    let is_key = |index: &usize| passages.get(*index).is_some_and(|passage| passage.place.ends_with("~key"));
+    let (keys, values): (Vec<usize>, Vec<usize>) = run.iter().copied().partition(is_key);
+    let apart = [keys, values].into_iter().filter(|some| some.len() > 1 && some.len() < run.len());
+    let apart: Vec<_> = apart.map(|some| (some, "\n")).collect();
+    [(run, "\n")].into_iter().chain(apart).collect()
+}
