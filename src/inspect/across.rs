@@ -14,7 +14,7 @@ use crate::inspect::snapshot::Snapshot;
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Scratch};
 use crate::text::{Direction, Layers, Passage, Role};
-use crate::verdict::{Action, Finding};
+use crate::verdict::{Action, Finding, decide};
 
 /// What reading texts together brought to light.
 #[derive(Debug, Default)]
@@ -96,7 +96,21 @@ impl Snapshot {
                 reading.decoded(&joined, undone);
             }
         }
+        if !group.is_message {
+            self.add_up(&mut reading.out.findings);
+        }
         reading.out
+    }
+
+    /// Points of what spans unknown fields add up as in one text. The points of a message's parts are added up with those
+    /// that the parts have alone, by the verdict.
+    fn add_up(&self, findings: &mut [Finding]) {
+        let together = findings.iter().map(|finding| Finding { passage: 0, ..finding.clone() }).collect();
+        if decide(together, &self.policy.score).action == Action::Block
+            && let Some(last) = findings.last_mut()
+        {
+            last.action = Some(Action::Block);
+        }
     }
 }
 
