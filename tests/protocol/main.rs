@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod json;
 mod marker;
+mod numbers;
 mod rewrite;
 mod sse;
 mod support;

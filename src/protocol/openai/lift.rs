@@ -5,6 +5,7 @@ use crate::inspect::{Opaque, OpaqueKind};
 use crate::protocol::json::{Kind, Place, Value};
 use crate::text::{Channel, Passage, Role};
 
+use super::numbers::{is_time, long_number};
 use super::unseen::{Unseen, has_media_type};
 use super::words::{is_key, is_word};
 
@@ -13,7 +14,7 @@ use super::words::{is_key, is_word};
 pub(super) enum Slot {
     /// A key at a tape position, in the object at another.
     Key { key: usize, object: usize },
-    /// The string at a tape position.
+    /// The string, or the long number, at a tape position.
     Text(usize),
     /// A joined passage: any edit makes the whole value at a tape position `null`.
     Void(usize),
@@ -97,6 +98,13 @@ impl Lift {
         }
     }
 
+    /// A number that is long enough to be a card's, a phone's or an account's is a text too. An edit makes it a string.
+    pub(super) fn number(&mut self, key: &str, value: Value<'_>) {
+        if let Some(text) = long_number(value.raw()).filter(|text| !is_time(key, text)) {
+            self.push(Role::Unknown, text, Slot::Text(value.id()), None);
+        }
+    }
+
     /// A number of its own for texts that a reader puts together.
     pub(super) fn group(&mut self) -> u32 {
         self.groups += 1;
@@ -137,7 +145,8 @@ impl Lift {
             Kind::String => self.word_or_text(key, value, role),
             Kind::Array => self.each(value, |lift, element| lift.tree(key, element, role)),
             Kind::Object => self.members(value, role, |lift, name, member| lift.tree(name, member, role)),
-            Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+            Kind::Number => self.number(key, value),
+            Kind::True | Kind::False | Kind::Null => {}
         }
     }
 
@@ -154,7 +163,8 @@ impl Lift {
             Kind::Array => self.each(value, |lift, element| lift.content(key, element, role)),
             Kind::Object if has_media_type(value) => self.unseen(Unseen::FileData, value, role),
             Kind::Object => self.members(value, role, |lift, name, member| lift.content(name, member, role)),
-            Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+            Kind::Number => self.number(key, value),
+            Kind::True | Kind::False | Kind::Null => {}
         }
     }
 

@@ -100,7 +100,10 @@ fn ranks(lift: &mut Lift, list: Value<'_>, ranks: &mut Vec<String>) {
 
 fn bytes(lift: &mut Lift, list: Value<'_>, out: &mut Vec<u8>) {
     lift.each(list, |lift, element| match element.kind() {
-        Kind::Number => out.push(element.as_u64().and_then(|byte| u8::try_from(byte).ok()).unwrap_or(b'?')),
+        Kind::Number => {
+            lift.number("bytes", element);
+            out.push(element.as_u64().and_then(|byte| u8::try_from(byte).ok()).unwrap_or(b'?'));
+        }
         _ => lift.content("bytes", element, Role::Unknown),
     });
 }

@@ -7,6 +7,7 @@ mod lift;
 mod logprobs;
 mod made;
 pub mod models;
+mod numbers;
 mod pieces;
 pub mod reply;
 pub mod request;

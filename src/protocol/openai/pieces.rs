@@ -6,6 +6,7 @@ use crate::text::{Channel, ChannelKind, PathSegment, Role};
 
 use super::lift::{Lift, Lifted};
 use super::logprobs::lift_logprobs;
+use super::numbers::is_small;
 use super::provider_fault;
 use super::unseen::Unseen;
 use super::words::is_word;
@@ -73,7 +74,7 @@ impl Walk {
                 walk.says_more = true;
                 walk.lift.tree(key, value, Role::Unknown);
             }
-            "created" if value.kind() == Kind::Number => {}
+            "created" if value.kind() == Kind::Number => walk.lift.number(key, value),
             _ if STABLE.contains(&key) && value.kind() == Kind::String => {
                 walk.lift.word_or_text(key, value, Role::Unknown);
             }
@@ -87,9 +88,10 @@ impl Walk {
         }
         let index = match choice.get("index") {
             None => at as u64,
-            Some(index) => match index.as_u64() {
+            // A long number would be a text, and frames of our own repeat the index.
+            Some(index) => match index.as_u64().filter(|index| is_small(*index)) {
                 Some(index) => index,
-                None => return self.refuse(Cause::Unparsable, "a choice whose index is not a whole number"),
+                None => return self.refuse(Cause::Unparsable, "a choice whose index is not a small whole number"),
             },
         };
         self.choice = Some(index);
@@ -148,11 +150,19 @@ impl Walk {
         let unseen = Unseen::of(key).or(unseen);
         match value.kind() {
             Kind::Null => {}
-            Kind::Number | Kind::True | Kind::False => self.says_more |= key != "index",
+            Kind::Number => {
+                self.says_more |= key != "index";
+                self.lift.number(key, value);
+            }
+            Kind::True | Kind::False => self.says_more |= key != "index",
             Kind::String => self.string(key, value, unseen),
             Kind::Array => {
                 for (at, element) in value.elements().enumerate() {
-                    let index = element.get("index").and_then(Value::as_u64).unwrap_or(at as u64);
+                    let own = element.get("index").and_then(Value::as_u64);
+                    if own.is_some_and(|index| !is_small(index)) {
+                        return self.refuse(Cause::Unparsable, "an element whose index has more than eight digits");
+                    }
+                    let index = own.unwrap_or(at as u64);
                     let mark = self.lift.place.index(at as u64);
                     self.path.push(PathSegment::Index(index));
                     self.pieces(key, element, unseen);

@@ -11,6 +11,7 @@ use super::edits::replacements;
 use super::error::error_member;
 use super::lift::{Lift, Lifted};
 use super::logprobs::lift_logprobs;
+use super::numbers::is_small;
 use super::provider_fault;
 use super::request::tool_call;
 use super::template::Template;
@@ -55,7 +56,9 @@ impl ChatReply {
             if choice.kind() != Kind::Object {
                 return Err(provider_fault(Cause::Unparsable, format!("/choices/{at} is not an object")));
             }
-            choices.push(choice.get("index").and_then(Value::as_u64).unwrap_or(at as u64));
+            choices.push(
+                choice.get("index").and_then(Value::as_u64).filter(|index| is_small(*index)).unwrap_or(at as u64),
+            );
             finish_reasons.push(choice.get("finish_reason").and_then(Value::as_str).map(Into::into));
         }
         let lifted = lift(root, limits)?;

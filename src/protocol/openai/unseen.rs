@@ -24,7 +24,8 @@ impl Lift {
                     lift.unseen(Unseen::of(name).unwrap_or(unseen), member, role);
                 }
             }),
-            Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+            Kind::Number => self.number("", value),
+            Kind::True | Kind::False | Kind::Null => {}
         }
     }
 
