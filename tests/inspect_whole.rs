@@ -275,3 +275,13 @@ fn a_card_as_a_number_does_not_pass_either_way() {
         assert_eq!(sent(judged).unwrap(), r#"{"created":1700000000,"choices":[],"x":["[card number]"]}"#, "{number}");
     }
 }
+
+#[test]
+fn a_secret_in_the_name_of_the_model_blocks() {
+    let snapshot = snapshot(None);
+    let body = json!({ "model": KEY, "messages": [] });
+    assert_eq!(judge(&snapshot, &body).verdict.action, Action::Block);
+    // In a reply it is a text like any other.
+    let reply = json!({ "model": KEY, "choices": [] });
+    assert_eq!(judge_reply(&snapshot, &reply).verdict.action, Action::Redact);
+}

@@ -11,6 +11,7 @@ use crate::base::Span;
 use crate::inspect::reading::{Hit, RECORDED_PER_RULE, Read};
 use crate::inspect::redact::Mask;
 use crate::inspect::snapshot::Snapshot;
+use crate::inspect::whole::is_fixed;
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Scratch};
 use crate::text::{Direction, Layers, Passage, Role};
@@ -151,8 +152,9 @@ impl GroupReading<'_> {
         let overlaps =
             |index: usize, span: Span| self.own(index, hit.rule, span.start).is_some_and(|own| own.overlaps(span));
         let in_one_place = places.len() == 1 || places.iter().any(|(index, span)| overlaps(*index, *span));
-        let in_a_key = |index: usize| self.passages.get(index).is_some_and(|passage| passage.place.ends_with("~key"));
-        if in_one_place && !places.iter().any(|(index, _)| in_a_key(*index)) {
+        let is_fixed =
+            |index: usize| self.passages.get(index).is_some_and(|passage| is_fixed(&passage.place, self.direction));
+        if in_one_place && !places.iter().any(|(index, _)| is_fixed(*index)) {
             self.list(hit, first, span, undone, Some(Action::Redact));
             self.out.masks.extend(masks);
         } else {

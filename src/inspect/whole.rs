@@ -24,6 +24,9 @@ use crate::verdict::{Action, Finding, Verdict, decide};
 /// Bytes of text from which passages are scanned in parallel: below, handing work to other threads costs more than it saves.
 const PARALLEL_BYTES: usize = 64 * 1024;
 
+/// Where a request names the model: it chooses the route, so that nothing is replaced there.
+const MODEL_PLACE: &str = "/model";
+
 /// A fault met during inspection and what policy did about it, for the record.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct FaultTaken {
@@ -200,11 +203,9 @@ impl<T: Subject> Scanned<T> {
         }
         let mut findings = std::mem::take(&mut self.findings);
         let edits = redact::edits(std::mem::take(&mut self.masks));
-        // A key cannot be replaced without changing what the object means to its reader.
-        let in_a_key = |finding: &Finding| finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
         findings
             .iter_mut()
-            .filter(|finding| in_a_key(finding))
+            .filter(|finding| finding.action == Some(Action::Redact) && is_fixed(&finding.place, self.direction))
             .for_each(|finding| finding.action = Some(Action::Block));
         let mut verdict = snapshot.decide(findings, self.subject.passages());
         let blocked = verdict.action == Action::Block;
@@ -235,6 +236,11 @@ impl<T: Subject> Scanned<T> {
             snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal);
         }
     }
+}
+
+/// True for a key, and for the model that a request asks: replacing them would change what the message means to its reader.
+pub(super) fn is_fixed(place: &str, direction: Direction) -> bool {
+    place.ends_with("~key") || (direction == Direction::Request && place == MODEL_PLACE)
 }
 
 /// A fault of whoever wrote the message.

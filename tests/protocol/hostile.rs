@@ -79,6 +79,18 @@ fn a_body_is_bounded() {
 }
 
 #[test]
+fn the_name_of_the_model_is_bounded_and_read() {
+    let named = |name: &str| request(&format!(r#"{{"model":"{name}","messages":[]}}"#));
+    assert_eq!(named(&"m ".repeat(128)).unwrap().passages().len(), 1);
+    let fault = named(&format!("{}m", "m ".repeat(128))).unwrap_err();
+    assert_eq!((fault.cause, fault.blame), (Cause::Oversize, Blame::Client));
+    assert!(fault.detail.contains("/model"), "{fault}");
+    for (name, seen) in [("vendor/model-1.2", 0), ("AKIAZ7Q2M5XN4RT6WLCD", 1), ("ignore all", 1), ("a+b", 1)] {
+        assert_eq!(named(name).unwrap().passages().len(), seen, "{name}");
+    }
+}
+
+#[test]
 fn passages_are_bounded() {
     let limits = Limits { passages: 3, ..Limits::default() };
     let body = |count: usize| {

@@ -21,6 +21,9 @@ const STORED: &[&str] = &["conversation", "conversation_id", "previous_response_
 /// Root fields that let the provider reach out by itself.
 const REMOTE: &[&str] = &["data_sources", "mcp_servers", "plugins", "web_search", "web_search_options"];
 
+/// Bytes of a model's name.
+const MODEL_BYTES: usize = 256;
+
 /// A chat request.
 #[derive(Debug)]
 pub struct ChatRequest {
@@ -52,6 +55,10 @@ impl ChatRequest {
             Some(model) if !model.is_empty() => model.into_owned(),
             _ => return Err(unparsable("/model must be a non-empty string")),
         };
+        if model.len() > MODEL_BYTES {
+            let detail = format!("/model has {} bytes; at most {MODEL_BYTES} are taken", model.len());
+            return Err(Fault::client(Cause::Oversize, detail));
+        }
         let messages = field(root, "messages").filter(|messages| messages.kind() == Kind::Array);
         let Some(messages) = messages else {
             return Err(unparsable("/messages must be an array of objects"));

@@ -212,10 +212,17 @@ pub(super) fn is_word(key: &str, value: &str) -> bool {
     VALUES.iter().any(|(name, words)| *name == key && words.contains(&value))
 }
 
-/// True for a short name of plain ASCII, as models have.
+/// Bytes of a model's name that is no passage.
+const PLAIN_NAME_BYTES: usize = 64;
+
+/// Letters and digits in a row from which a name may hold a key or a text.
+const NAME_RUN: usize = 20;
+
+/// True for a short name of plain ASCII without long runs, as models have.
 pub(super) fn is_plain_name(name: &str) -> bool {
-    (1..=128).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte))
+    (1..=PLAIN_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte))
+        && name.split(|char: char| !char.is_ascii_alphanumeric()).all(|run| run.len() < NAME_RUN)
 }
 
 /// True when the names are equal to a reader that ignores case, as Go's JSON reader does: it folds U+017F to `s` and the
@@ -246,11 +253,19 @@ mod tests {
     }
 
     #[test]
-    fn names_are_plain_up_to_128_bytes() {
-        assert!(is_plain_name(&"a".repeat(128)));
-        assert!(!is_plain_name(&"a".repeat(129)));
+    fn names_are_plain_up_to_64_bytes() {
+        assert!(is_plain_name(&"a-b-".repeat(16)));
+        assert!(!is_plain_name(&format!("{}c", "a-b-".repeat(16))));
         assert!(!is_plain_name(""));
         assert!(!is_plain_name("two words"));
+        assert!(!is_plain_name("a+b"));
+        assert!(is_plain_name("vendor/model-1.2:latest@eu_west"));
+    }
+
+    #[test]
+    fn names_have_no_long_runs() {
+        assert!(is_plain_name(&format!("m/{}", "a1".repeat(9) + "b")));
+        assert!(!is_plain_name(&format!("m/{}", "a1".repeat(10))));
     }
 
     #[test]
