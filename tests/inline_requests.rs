@@ -18,8 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use http::{Method, Version};
+use portcullis::provider::{MockConfig, MockProvider};
 use serde_json::{Value, json};
-use support::appliance::{Appliance, Settings, raw};
+use support::appliance::{Appliance, Settings, poll, raw};
 use support::http::{Client, Reply, chat};
 use support::upstream::{Script, Upstream};
 
@@ -790,4 +791,31 @@ async fn what_cannot_be_seen_is_refused_or_waived_and_counted() {
         .await;
     is_ours(&reply, 400, "content_filter", "an attack beside an image");
     assert!(seen.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_principal_cannot_hold_every_place() {
+    let mock = MockProvider::start(([127, 0, 0, 1], 0).into(), MockConfig::default()).await.unwrap();
+    let appliance = Settings::for_upstream(mock.addr())
+        .rules_only()
+        .limit("principal_exchanges", 2)
+        .limit("body_ms", 60_000)
+        .start();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    // Two exchanges whose bodies never come hold this caller's two places; a third is told to come back.
+    let slow: Vec<std::net::TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(appliance.data()).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    poll("both places to be taken", || appliance.metrics().contains("portcullis_exchanges_in_flight 2"));
+    let client = Client::http1();
+    let body = r#"{"model":"demo","messages":[{"role":"user","content":"Hello"}]}"#;
+    let refused = client.post(&appliance.url("/v1/chat/completions"), body).await;
+    assert_eq!((refused.status.as_u16(), refused.json()["error"]["code"].as_str()), (503, Some("overloaded")));
+    drop(slow);
+    poll("the places to be free again", || appliance.metrics().contains("portcullis_exchanges_in_flight 0"));
+    assert_eq!(client.post(&appliance.url("/v1/chat/completions"), body).await.status, 200);
 }

@@ -49,8 +49,9 @@ impl Settings {
     /// Judged by rules alone: for tests whose verdicts must not hang on a model's probabilities.
     pub fn rules_only(mut self) -> Self {
         for (from, to) in [
-            ("user:      { flag: 0.80, block: 0.97 }", "user: { flag: null, block: null }"),
-            ("untrusted: { flag: 0.70, block: 0.95 }", "untrusted: { flag: null, block: null }"),
+            ("user:      { flag: 0.895, block: 0.979 }", "user: { flag: null, block: null }"),
+            ("model_missing: block ", "model_missing: degrade "),
+            ("untrusted: { flag: 0.747, block: 0.921 }", "untrusted: { flag: null, block: null }"),
         ] {
             self = self.with(from, to);
         }
