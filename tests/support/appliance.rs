@@ -80,9 +80,14 @@ impl Settings {
         self
     }
 
+    /// An appliance that is not started yet.
+    pub fn prepare(self) -> Appliance {
+        Appliance::prepare(self)
+    }
+
     /// Starts the appliance and waits until it is ready.
     pub fn start(self) -> Appliance {
-        let mut appliance = Appliance::prepare(self);
+        let mut appliance = self.prepare();
         appliance.start();
         appliance
     }
