@@ -297,7 +297,7 @@ fn unusable(providers: &[ProviderConfig], access: &AccessConfig, node: Option<&N
              refuse wants one of ours in the same header",
             provider.name
         );
-        report.error(
+        report.warning(
             "C012",
             node.map(|node| node.place),
             message,

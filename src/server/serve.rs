@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -215,9 +215,10 @@ async fn answer<H: Handler>(
             request.extensions_mut().insert(peer);
             let (head, body) = request.into_parts();
             let must_close = must_close(&head);
+            let has_body = head.version < Version::HTTP_2 && !body.is_end_stream();
             match guarded(&shared.handler, Request::from_parts(head, body), peer).await {
                 Ok(mut response) => {
-                    if must_close {
+                    if must_close || (has_body && is_early(response.status())) {
                         close(&mut response);
                     }
                     response
@@ -230,6 +231,12 @@ async fn answer<H: Handler>(
         }
     };
     response.map(|body| Tracked { body, _open: open })
+}
+
+/// True for the statuses with which a request is refused before its body is read. hyper closes the connection then without a
+/// word in the head, and a client would send its next request into it.
+fn is_early(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 404 | 408 | 413 | 415 | 431 | 503)
 }
 
 /// A reply's body, which holds its exchange open until it is written or dropped.
