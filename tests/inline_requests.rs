@@ -793,29 +793,41 @@ async fn what_cannot_be_seen_is_refused_or_waived_and_counted() {
     assert!(seen.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_principal_cannot_hold_every_place() {
+/// Two exchanges whose bodies never come take the two places there are; a third is told to come back, and is served when
+/// they are gone.
+async fn at_the_limit(name: &str) {
     let mock = MockProvider::start(([127, 0, 0, 1], 0).into(), MockConfig::default()).await.unwrap();
-    let appliance = Settings::for_upstream(mock.addr())
-        .rules_only()
-        .limit("principal_exchanges", 2)
-        .limit("body_ms", 60_000)
-        .start();
+    let appliance = Settings::for_upstream(mock.addr()).rules_only().limit(name, 2).start();
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    // Two exchanges whose bodies never come hold this caller's two places; a third is told to come back.
-    let slow: Vec<std::net::TcpStream> = (0..2)
-        .map(|_| {
-            let mut stream = std::net::TcpStream::connect(appliance.data()).unwrap();
-            stream.write_all(head.as_bytes()).unwrap();
-            stream
-        })
-        .collect();
-    poll("both places to be taken", || appliance.metrics().contains("portcullis_exchanges_in_flight 2"));
+    let mut slow = Vec::new();
     let client = Client::http1();
-    let body = r#"{"model":"demo","messages":[{"role":"user","content":"Hello"}]}"#;
-    let refused = client.post(&appliance.url("/v1/chat/completions"), body).await;
-    assert_eq!((refused.status.as_u16(), refused.json()["error"]["code"].as_str()), (503, Some("overloaded")));
+    let (url, body) =
+        (appliance.url("/v1/chat/completions"), r#"{"model":"demo","messages":[{"role":"user","content":"Hello"}]}"#);
+    for taken in 0..2 {
+        assert_eq!(client.post(&url, body).await.status, 200, "{name}: {taken} places are taken");
+        let mut stream = std::net::TcpStream::connect(appliance.data()).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        slow.push(stream);
+        let series = format!("portcullis_exchanges_in_flight {}", taken + 1);
+        poll("the place to be taken", || appliance.metrics().contains(&series));
+    }
+    let refused = client.post(&url, body).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["error"]["code"].as_str()),
+        (503, Some("overloaded")),
+        "{name}"
+    );
     drop(slow);
     poll("the places to be free again", || appliance.metrics().contains("portcullis_exchanges_in_flight 0"));
-    assert_eq!(client.post(&appliance.url("/v1/chat/completions"), body).await.status, 200);
+    assert_eq!(client.post(&url, body).await.status, 200, "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_exchanges_than_there_are_places_in_all() {
+    at_the_limit("exchanges").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_principal_cannot_hold_every_place() {
+    at_the_limit("principal_exchanges").await;
 }
