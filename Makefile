@@ -1,6 +1,6 @@
 # Portcullis: the one door. `make run` starts the appliance, `make test` passes the tests; both install what they need.
 
-.PHONY: build run test check bench eval help
+.PHONY: build run test check bench eval train-test help
 .DEFAULT_GOAL := help
 
 # The library that runs the classifier: another platform's or the system's own is named here.
@@ -13,6 +13,7 @@ help:
 	@echo 'make check   formatting and lints'
 	@echo 'make bench   benchmarks'
 	@echo 'make eval DATA=FOLDER   the classifier on labelled JSON lines'
+	@echo 'make train-test   the tests of the training scripts'
 
 # `make build`: the compiler's needs, ONNX Runtime, the release binary.
 build:
@@ -38,3 +39,10 @@ bench:
 eval: build
 	@test -n '$(DATA)' || { echo 'name the folder: make eval DATA=path/to/data' >&2; exit 64; }
 	target/release/portcullis eval $(wildcard $(DATA)/*.jsonl $(DATA)/*.jsonl.gz)
+
+# The training scripts' own tests: a virtual environment with JAX (about 800 MB) in .venv-train.
+train-test:
+	test -x .venv-train/bin/python || python3 -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet -r train/requirements.txt
+	.venv-train/bin/python -m pip install --quiet --no-deps -r train/base.txt
+	cd train && ../.venv-train/bin/python -m pytest tests

@@ -122,6 +122,8 @@ impl App {
             dangerous_open_relay: config.access.dangerous_open_relay,
             record_full_text: config.policy.record_full_text,
             permits: Arc::new(Semaphore::new(limits.exchanges.min(Semaphore::MAX_PERMITS))),
+            crowd: Arc::default(),
+            refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
             limits,
         });
         let (data_address, admin_address) = (data.local_addr(), admin.local_addr());

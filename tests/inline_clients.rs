@@ -26,7 +26,10 @@ const MOCK: &str = "This is the Portcullis mock provider, not a language model."
 
 /// Runs a client and gives what it saw.
 fn seen_by(mut command: Command) -> Value {
-    let output = command.output().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+    let output = command.output().unwrap_or_else(|error| {
+        let program = command.get_program();
+        panic!("{program:?} does not run ({error}): apt-get install python3 nodejs npm")
+    });
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(
         output.status.success(),
@@ -51,6 +54,7 @@ async fn start() -> (Vec<MockHandle>, Appliance) {
     let key =
         "  keys: [{ id: a, tenant: t, sha256: '0000000000000000000000000000000000000000000000000000000000000000' }]";
     let appliance = settings.with("  keys: []", key).variable("HELD", "sk-held").start();
+    assert!(!appliance.output().contains("RULES ONLY"), "the classifier judges here: {}", appliance.output());
     (mocks, appliance)
 }
 

@@ -199,7 +199,7 @@ async fn a_providers_error_passes_inspected_or_becomes_ours() {
     upstream.script("inside", Script::events(pieces.into()));
     let reply = client.post(&url, ask("inside", true)).await;
     assert!(reply.text().contains("Out of credit."), "{}", reply.text());
-    // Nobody there.
+    assert_eq!(reply.text().matches("\"error\"").count(), 1, "one error is enough: {}", reply.text());
     drop(passing);
 
     let blocking = impatient(Settings::new(&providers)).with("upstream_error: pass", "upstream_error: block").start();

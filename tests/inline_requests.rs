@@ -18,8 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use http::{Method, Version};
+use portcullis::provider::{MockConfig, MockProvider};
 use serde_json::{Value, json};
-use support::appliance::{Appliance, Settings, raw};
+use support::appliance::{Appliance, Settings, poll, raw};
 use support::http::{Client, Reply, chat};
 use support::upstream::{Script, Upstream};
 
@@ -790,4 +791,43 @@ async fn what_cannot_be_seen_is_refused_or_waived_and_counted() {
         .await;
     is_ours(&reply, 400, "content_filter", "an attack beside an image");
     assert!(seen.is_empty());
+}
+
+/// Two exchanges whose bodies never come take the two places there are; a third is told to come back, and is served when
+/// they are gone.
+async fn at_the_limit(name: &str) {
+    let mock = MockProvider::start(([127, 0, 0, 1], 0).into(), MockConfig::default()).await.unwrap();
+    let appliance = Settings::for_upstream(mock.addr()).rules_only().limit(name, 2).start();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let mut slow = Vec::new();
+    let client = Client::http1();
+    let (url, body) =
+        (appliance.url("/v1/chat/completions"), r#"{"model":"demo","messages":[{"role":"user","content":"Hello"}]}"#);
+    for taken in 0..2 {
+        assert_eq!(client.post(&url, body).await.status, 200, "{name}: {taken} places are taken");
+        let mut stream = std::net::TcpStream::connect(appliance.data()).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        slow.push(stream);
+        let series = format!("portcullis_exchanges_in_flight {}", taken + 1);
+        poll("the place to be taken", || appliance.metrics().contains(&series));
+    }
+    let refused = client.post(&url, body).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["error"]["code"].as_str()),
+        (503, Some("overloaded")),
+        "{name}"
+    );
+    drop(slow);
+    poll("the places to be free again", || appliance.metrics().contains("portcullis_exchanges_in_flight 0"));
+    assert_eq!(client.post(&url, body).await.status, 200, "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_exchanges_than_there_are_places_in_all() {
+    at_the_limit("exchanges").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_principal_cannot_hold_every_place() {
+    at_the_limit("principal_exchanges").await;
 }

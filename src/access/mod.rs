@@ -1,7 +1,9 @@
 //! Who calls: a key becomes a principal and a tenant.
 
 pub mod caller;
+pub mod crowd;
 pub mod keys;
 
 pub use caller::{Caller, Identity};
+pub use crowd::{Crowd, Place};
 pub use keys::{ClientKey, KeyHash, Keyring, Verified};

@@ -14,7 +14,7 @@ pub enum AuditError {
     Limits(String),
     /// Another process owns the spool.
     #[error(
-        "the audit spool {} is in use by another process{}; stop it, or give this one a state folder of its own (state_dir)",
+        "the audit spool {} is in use by another process{}; stop it, or give this one a state folder of its own (`state` in the configuration)",
         path.display(),
         pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
     )]

@@ -12,6 +12,10 @@ pub struct Limits {
     pub connections: usize,
     /// Exchanges worked on at once; one more is answered 503 (cause `overload`).
     pub exchanges: usize,
+    /// Exchanges of one principal worked on at once; one more is answered 503 (cause `overload`).
+    pub principal_exchanges: usize,
+    /// Refusals written to the record at once; further ones wait, so that a flood of them leaves the slots to exchanges.
+    pub refusals: usize,
     /// Bytes of one request's head (request line and header fields).
     pub header_bytes: usize,
     /// Header fields in one request.
@@ -96,6 +100,8 @@ impl Default for Limits {
         Self {
             connections: 1024,
             exchanges: 512,
+            principal_exchanges: 128,
+            refusals: 64,
             header_bytes: 64 * 1024,
             header_count: 100,
             body_bytes: 16 * 1024 * 1024,

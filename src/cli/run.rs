@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ConfigArg, Failure, block_on, out};
 use crate::app::{App, StartError};
@@ -14,9 +14,14 @@ pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
     let prometheus = metrics::install().map_err(Failure::job)?;
     let state = config.state.clone();
     block_on(async move {
-        let app = App::start(config, prometheus).await.map_err(failure)?;
+        // From here on no signal kills: one that comes as soon as the ports answer finds exchanges to drain.
+        let mut signals = Signals::listen()?;
+        let app = tokio::select! {
+            started = App::start(config, prometheus) => started.map_err(failure)?,
+            () = signals.stop() => return Ok(0),
+        };
         greet(&app, &state)?;
-        wait_for_signal().await?;
+        signals.stop().await;
         tracing::info!("stopping: open exchanges may finish");
         app.stop().await;
         Ok(0)
@@ -33,16 +38,31 @@ pub(super) fn failure(error: StartError) -> Failure {
     }
 }
 
-async fn wait_for_signal() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            // A closed terminal must not cut traffic.
-            _ = hangup.recv() => tracing::warn!("SIGHUP does nothing yet: restart to read the configuration again"),
+/// The signals that a service gets.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup? })
+    }
+
+    /// Waits until one of them says stop.
+    async fn stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // A closed terminal must not cut traffic.
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP does nothing yet: restart to read the configuration again");
+                }
+            }
         }
     }
 }

@@ -188,8 +188,16 @@ fn auth(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option
     if matches!(node.value, Value::Map(_)) {
         return secret(node, "auth", ("key_env", "key_file"), context, report).map(ProviderAuth::Held);
     }
-    let pass_through = word(node, "auth", &[("none", false), ("pass_through", true)], report)?;
-    Some(if pass_through { ProviderAuth::PassThrough } else { ProviderAuth::None })
+    // What stands here may be a key that somebody pasted: it is not repeated.
+    match text(node, "auth", report)?.value.as_str() {
+        "none" => Some(ProviderAuth::None),
+        "pass_through" => Some(ProviderAuth::PassThrough),
+        _ => {
+            let help = "write pass_through, none, { key_env: NAME } or { key_file: PATH }; never the key itself";
+            report.error("C009", node.place, "auth says whose key is sent", help);
+            None
+        }
+    }
 }
 
 /// A secret named by an environment variable or a file, never written in the configuration itself.

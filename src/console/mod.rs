@@ -14,7 +14,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::middleware;
 use axum::routing::get;
-use http::{Request, Response, StatusCode};
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower::ServiceExt;
@@ -71,7 +72,10 @@ impl Console {
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let Ok(response) = self.router.clone().oneshot(request.map(Body::new)).await;
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        // The record is nobody's to keep in a cache or to read as another type.
+        head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        head.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         match body.collect().await {
             // Our own pages: nothing here comes from a provider but through the record, as data.
             Ok(body) => Response::from_parts(head, ReplyBody::ours(body.to_bytes())),

@@ -17,6 +17,7 @@ mod redact;
 pub mod snapshot;
 pub mod stream;
 pub mod subject;
+mod tally;
 pub mod whole;
 
 pub use ask::{Answer, Judgement};

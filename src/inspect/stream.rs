@@ -10,16 +10,15 @@ use std::sync::Arc;
 use crate::base::{Cause, Fault, Span};
 use crate::inspect::ask::{Answer, Question, unanswered};
 use crate::inspect::cleared::Cleared;
-use crate::inspect::excerpt;
 use crate::inspect::lane::Lane;
-use crate::inspect::reading::RECORDED_PER_RULE;
 use crate::inspect::redact;
-use crate::inspect::snapshot::{BlockEnd, OpaqueAction, Snapshot};
+use crate::inspect::snapshot::{BlockEnd, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
+use crate::inspect::tally::Tally;
 use crate::inspect::whole::FaultTaken;
 use crate::scan::StreamMatch;
 use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
-use crate::verdict::{Action, Finding, Source, Verdict, decide};
+use crate::verdict::{Action, Finding, Verdict};
 
 /// What to do after a frame.
 #[derive(Debug)]
@@ -39,24 +38,18 @@ pub struct ReplyStream<F> {
     lanes: Vec<Lane>,
     /// Whole strings outside the channels (ids, model name …), by place: what was cleared last.
     stable: BTreeMap<Box<str>, (usize, String)>,
-    findings: Vec<Finding>,
+    tally: Tally,
     open: BTreeSet<u64>,
     ended: BTreeSet<u64>,
     /// Choices that end with the frame under judgement: their end has not left yet.
     ending: Vec<u64>,
     template: Option<F>,
     bytes: usize,
-    /// Findings that the last decision saw.
-    decided: usize,
-    /// The verdict is block, by decision or because a text that must be replaced has left or cannot be replaced.
-    must_block: bool,
     last_seen: bool,
     /// Lanes that wait for the classifier.
     closing: Option<Closing<F>>,
     /// Frames of tool calls that are not whole yet.
     kept: Vec<Ready<F>>,
-    faults: Vec<FaultTaken>,
-    waived: Vec<Opaque>,
 }
 
 /// Lanes that are judged by the rules to their end, and wait for the classifier.
@@ -82,22 +75,18 @@ impl<F: Frame> ReplyStream<F> {
     /// A stream that has not begun.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         Self {
+            tally: Tally::new(Arc::clone(&snapshot)),
             snapshot,
             lanes: Vec::new(),
             stable: BTreeMap::new(),
-            findings: Vec::new(),
             open: BTreeSet::new(),
             ended: BTreeSet::new(),
             ending: Vec::new(),
             template: None,
             bytes: 0,
-            decided: 0,
-            must_block: false,
             last_seen: false,
             closing: None,
             kept: Vec::new(),
-            faults: Vec::new(),
-            waived: Vec::new(),
         }
     }
 
@@ -112,7 +101,7 @@ impl<F: Frame> ReplyStream<F> {
         let mut speaks = false;
         let calls =
             ends.is_empty() && !last && frame.passages().iter().any(|p| p.channel.as_ref().is_some_and(is_call));
-        self.opaque(frame.opaque())?;
+        self.tally.opaque(frame.opaque())?;
         for (index, passage) in frame.passages().iter().enumerate() {
             self.count(passage.text.len())?;
             let Some(channel) = &passage.channel else {
@@ -147,7 +136,7 @@ impl<F: Frame> ReplyStream<F> {
             if !opens.is_empty() || !frame.is_only_channels() {
                 self.keep(Ready { frame, edits, opens });
             }
-            if self.blocks() {
+            if self.tally.blocks() {
                 return Ok(Step::Cut(self.cut()));
             }
             return Ok(Step::Continue(self.carried(&aside)));
@@ -195,21 +184,21 @@ impl<F: Frame> ReplyStream<F> {
             return Ok(Step::Continue(Vec::new()));
         };
         match answer {
-            Answer::NotAsked => self.fault(unanswered())?,
-            Answer::Fault(fault) => self.fault(fault)?,
-            Answer::Scores(judgements) if judgements.len() != questions.len() => self.fault(unanswered())?,
+            Answer::NotAsked => self.tally.fault(unanswered())?,
+            Answer::Fault(fault) => self.tally.fault(fault)?,
+            Answer::Scores(judgements) if judgements.len() != questions.len() => self.tally.fault(unanswered())?,
             Answer::Scores(judgements) => {
                 let snapshot = Arc::clone(&self.snapshot);
                 for (question, judgement) in questions.iter().zip(&judgements) {
                     let found = snapshot.model_finding(question, judgement, &passages, Direction::Reply);
                     if let Some(mut finding) = found {
                         finding.passage = lanes.get(finding.passage).copied().unwrap_or(finding.passage);
-                        self.record(finding);
+                        self.tally.record(finding);
                     }
                 }
                 if judgements.iter().any(|judgement| judgement.unjudged) {
                     let detail = "the reply is longer than the classifier's budget (limits.model_windows)";
-                    self.fault(Fault { cause: Cause::Unjudged, ..Fault::provider(detail) })?;
+                    self.tally.fault(Fault { cause: Cause::Unjudged, ..Fault::provider(detail) })?;
                 }
             }
         }
@@ -228,21 +217,17 @@ impl<F: Frame> ReplyStream<F> {
 
     /// The verdict over everything seen so far.
     pub fn verdict(&self) -> Verdict {
-        let mut verdict = decide(self.findings.clone(), &self.snapshot.policy.score);
-        if self.must_block {
-            verdict.action = Action::Block;
-        }
-        verdict
+        self.tally.verdict()
     }
 
     /// Faults met so far, and what policy did about them.
     pub fn faults(&self) -> &[FaultTaken] {
-        &self.faults
+        &self.tally.faults
     }
 
     /// Opaque content that policy waived, the first of each kind.
     pub fn waived(&self) -> &[Opaque] {
-        &self.waived
+        &self.tally.waived
     }
 
     /// The channels' texts as the provider sent them, by place: for a policy that records full text.
@@ -288,7 +273,7 @@ impl<F: Frame> ReplyStream<F> {
         let read = self.snapshot.read(index, passage, Direction::Reply, &mut scratch);
         drop(scratch);
         if !read.complete {
-            self.fault(too_deep())?;
+            self.tally.fault(too_deep())?;
         }
         let edits = redact::edits(read.masks.into_iter().map(|mask| (index, mask)));
         if read.findings.is_empty() {
@@ -296,8 +281,9 @@ impl<F: Frame> ReplyStream<F> {
         }
         for mut finding in read.findings {
             finding.passage = entry;
-            self.must_block |= finding.action == Some(Action::Redact) && finding.place.ends_with("~key");
-            self.record(finding);
+            // A key cannot be replaced without changing what the object means to its reader.
+            self.tally.replaced(!(finding.action == Some(Action::Redact) && finding.place.ends_with("~key")));
+            self.tally.record(finding);
         }
         Ok(edits)
     }
@@ -347,7 +333,7 @@ impl<F: Frame> ReplyStream<F> {
             passages.push(passage);
             decoded.extend(layers.into_iter().map(|layer| (number, layer.encodings, layer.text)));
         }
-        if !self.blocks() && !passages.is_empty() {
+        if !self.tally.blocks() && !passages.is_empty() {
             let decoded: Vec<_> = decoded.iter().map(|(n, names, text)| (*n, names.clone(), text.as_str())).collect();
             let questions = self.snapshot.questions(&passages, &decoded, Direction::Reply);
             if !questions.is_empty() {
@@ -362,7 +348,7 @@ impl<F: Frame> ReplyStream<F> {
     /// What lanes held goes out in frames of their own, then the frame that ended them; or nothing, when the verdict is
     /// block.
     fn release(&mut self, lanes: &[usize], frame: Option<Ready<F>>) -> Step<F> {
-        if self.blocks() {
+        if self.tally.blocks() {
             return Step::Cut(self.cut());
         }
         self.ending.clear();
@@ -423,42 +409,17 @@ impl<F: Frame> ReplyStream<F> {
         let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
         for mask in read.masks {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
-            self.must_block |= !in_time;
+            self.tally.replaced(in_time);
         }
         for finding in read.findings {
-            let known = |earlier: &Finding| {
-                earlier.passage == index && earlier.source == finding.source && earlier.span.covers(finding.span)
-            };
-            if !self.findings.iter().any(known) {
-                self.record(finding);
+            if !self.tally.knows(&finding) {
+                self.tally.record(finding);
             }
         }
         if !read.complete {
-            self.fault(too_deep())?;
+            self.tally.fault(too_deep())?;
         }
         Ok(Some((passage, read.decoded)))
-    }
-
-    /// What cannot be seen: waived as policy says, or the end of the stream.
-    fn opaque(&mut self, opaque: &[Opaque]) -> Result<(), Fault> {
-        for one in opaque {
-            if self.snapshot.opaque_action(one.kind) == OpaqueAction::Refuse {
-                let place = excerpt::of(&one.place, false);
-                let detail = format!("{place}: content of kind `{}` cannot be inspected", one.kind.name());
-                return Err(Fault { cause: Cause::Opaque, ..Fault::provider(detail) });
-            }
-            if !self.waived.iter().any(|known| known.kind == one.kind) {
-                self.waived.push(one.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// Books a fault; policy may end the stream for it.
-    fn fault(&mut self, fault: Fault) -> Result<(), Fault> {
-        let mut refusal = None;
-        self.snapshot.take_fault(fault, &mut self.faults, &mut refusal);
-        refusal.map_or(Ok(()), Err)
     }
 
     fn take(&mut self, index: usize, matches: Vec<StreamMatch>) {
@@ -479,29 +440,9 @@ impl<F: Frame> ReplyStream<F> {
     fn act(&mut self, index: usize, finding: Finding) {
         if let Some(mask) = redact::mask(finding.action, finding.mask.as_deref(), finding.span) {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
-            self.must_block |= !in_time;
+            self.tally.replaced(in_time);
         }
-        self.record(finding);
-    }
-
-    fn record(&mut self, finding: Finding) {
-        // Whether there is room to list it or not.
-        self.must_block |= finding.action == Some(Action::Block);
-        let same = |earlier: &&Finding| earlier.source == finding.source && earlier.passage == finding.passage;
-        let recorded = self.findings.iter().filter(same).count();
-        let novel = matches!(finding.source, Source::Model { .. }) || recorded < RECORDED_PER_RULE;
-        if novel && (recorded == 0 || self.findings.len() < self.snapshot.limits.findings) {
-            self.findings.push(finding);
-        }
-    }
-
-    /// True when the findings so far demand a block. Decides anew only when something was found since.
-    fn blocks(&mut self) -> bool {
-        if self.decided != self.findings.len() {
-            self.decided = self.findings.len();
-            self.must_block |= self.verdict().action == Action::Block;
-        }
-        self.must_block
+        self.tally.record(finding);
     }
 }
 

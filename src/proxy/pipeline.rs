@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::keys::has_form_of_ours;
-use crate::access::{Caller, Identity, Keyring, Verified};
+use crate::access::{Caller, Crowd, Identity, Keyring, Place, Verified};
 use crate::audit::Audit;
 use crate::audit::{Begin, Outcome as End};
 use crate::base::{Cause, Fault, FaultAction, Limits};
@@ -81,6 +81,17 @@ pub struct Proxy {
     pub limits: Arc<Limits>,
     /// One permit for each exchange at work.
     pub permits: Arc<Semaphore>,
+    /// Places of each principal.
+    pub crowd: Arc<Crowd>,
+    /// One permit for each refusal being written to the record.
+    pub refusals: Semaphore,
+}
+
+/// The room that one exchange takes, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _exchange: OwnedSemaphorePermit,
+    _principal: Place,
 }
 
 impl Proxy {
@@ -120,7 +131,7 @@ impl Proxy {
         body: Incoming,
     ) -> Result<Response<ReplyBody>, Fault> {
         let caller = self.authenticate(exchange, head)?;
-        let permit = self.admit()?;
+        let permit = self.admit(&caller)?;
         let outbound = OutboundHead::from_client(&head.headers)?;
         let since = Instant::now();
         let bytes = read_body(body, &head.headers, &self.limits).await?;
@@ -222,13 +233,20 @@ impl Proxy {
         Ok(caller)
     }
 
-    /// Room for one more exchange.
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Fault> {
+    /// Room for one more exchange, in all and of this caller: one that is slow to send must not hold every place.
+    fn admit(&self, caller: &Caller) -> Result<Permit, Fault> {
+        let limit = self.limits.principal_exchanges;
+        let place = self.crowd.enter(&caller.principal, limit).ok_or_else(|| {
+            Fault::ours(
+                Cause::Overload,
+                format!("{} has limits.principal_exchanges ({limit}) at work", caller.principal),
+            )
+        })?;
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             Fault::ours(Cause::Overload, format!("limits.exchanges ({}) are at work", self.limits.exchanges))
         })?;
         metrics::in_flight(self.limits.exchanges.saturating_sub(self.permits.available_permits()));
-        Ok(permit)
+        Ok(Permit { _exchange: permit, _principal: place })
     }
 
     /// The chosen provider, if this caller may use it.
@@ -277,6 +295,8 @@ impl Proxy {
         metrics::exchange(End::Refused.name());
         metrics::fault(fault.cause.name(), "block");
         let refused = ledger::refused(&mut exchange, fault, status, &judges.snapshot.version);
+        // A closed semaphore cannot be: nobody closes it.
+        let _turn = self.refusals.acquire().await;
         if let Err(full) = self.audit.refuse(refused).await {
             metrics::fault(full.cause.name(), "block");
             tracing::error!(id = %exchange.id, fault = %full, "a refusal could not be recorded");
@@ -290,7 +310,7 @@ struct Call<'a> {
     caller: Caller,
     target: &'a Target,
     outbound: OutboundHead,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     /// The model as the client named it.
     asked_model: String,
 }

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::audit::{Decision, Outcome as End, VerdictRecord};
 use crate::base::{Cause, Fault, FaultAction};
@@ -14,7 +13,7 @@ use crate::proxy::body::ReplyBody;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::judge::Judges;
 use crate::proxy::ledger::{self, Ledger};
-use crate::proxy::pipeline::Proxy;
+use crate::proxy::pipeline::{Permit, Proxy};
 use crate::proxy::{respond, stream};
 use crate::telemetry::metrics;
 use crate::text::Direction;
@@ -27,7 +26,7 @@ pub(super) async fn answer(
     ledger: Ledger,
     answer: ProviderReply,
     template: Template,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
 ) -> Response<ReplyBody> {
     let headers = answer.headers.clone();
     let mut response = match (answer.status.is_success(), answer.media) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::audit::{End, FaultRecord, Outcome, PassageText};
 use crate::base::{Cause, ExchangeId, Fault, FaultAction, Limits};
@@ -16,6 +16,7 @@ use crate::proxy::body::{Piece, ReplyBody};
 use crate::proxy::exchange::{Exchange, Stages};
 use crate::proxy::judge::{Judges, inspect_aside};
 use crate::proxy::ledger::{self, Ledger};
+use crate::proxy::pipeline::Permit;
 use crate::proxy::respond;
 use crate::telemetry::metrics;
 use crate::text::Role;
@@ -38,7 +39,7 @@ pub(super) fn answer(
     ledger: Ledger,
     body: ProviderBody,
     template: Template,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     record_full_text: bool,
 ) -> Response<ReplyBody> {
     let (pieces, receiver) = mpsc::channel(QUEUE);

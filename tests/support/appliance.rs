@@ -48,14 +48,14 @@ impl Settings {
 
     /// Judged by rules alone: for tests whose verdicts must not hang on a model's probabilities.
     pub fn rules_only(mut self) -> Self {
-        for (from, to) in [
-            ("user:      { flag: 0.80, block: 0.97 }", "user: { flag: null, block: null }"),
-            ("untrusted: { flag: 0.70, block: 0.95 }", "untrusted: { flag: null, block: null }"),
-        ] {
-            self = self.with(from, to);
-        }
+        let (head, rest) = self.text.split_once("\n  model: ").expect("the policy has thresholds for the model");
+        let (levels, tail) = rest.split_once("\n  faults:").expect("the faults stand after them");
+        let unasked = |trust| format!("\n    {trust}: {{ flag: null, block: null }}");
+        let unasked: String = ["operator", "user", "untrusted", "provider"].map(unasked).concat();
+        assert!(levels.contains("untrusted:"), "{levels}");
+        self.text = format!("{head}\n  model:{unasked}\n  faults:{tail}");
         let folder = format!("folder: '{}/models/guard'", env!("CARGO_MANIFEST_DIR"));
-        self.with(&folder, "folder: no-model")
+        self.with(&folder, "folder: no-model").with("model_missing: block", "model_missing: degrade")
     }
 
     /// Replaces a part of the text, which must stand there.
@@ -80,9 +80,14 @@ impl Settings {
         self
     }
 
+    /// An appliance that is not started yet.
+    pub fn prepare(self) -> Appliance {
+        Appliance::prepare(self)
+    }
+
     /// Starts the appliance and waits until it is ready.
     pub fn start(self) -> Appliance {
-        let mut appliance = Appliance::prepare(self);
+        let mut appliance = self.prepare();
         appliance.start();
         appliance
     }
