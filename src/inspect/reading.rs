@@ -130,6 +130,8 @@ impl Snapshot {
         layer: Layer,
     ) -> Option<Finding> {
         let rule = self.scanner.rules().rule(rule)?;
+        // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
+        let hidden = rule.sensitive || matches!(layer, Layer::Decoded(_));
         Some(Finding {
             source: Source::Rule { id: rule.id.clone() },
             title: rule.title.clone(),
@@ -145,7 +147,7 @@ impl Snapshot {
             span,
             layer,
             score: None,
-            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), rule.sensitive),
+            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), hidden),
         })
     }
 
