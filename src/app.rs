@@ -77,6 +77,8 @@ pub enum StartError {
 pub struct App {
     /// Where the data port listens.
     pub data: SocketAddr,
+    /// The data port speaks TLS.
+    pub encrypted: bool,
     /// Where the admin port listens.
     pub admin: SocketAddr,
     /// The admin token, when this start made it: it is shown once.
@@ -101,6 +103,7 @@ impl App {
         create_private_folder(&config.state)?;
         let limits = Arc::new(config.limits.clone());
         let tls = load_tls(&config)?;
+        let encrypted = tls.is_some();
         let data = listen(config.server.data, &limits, tls).await?;
         let admin = listen(config.server.admin, &limits, None).await?;
         let judges = judges(&config, &limits).await?;
@@ -156,6 +159,7 @@ impl App {
         ));
         Ok(Self {
             data: data_address,
+            encrypted,
             admin: admin_address,
             fresh_token: is_fresh.then_some(token),
             rules,

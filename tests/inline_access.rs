@@ -10,12 +10,16 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use http::Method;
+use portcullis::provider::{MockConfig, MockProvider};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use support::appliance::{Appliance, Settings};
+use support::appliance::{Appliance, Settings, raw};
 use support::http::{Client, Reply};
 use support::upstream::{Script, Upstream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ANSWER: &str = r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}]}"#;
 /// A key of ours, and its tenant.
@@ -220,4 +224,38 @@ fn an_open_relay_does_not_start() {
     let mut appliance = settings().with("keys: []", "keys: []\n  dangerous_open_relay: true").start();
     assert!(appliance.output().contains("open relay"), "it says so: {}", appliance.output());
     appliance.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_data_port_speaks_tls_with_the_configured_certificate() {
+    let mock = MockProvider::start(([127, 0, 0, 1], 0).into(), MockConfig::default()).await.unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let tls = format!("{{ certificate: '{}', key: '{}' }}", certificate.display(), key.display());
+    let appliance = Settings::for_upstream(mock.addr()).rules_only().variable("PORTCULLIS_SERVER__TLS", &tls).start();
+    assert!(appliance.output().contains("https://"), "{}", appliance.output());
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certified.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = tokio::net::TcpStream::connect(appliance.data()).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let request = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await.unwrap();
+    let reply = String::from_utf8(reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    // Plain HTTP is not answered there.
+    let plain = raw(appliance.data(), request).unwrap();
+    assert!(!String::from_utf8_lossy(&plain).contains("200 OK"));
 }

@@ -349,7 +349,7 @@ fn capture(from: impl Read + Send + 'static, to: &Arc<Mutex<String>>) -> thread:
 /// The address that the greeting names for a port.
 fn port(greeting: &str, what: &str) -> Option<SocketAddr> {
     let line = greeting.lines().find(|line| line.trim_start().starts_with(what))?;
-    let (_, after) = line.split_once("http://")?;
+    let (_, after) = line.split_once("://")?;
     let end = after.find(|c: char| c != ':' && c != '.' && !c.is_ascii_digit()).unwrap_or(after.len());
     // Without what ends it, the line may still be on its way.
     (end < after.len()).then(|| after[..end].parse().ok())?
