@@ -51,16 +51,20 @@ pub(super) fn run(args: &DemoArgs) -> Result<u8, Failure> {
     block_on(async move {
         let leaky = MockProvider::start(([127, 0, 0, 1], 0).into(), leaky()).await?;
         config.providers = vec![provider("demo", ProviderKind::Mock), remote("leaky", leaky.addr())];
-        let has_model = start_and_show(config, prometheus).await?;
+        let wrong = start_and_show(config, prometheus).await?;
         leaky.stop().await;
         let state = state.display();
         out::line(format!("\nreview   PORTCULLIS_STATE={state}{store} portcullis audit list"))?;
         out::line(format!("         PORTCULLIS_STATE={state}{store} portcullis audit show <exchange>"))?;
-        has_model
+        match wrong {
+            0 => Ok(0),
+            wrong => Err(Failure::job(format!("{wrong} prompts did not go as they should"))),
+        }
     })?
 }
 
-async fn start_and_show(config: Config, prometheus: metrics::PrometheusHandle) -> Result<Result<u8, Failure>, Failure> {
+/// Runs all prompts through a running appliance; how many did not go as they should.
+async fn start_and_show(config: Config, prometheus: metrics::PrometheusHandle) -> Result<usize, Failure> {
     let app = App::start(config, prometheus).await.map_err(failure)?;
     let model = app.model.as_deref().unwrap_or("none: RULES ONLY");
     out::line(format!("portcullis {}: {} rules, classifier {model}\n", env!("CARGO_PKG_VERSION"), app.rules))?;
@@ -91,7 +95,7 @@ async fn start_and_show(config: Config, prometheus: metrics::PrometheusHandle) -
         median.as_secs_f64() * 1000.0
     );
     out::line(summary)?;
-    Ok(if wrong == 0 { Ok(0) } else { Err(Failure::job(format!("{wrong} prompts did not go as they should"))) })
+    Ok(wrong)
 }
 
 /// What the client saw.
