@@ -106,6 +106,17 @@ fn check_names_every_problem_at_once() {
     for expected in ["a.yaml:3", "no/such/folder"] {
         assert!(stderr(&output).contains(expected), "{expected}: {}", stderr(&output));
     }
+    // A wrong line of the configuration does not hide what is wrong behind it.
+    let all = portcullis(&["check"])
+        .env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display()))
+        .env("PORTCULLIS_MODEL__FOLDER", "no/such/folder")
+        .env("PORTCULLIS_SERVER__DATA", "nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(status(&all), 64);
+    for expected in ["server.data", "a.yaml:3", "no/such/folder"] {
+        assert!(stderr(&all).contains(expected), "{expected}: {}", stderr(&all));
+    }
     let unknown = portcullis(&["check"]).env("PORTCULLIS_SERVER__DATTA", "1").output().unwrap();
     assert_eq!(status(&unknown), 64);
     assert!(stderr(&unknown).contains("did you mean `data`"), "{}", stderr(&unknown));

@@ -1,35 +1,60 @@
 //! `portcullis check`: configuration, rules and model; every problem at once.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::{ConfigArg, Failure, out};
 use crate::app;
+use crate::base::Limits;
 use crate::classify::{Classifier, ClassifierConfig};
+use crate::config::{Config, Loaded, ModelConfig, Readable};
 use crate::rules;
 use crate::scan::Scanner;
 
 pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
-    let loaded = args.load()?;
-    let config = loaded.config;
-    let mut problems = app::problems(&config);
-    loaded.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
-    match rules::load(&config.rules) {
-        Err(found) => problems.push(found.to_string()),
-        Ok(loaded) => {
-            loaded.warnings.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
-            let count = loaded.set.len();
-            match Scanner::new(std::sync::Arc::new(loaded.set)) {
-                Ok(_) => out::line(format!("rules: {count}, all well"))?,
-                Err(error) => problems.push(error.to_string()),
-            }
+    let mut problems = Vec::new();
+    match args.load() {
+        Ok(Loaded { config, warnings }) => {
+            warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+            let Config { rules, model, limits, .. } = &config;
+            problems.extend(app::problems(&config));
+            problems.extend(check_rules(rules)?);
+            problems.extend(check_model(model, limits)?);
         }
-    }
-    let settings = ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() };
-    match Classifier::load(&config.model.folder, &settings, &config.limits) {
-        Ok(classifier) => out::line(format!("model: version {}, self-test passed", classifier.version()))?,
-        Err(error) => problems.push(format!("model: {error}")),
+        Err(found) => {
+            problems.push(found.to_string());
+            // A wrong line elsewhere does not keep rules and model from being looked at.
+            let Readable { rules, model } = args.readable();
+            problems.extend(rules.map(|rules| check_rules(&rules)).transpose()?.flatten());
+            problems.extend(model.map(|model| check_model(&model, &Limits::default())).transpose()?.flatten());
+        }
     }
     if !problems.is_empty() {
         return Err(Failure::usage(problems.join("\n")));
     }
     out::line("configuration: all well")?;
     Ok(0)
+}
+
+fn check_rules(folders: &[PathBuf]) -> Result<Option<String>, Failure> {
+    let loaded = match rules::load(folders) {
+        Ok(loaded) => loaded,
+        Err(found) => return Ok(Some(found.to_string())),
+    };
+    loaded.warnings.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+    let count = loaded.set.len();
+    match Scanner::new(Arc::new(loaded.set)) {
+        Ok(_) => out::line(format!("rules: {count}, all well"))?,
+        Err(error) => return Ok(Some(error.to_string())),
+    }
+    Ok(None)
+}
+
+fn check_model(model: &ModelConfig, limits: &Limits) -> Result<Option<String>, Failure> {
+    let settings = ClassifierConfig { threads: model.threads, onnxruntime: model.onnxruntime.clone() };
+    match Classifier::load(&model.folder, &settings, limits) {
+        Ok(classifier) => out::line(format!("model: version {}, self-test passed", classifier.version()))?,
+        Err(error) => return Ok(Some(format!("model: {error}"))),
+    }
+    Ok(None)
 }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, Loaded};
+use crate::config::{self, Config, Loaded, Readable};
 use crate::yaml::Diagnostics;
 use eval::EvalError;
 
@@ -160,11 +160,13 @@ impl ConfigArg {
         self.config.clone().or(named).or_else(|| beside.is_file().then_some(beside))
     }
 
-    fn load(&self) -> Result<Loaded, Failure> {
-        let environment: Vec<(String, String)> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Ok(config::load(self.file().as_deref(), &environment)?)
+    fn load(&self) -> Result<Loaded, Diagnostics> {
+        config::load(self.file().as_deref(), &environment())
+    }
+
+    /// What can be read of a configuration that does not load.
+    fn readable(&self) -> Readable {
+        config::readable(self.file().as_deref(), &environment())
     }
 
     /// The configuration, for commands that only read it: warnings go to stderr.
@@ -173,6 +175,11 @@ impl ConfigArg {
         loaded.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
         Ok(loaded.config)
     }
+}
+
+fn environment() -> Vec<(String, String)> {
+    let pairs = std::env::vars_os();
+    pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// A runtime for commands that need one.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, env, sections};
+use super::{Config, ModelConfig, env, sections};
 use crate::yaml::diagnostic::{Codes, Reporter};
 use crate::yaml::node;
 use crate::yaml::{Diagnostic, Diagnostics};
@@ -29,6 +29,41 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// What can be read of a configuration that is wrong elsewhere, so that `check` can name the problems behind it as well.
+#[derive(Debug)]
+pub struct Readable {
+    /// Folders of rule files.
+    pub rules: Option<Vec<PathBuf>>,
+    /// The classifier.
+    pub model: Option<ModelConfig>,
+}
+
+/// The sections of a broken configuration that are well by themselves.
+pub fn readable(file: Option<&Path>, environment: &[(String, String)]) -> Readable {
+    let mut found = Diagnostics::default();
+    let Some((name, content, base)) = open(file, &mut found) else { return Readable { rules: None, model: None } };
+    let mut report = Reporter::new(&name, &content, CODES, &mut found);
+    let Ok(mut tree) = node::parse(&content) else { return Readable { rules: None, model: None } };
+    env::overlay(&mut tree, environment, &mut report);
+    sections::readable(&tree, &base, &mut report)
+}
+
+/// The file's name, its content, and the folder that its paths count from.
+fn open(file: Option<&Path>, found: &mut Diagnostics) -> Option<(PathBuf, String, PathBuf)> {
+    let Some(path) = file else {
+        return Some((PathBuf::from("(built-in portcullis.yaml)"), DEFAULT.to_owned(), PathBuf::new()));
+    };
+    match std::fs::read_to_string(path) {
+        Ok(content) => Some((path.to_owned(), content, path.parent().map(Path::to_owned).unwrap_or_default())),
+        Err(error) => {
+            let help = "name an existing UTF-8 file with --config, or copy portcullis.yaml from the project";
+            let message = format!("the configuration cannot be read: {error}");
+            Reporter::new(path, "", CODES, found).error("C002", None, message, help);
+            None
+        }
+    }
+}
+
 /// Reads a configuration file (`None`: the shipped example, with paths relative to the working folder) and lays the
 /// environment over it.
 ///
@@ -36,18 +71,7 @@ pub struct Loaded {
 /// Everything that is wrong, with file, line, column and what to write.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Loaded, Diagnostics> {
     let mut found = Diagnostics::default();
-    let (name, content, base) = match file {
-        None => (PathBuf::from("(built-in portcullis.yaml)"), DEFAULT.to_owned(), PathBuf::new()),
-        Some(path) => match std::fs::read_to_string(path) {
-            Ok(content) => (path.to_owned(), content, path.parent().map(Path::to_owned).unwrap_or_default()),
-            Err(error) => {
-                let mut report = Reporter::new(path, "", CODES, &mut found);
-                let help = "name an existing UTF-8 file with --config, or copy portcullis.yaml from the project";
-                report.error("C002", None, format!("the configuration cannot be read: {error}"), help);
-                return Err(found);
-            }
-        },
-    };
+    let Some((name, content, base)) = open(file, &mut found) else { return Err(found) };
     let mut report = Reporter::new(&name, &content, CODES, &mut found);
     let mut tree = match node::parse(&content) {
         Ok(tree) => tree,

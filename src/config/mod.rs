@@ -19,7 +19,7 @@ use crate::base::{Limits, Secret};
 use crate::route::ModelPattern;
 use crate::telemetry::trace::LogFormat;
 
-pub use load::{DEFAULT, Loaded, load};
+pub use load::{DEFAULT, Loaded, Readable, load, readable};
 pub use policy::PolicyConfig;
 
 /// The whole configuration, checked.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::value::{address, name, number, optional, path, switch, word};
 use super::{
     AccessConfig, AuditConfig, Config, FsyncConfig, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind,
-    ServerConfig, StoreConfig, TlsFiles, policy,
+    Readable, ServerConfig, StoreConfig, TlsFiles, policy,
 };
 use crate::access::ClientKey;
 use crate::base::{Limits, Secret};
@@ -76,6 +76,15 @@ pub(super) fn read(
         audit: audit?,
         limits: limits?,
     })
+}
+
+/// The sections that `check` can look behind, each for itself.
+pub(super) fn readable(tree: &Node, base: &Path, report: &mut Reporter<'_>) -> Readable {
+    let table = Table::open(tree, "the configuration", &SECTIONS, report);
+    let section = |name: &str| table.as_ref().and_then(|table| table.get(name));
+    let rules = section("rules").and_then(|node| rules(node, base, report));
+    let model = section("model").and_then(|node| model(node, base, report));
+    Readable { rules, model }
 }
 
 fn server(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ServerConfig> {
