@@ -285,3 +285,22 @@ fn a_secret_in_the_name_of_the_model_blocks() {
     let reply = json!({ "model": KEY, "choices": [] });
     assert_eq!(judge_reply(&snapshot, &reply).verdict.action, Action::Redact);
 }
+
+#[test]
+fn many_passages_with_many_matches_are_all_replaced_and_cost_one_finding_each() {
+    let snapshot = snapshot(None);
+    let text = "card 4242 4242 4242 4242. ".repeat(20);
+    let conversation = |count: usize| {
+        let messages: Vec<Value> = (0..count).map(|_| json!({ "role": "user", "content": text })).collect();
+        json!({ "model": "m", "messages": messages })
+    };
+    // Few passages: several findings of a rule each; many: the first of each decides.
+    for (count, each) in [(64, 8), (65, 1), (500, 1)] {
+        let judged = judge(&snapshot, &conversation(count));
+        assert_eq!(judged.verdict.action, Action::Redact);
+        assert_eq!(judged.verdict.findings.len(), count * each, "{count} passages");
+        let body = sent(judged).unwrap();
+        assert!(!body.contains("4242"), "{count} passages");
+        assert_eq!(body.matches("[card number]").count(), count * 20);
+    }
+}

@@ -18,6 +18,7 @@ use crate::inspect::reading::Read;
 use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{Opaque, Subject};
+use crate::scan::Scratch;
 use crate::text::{Direction, Passage};
 use crate::verdict::{Action, Finding, Verdict, decide};
 
@@ -26,6 +27,10 @@ const PARALLEL_BYTES: usize = 64 * 1024;
 
 /// Where a request names the model: it chooses the route, so that nothing is replaced there.
 const MODEL_PLACE: &str = "/model";
+
+/// Passages up to which several findings of one rule are kept for each. A hostile body can hold thousands of passages with
+/// a dozen rules in each; the record shows `limits.findings` of them anyway.
+const FEW_PASSAGES: usize = 64;
 
 /// A fault met during inspection and what policy did about it, for the record.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -140,18 +145,23 @@ impl Snapshot {
     }
 
     fn read_all(&self, passages: &[Passage<'static>], direction: Direction, parallel: bool) -> Vec<Read> {
+        let read = |scratch: &mut Scratch, index: usize, passage: &Passage<'static>| {
+            let mut read = self.read(index, passage, direction, scratch);
+            if passages.len() > FEW_PASSAGES {
+                // They stand in order of their rules. The first of each decides; everything is still masked.
+                read.findings.dedup_by(|next, first| next.source == first.source);
+                read.findings.shrink_to_fit();
+            }
+            read
+        };
         if !parallel || passages.len() < 2 {
             let mut scratch = self.scanner.scratch();
-            let read = |(index, passage)| self.read(index, passage, direction, &mut scratch);
-            return passages.iter().enumerate().map(read).collect();
+            return passages.iter().enumerate().map(|(index, passage)| read(&mut scratch, index, passage)).collect();
         }
         passages
             .par_iter()
             .enumerate()
-            .map_init(
-                || self.scanner.scratch(),
-                |scratch, (index, passage)| self.read(index, passage, direction, scratch),
-            )
+            .map_init(|| self.scanner.scratch(), |scratch, (index, passage)| read(scratch, index, passage))
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! Percent-encoding (RFC 3986 §2.1), of UTF-8 bytes; and the old `%uXXXX` form.
+//! Percent-encoding (RFC 3986 §2.1), of UTF-8 bytes; and the old `%uHHHH` form.
 
 use super::escape::utf16_unit;
 use super::hex::nibble;
