@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::family::Family;
 use super::pattern::{self, Problem, Reading};
 use super::roles::Roles;
-use super::set::{Example, Pattern, Rule, Target};
+use super::set::{Confidence, Example, Pattern, Rule, Target};
 use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text};
 use super::validator::Validator;
 use crate::base::limits::rules as limits;
@@ -15,7 +15,7 @@ use crate::verdict::{Action, Severity};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::Place;
 use crate::yaml::suggest;
-use crate::yaml::table::shown;
+use crate::yaml::table::{At, shown};
 
 /// Where each id was first used.
 pub(super) type Seen = HashMap<String, (PathBuf, usize)>;
@@ -50,6 +50,8 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
     let id = source.id.as_ref().and_then(|id| check_id(id, family, seen, report));
     let title = source.title.as_ref().and_then(|title| not_empty(title, "title", report));
     let severity = source.severity.as_ref().and_then(|text| choose(text, "severity", &SEVERITIES, report));
+    let confidence = source.confidence.as_ref().and_then(|text| choose(text, "confidence", &CONFIDENCES, report));
+    let paranoia = source.paranoia.as_ref().map_or(1, |level| check_paranoia(level, report));
     let tags = source.tags.as_ref().map(|tags| check_tags(source, tags, report));
     let references = source.references.iter().filter_map(|text| reference(text, report)).collect();
     let direction = source.direction.as_ref().and_then(|text| choose(text, "direction", &DIRECTIONS, report));
@@ -79,6 +81,8 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
         description: source.description.as_ref().map_or(String::new(), |text| text.value.trim().to_owned()),
         family: family?,
         severity: severity?,
+        confidence: confidence.unwrap_or(Confidence::Medium),
+        paranoia,
         tags: tags?,
         references,
         on_request,
@@ -108,6 +112,9 @@ const SEVERITIES: [(&str, Severity); 5] = [
     ("critical", Severity::Critical),
 ];
 
+const CONFIDENCES: [(&str, Confidence); 3] =
+    [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
+
 /// On requests, on replies.
 const DIRECTIONS: [(&str, (bool, bool)); 3] =
     [("request", (true, false)), ("reply", (false, true)), ("both", (true, true))];
@@ -128,6 +135,17 @@ fn choose<T: Copy>(written: &Text, key: &str, known: &[(&str, T)], report: &mut 
         report.error("R007", written.place, message, suggest::help(&written.value, &names));
     }
     found
+}
+
+fn check_paranoia(level: &At<usize>, report: &mut Reporter<'_>) -> u8 {
+    match u8::try_from(level.value) {
+        Ok(value @ 1..=4) => value,
+        _ => {
+            let help = "write 1 (hardly ever a false alarm) to 4 (for sites that accept many)";
+            report.error("R007", level.place, format!("paranoia cannot be `{}`", level.value), help);
+            1
+        }
+    }
 }
 
 fn not_empty(written: &Text, key: &str, report: &mut Reporter<'_>) -> Option<String> {

@@ -20,5 +20,5 @@ pub mod validator;
 pub use family::Family;
 pub use load::{Loaded, from_sources, load};
 pub use roles::Roles;
-pub use set::{Example, PatternKind, Rule, RuleIndex, RuleSet, Target};
+pub use set::{Confidence, Example, PatternKind, Rule, RuleIndex, RuleSet, Target};
 pub use validator::Validator;

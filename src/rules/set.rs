@@ -102,6 +102,10 @@ pub struct Rule {
     pub family: Family,
     /// How bad a match is.
     pub severity: Severity,
+    /// How sure a match is what the title says.
+    pub confidence: Confidence,
+    /// 1 to 4: how much false alarm a site must accept for this rule to be in force.
+    pub paranoia: u8,
     /// `owasp:…`, `atlas:…`, `cwe:…`.
     pub tags: Vec<String>,
     /// Where to read more.
@@ -159,6 +163,18 @@ impl Rule {
     pub fn patterns(&self) -> impl Iterator<Item = (PatternKind, &str)> {
         self.patterns.iter().map(|pattern| (pattern.kind(), pattern.written.as_str()))
     }
+}
+
+/// How sure a match of a rule is what its title says.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Often something else.
+    Low,
+    /// Mostly.
+    Medium,
+    /// Nearly always.
+    High,
 }
 
 /// How a pattern is written.

@@ -22,6 +22,8 @@ pub(super) struct RuleSource {
     pub(super) title: Option<Text>,
     pub(super) description: Option<Text>,
     pub(super) severity: Option<Text>,
+    pub(super) confidence: Option<Text>,
+    pub(super) paranoia: Option<At<usize>>,
     pub(super) tags: Option<Vec<Text>>,
     pub(super) references: Vec<Text>,
     pub(super) direction: Option<Text>,
@@ -68,11 +70,13 @@ pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource>
     Some(FileSource { family, rules })
 }
 
-const RULE_KEYS: [&str; 17] = [
+const RULE_KEYS: [&str; 19] = [
     "id",
     "title",
     "description",
     "severity",
+    "confidence",
+    "paranoia",
     "tags",
     "references",
     "applies",
@@ -107,6 +111,8 @@ fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
         title: table.needed("title", report).and_then(|node| text(node, "title", report)),
         description: table.get("description").and_then(|node| text(node, "description", report)),
         severity: table.needed("severity", report).and_then(|node| text(node, "severity", report)),
+        confidence: table.get("confidence").and_then(|node| text(node, "confidence", report)),
+        paranoia: table.get("paranoia").and_then(|node| number(node, "paranoia", report)),
         tags: table.needed("tags", report).and_then(|node| texts(node, "tags", report)),
         references: table.get("references").and_then(|node| texts(node, "references", report)).unwrap_or_default(),
         direction,

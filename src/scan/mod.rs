@@ -85,6 +85,8 @@ pub enum Reading {
 pub struct Match {
     /// The rule that matched.
     pub rule: RuleIndex,
+    /// Which of its patterns, where the rule tells them apart; else 0.
+    pub pattern: u16,
     /// Bytes of the text that was given.
     pub span: Span,
 }
@@ -94,6 +96,8 @@ pub struct Match {
 pub struct StreamMatch {
     /// The rule that matched.
     pub rule: RuleIndex,
+    /// Which of its patterns, where the rule tells them apart; else 0.
+    pub pattern: u16,
     /// Bytes of the channel's original text, counted from its first byte.
     pub span: Span,
     /// Raw or canonical.

@@ -31,6 +31,8 @@ pub(super) struct Program {
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) rule: RuleIndex,
+    /// Its number in the rule, where the rule tells its patterns apart; else 0.
+    pub(super) pattern: u16,
     pub(super) target: Target,
     pub(super) block_end: bool,
     contexts: u16,
@@ -150,6 +152,7 @@ impl Unit {
         };
         Ok(Self {
             rule: index,
+            pattern: 0,
             target: rule.target,
             block_end: rule.block_end,
             contexts: contexts(rule),

@@ -123,7 +123,7 @@ impl StreamScan {
                 role: self.role,
             };
             lane.advance(self.finished, &mut tools, |unit, span| {
-                out.push(StreamMatch { rule: unit.rule, span, layer: Layer::Raw });
+                out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer: Layer::Raw });
             });
         }
         if let (Some((lane, offsets)), Some(compiled)) = (&mut self.canonical, &program.canonical_lane) {
@@ -137,7 +137,7 @@ impl StreamScan {
             };
             lane.advance(self.finished, &mut tools, |unit, span| {
                 let span = Span::new(offsets.start(span.start), offsets.end(span.end));
-                out.push(StreamMatch { rule: unit.rule, span, layer: Layer::Canonical });
+                out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer: Layer::Canonical });
             });
             offsets.forget_before(lane.next());
         }
@@ -152,11 +152,17 @@ impl StreamScan {
         };
         let mut matches: Vec<Match> = Vec::new();
         whole::scan(&self.program, text, &wanted(Target::Raw), scratch, &mut matches);
-        out.extend(matches.drain(..).map(|Match { rule, span }| StreamMatch { rule, span, layer: Layer::Raw }));
+        out.extend(matches.drain(..).map(|Match { rule, pattern, span }| StreamMatch {
+            rule,
+            pattern,
+            span,
+            layer: Layer::Raw,
+        }));
         let folded = canonical(text);
         whole::scan(&self.program, &folded.text, &wanted(Target::Canonical), scratch, &mut matches);
-        out.extend(matches.drain(..).map(|Match { rule, span }| StreamMatch {
+        out.extend(matches.drain(..).map(|Match { rule, pattern, span }| StreamMatch {
             rule,
+            pattern,
             span: folded.map.to_original(span),
             layer: Layer::Canonical,
         }));

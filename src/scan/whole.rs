@@ -37,7 +37,7 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
     if out.len() > before + 1
         && let Some(new) = out.get_mut(before..)
     {
-        new.sort_unstable_by_key(|found| (found.span, found.rule));
+        new.sort_unstable_by_key(|found| (found.span, found.rule, found.pattern));
         // Two patterns of a rule may find the same.
         let mut keep = before;
         for index in before..out.len() {
@@ -169,7 +169,7 @@ fn search(
             span.end = text.len();
             state.cursor = text.len() + 1;
         }
-        out.push(Match { rule: unit.rule, span });
+        out.push(Match { rule: unit.rule, pattern: unit.pattern, span });
     }
     // Starts up to here are decided. (Breaking off early, at the cap, decides them as well.)
     state.cursor = state.cursor.max(last.saturating_add(1));
