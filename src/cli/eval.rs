@@ -2,7 +2,7 @@
 
 mod full;
 mod report;
-mod rows;
+pub(super) mod rows;
 #[cfg(test)]
 mod tests;
 

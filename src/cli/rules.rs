@@ -2,6 +2,9 @@
 
 use clap::Subcommand;
 
+use self::profile::ProfileArgs;
+mod profile;
+
 use super::run::failure;
 use super::{ConfigArg, Failure, out};
 use crate::app::load_rules;
@@ -23,6 +26,8 @@ pub(super) enum RulesCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Hits per rule on labelled JSON lines
+    Profile(ProfileArgs),
     /// Show one rule in full: what it looks for, where, and why
     Explain {
         /// The rule's id, for example INJ-001
@@ -36,6 +41,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
     match command {
         RulesCommand::List { json, config } => list(*json, config),
         RulesCommand::Test { config } => test(config),
+        RulesCommand::Profile(args) => profile::run(args),
         RulesCommand::Explain { id, config } => explain(id, config),
     }
 }

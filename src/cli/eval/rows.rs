@@ -12,7 +12,7 @@ use crate::text::Role;
 
 /// One labelled text.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(in crate::cli) struct Row {
     /// The text to score.
     pub text: String,
     /// True for every label but `benign`.
@@ -47,7 +47,7 @@ struct Raw {
 }
 
 /// The rows of one file; an error is one line for people, with file and line.
-pub(super) struct Rows {
+pub(in crate::cli) struct Rows {
     path: PathBuf,
     lines: Option<Box<dyn BufRead>>,
     failed: Option<io::Error>,
