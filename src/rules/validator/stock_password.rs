@@ -5,7 +5,7 @@
 //! such a word. Example: `postgres` fails, `n0tArea1` passes.
 
 /// Lower case, without digits and marks at their ends.
-const WORDS: [&str; 46] = [
+const WORDS: [&str; 48] = [
     "abc",
     "admin",
     "administrator",
@@ -41,6 +41,8 @@ const WORDS: [&str; 46] = [
     "passwd",
     "password",
     "postgres",
+    "private",
+    "public",
     "pwd",
     "qwerty",
     "rabbitmq",
@@ -58,7 +60,9 @@ const WORDS: [&str; 46] = [
 pub(super) fn is_stock(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let word = lower.trim_matches(|c: char| c.is_ascii_digit() || "!_-.?*".contains(c));
-    let variable = text.starts_with(['$', '%', '{', '<', '[', '(', '*']) || text.ends_with(['}', '>', ']', ')']);
+    // `$1$…` is a hash, `$NAME` a variable.
+    let named = text.strip_prefix('$').is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_digit()));
+    let variable = named || text.starts_with(['%', '{', '<', '[', '(', '*']) || text.ends_with(['}', '>', ']', ')']);
     word.is_empty() || variable || WORDS.binary_search(&word).is_ok() || lower.contains("password") && lower.len() <= 16
 }
 
