@@ -17,8 +17,10 @@ pub(super) fn is_valid(text: &str) -> bool {
     }
     let Ok(bytes) = STANDARD_NO_PAD.decode(text.trim_end_matches('=')) else { return false };
     let Ok(plain) = std::str::from_utf8(&bytes) else { return false };
-    let Some((_, password)) = plain.split_once(':') else { return false };
-    plain.chars().all(|c| !c.is_control()) && password.len() >= 3 && !stock_password::is_stock(password)
+    let Some((user, password)) = plain.split_once(':') else { return false };
+    // Sentences in base64 have a colon too.
+    let prose = user.contains(char::is_whitespace) || password.starts_with(char::is_whitespace);
+    !prose && plain.chars().all(|c| !c.is_control()) && password.len() >= 3 && !stock_password::is_stock(password)
 }
 
 #[cfg(test)]
@@ -30,7 +32,16 @@ mod tests {
         // RFC 7617's Aladdin, and a user without padding.
         assert!(is_valid("QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
         assert!(is_valid("YXBwOm4wdEFyZWExUGFzcw"));
-        for bad in ["", "dXNlcjpwYXNzd29yZA==", "aGVsbG8gd29ybGQ=", "AAAA", "dXNlcjo=", "no base64", "OjEy"] {
+        for bad in [
+            "",
+            "dXNlcjpwYXNzd29yZA==",
+            "aGVsbG8gd29ybGQ=",
+            "AAAA",
+            "dXNlcjo=",
+            "no base64",
+            "OjEy",
+            "UmVjaXBlOiAyMDAgZyBmbG91cg==",
+        ] {
             assert!(!is_valid(bad), "{bad}");
         }
         assert!(!is_valid(&"QUJD".repeat(2000)));

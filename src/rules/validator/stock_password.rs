@@ -63,7 +63,9 @@ pub(super) fn is_stock(text: &str) -> bool {
     // `$1$…` is a hash, `$NAME` a variable.
     let named = text.strip_prefix('$').is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_digit()));
     let variable = named || text.starts_with(['%', '{', '<', '[', '(', '*']) || text.ends_with(['}', '>', ']', ')']);
-    word.is_empty() || variable || WORDS.binary_search(&word).is_ok() || lower.contains("password") && lower.len() <= 16
+    let same = word.bytes().zip(word.bytes().skip(1)).all(|(a, b)| a == b);
+    let says_so = lower.len() <= 16 && (lower.contains("password") || lower.contains("secret"));
+    variable || same || says_so || WORDS.binary_search(&word).is_ok()
 }
 
 #[cfg(test)]
@@ -84,6 +86,8 @@ mod tests {
             "{password}",
             "<pw>",
             "your_password",
+            "yyy",
+            "initial-secret",
         ] {
             assert!(is_stock(stock), "{stock}");
         }
