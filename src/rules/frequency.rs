@@ -3,6 +3,8 @@
 //! A Markov chain of the first order over 64 classes of folded bytes, counted by `scripts/frequency.py` over English and
 //! multilingual prompts, documents and code.
 
+use std::sync::LazyLock;
+
 /// Rows of `-8 log2 P(column follows row)`; a last row of `-8 log2 P(column)`; then the most frequent runs of four bytes,
 /// in order, each with its `-8 log2 P`.
 static TABLE: &[u8; ROWS + GRAMS * 5] = include_bytes!("frequency.bin");
@@ -34,9 +36,15 @@ pub(crate) fn of(text: &[u8]) -> f64 {
 const UNLISTED: f64 = 8e-6;
 
 fn listed(gram: &[u8]) -> Option<f64> {
-    let (grams, _) = TABLE.get(ROWS..)?.as_chunks::<5>();
-    let at = grams.binary_search_by(|entry| entry.get(..4).unwrap_or_default().cmp(gram)).ok()?;
-    Some((-f64::from(*grams.get(at)?.last()?) / 8.0).exp2())
+    static LISTED: LazyLock<Vec<(u32, f64)>> = LazyLock::new(|| {
+        let (grams, _) = TABLE.split_at(ROWS).1.as_chunks::<5>();
+        let read =
+            |[a, b, c, d, bits]: &[u8; 5]| (u32::from_be_bytes([*a, *b, *c, *d]), (-f64::from(*bits) / 8.0).exp2());
+        grams.iter().map(read).collect()
+    });
+    let gram = u32::from_be_bytes(gram.try_into().ok()?);
+    let at = LISTED.binary_search_by_key(&gram, |(listed, _)| *listed).ok()?;
+    LISTED.get(at).map(|(_, frequency)| *frequency)
 }
 
 fn chain(text: &[u8]) -> f64 {

@@ -153,6 +153,12 @@ impl Scanner {
         })
     }
 
+    /// Rules with a pattern that has no literal, so that a text is searched for it from end to end.
+    pub fn without_literal(&self) -> impl Iterator<Item = RuleIndex> + '_ {
+        let units = self.program.loose.iter().flat_map(|loose| loose.units.iter());
+        units.filter_map(|unit| self.program.unit(*unit)).map(|unit| unit.rule)
+    }
+
     /// Starts to scan one channel of a streamed reply. `block_bytes_max`: how much text is kept for rules that judge at
     /// the block's end.
     pub fn stream(&self, role: Role, block_bytes_max: usize) -> StreamScan {

@@ -184,6 +184,9 @@ fn shipped(folder: PathBuf, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, a
         wall.elapsed().as_secs_f64()
     );
     if alone {
+        for rule in scanner.without_literal() {
+            println!("no literal: {}", scanner.rules().rule(rule).unwrap().id);
+        }
         for (name, documents) in corpora {
             let mut scratch = scanner.scratch();
             scratch.profile();
