@@ -30,7 +30,7 @@ use std::sync::Arc;
 use regex_automata::util::pool::{Pool, PoolGuard};
 
 use self::program::{Program, Wanted};
-pub use self::scratch::{Cost, Scratch};
+pub use self::scratch::{Cost, Scratch, Sightings};
 pub use self::stream::StreamScan;
 use crate::base::Span;
 use crate::rules::{RuleIndex, RuleSet};
