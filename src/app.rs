@@ -1,6 +1,14 @@
 //! The wiring: configuration becomes a running appliance, and a running appliance stops in good order. No logic here.
 
-use std::collections::BTreeMap;
+mod archive;
+mod build;
+mod capture;
+mod keeper;
+mod offline;
+mod refusal;
+mod sealed;
+mod watch;
+
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,24 +18,33 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::access::{Keyring, Verified, keys};
 use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
 use crate::base::{FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
-use crate::config::{Config, FsyncConfig, ProviderAuth, ProviderConfig, ProviderKind, StoreConfig};
+use crate::config::{
+    Config, FsyncConfig, PolicyConfig, ProviderAuth, ProviderConfig, ProviderKind, Source, StoreConfig, Written,
+};
 use crate::console::Console;
 use crate::inspect::Snapshot;
 use crate::model::ModelError;
 use crate::provider::{Auth, MockConfig, MockHandle, MockProvider, Provider, ProviderClient};
-use crate::proxy::{Admission, Judges, Proxy, Target};
+use crate::proxy::{Admission, Judges, PolicyControl, Proxy, Target, Wish};
 use crate::route::Table;
 use crate::rules;
 use crate::scan::Scanner;
 use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
+use archive::{Archive, ArchiveError};
+use build::Frame;
+use keeper::{Choice, Keeper};
+use refusal::Refusal;
+use watch::Watch;
+
+pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, kept_policies, rollback_offline};
 
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
 const AUDIT_CLOSE: Duration = Duration::from_secs(10);
@@ -87,8 +104,14 @@ pub struct App {
     pub rules: usize,
     /// The classifier's version; `None`: rules alone.
     pub model: Option<String>,
+    /// The version of the policy in force at the start.
+    pub policy: String,
     proxy: Arc<Proxy>,
-    stop: watch::Sender<bool>,
+    control: PolicyControl,
+    watch: Watch,
+    keeper: Option<std::thread::JoinHandle<()>>,
+    state: PathBuf,
+    stop: tokio::sync::watch::Sender<bool>,
     data_task: JoinHandle<Drained>,
     admin_task: JoinHandle<Drained>,
     mocks: Vec<MockHandle>,
@@ -99,14 +122,19 @@ impl App {
     ///
     /// # Errors
     /// The first thing that cannot be started; what was started before is stopped again.
-    pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
+    pub async fn start(
+        mut config: Config,
+        (source, written): (Source, Written),
+        metrics: PrometheusHandle,
+    ) -> Result<Self, StartError> {
         create_private_folder(&config.state)?;
         let limits = Arc::new(config.limits.clone());
         let tls = load_tls(&config)?;
         let encrypted = tls.is_some();
         let data = listen(config.server.data, &limits, tls).await?;
         let admin = listen(config.server.admin, &limits, None).await?;
-        let judges = judges(&config, &limits).await?;
+        let (keeper, judges) = open_policy(&mut config, (source, written), &limits).await?;
+        let policy = judges.snapshot.version.clone();
         let rules = judges.snapshot.scanner.rules().len();
         let model = judges.classifier.as_ref().map(|classifier| classifier.version().to_owned());
         let record_config = audit_config(&config);
@@ -123,25 +151,35 @@ impl App {
             targets,
             anonymous: config.access.anonymous,
             dangerous_open_relay: config.access.dangerous_open_relay,
-            record_full_text: config.policy.record_full_text,
             permits: Arc::new(Semaphore::new(limits.exchanges.min(Semaphore::MAX_PERMITS))),
             crowd: Arc::default(),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
-            limits,
+            limits: Arc::clone(&limits),
         });
+        let (control, wishes) = PolicyControl::new(keeper.status());
+        let watched = keeper.watched();
+        let keeper = start_keeper(keeper, &proxy, wishes)?;
+        let watch = Watch::start(watched, control.clone(), limits).map_err(no_thread)?;
         let (data_address, admin_address) = (data.local_addr(), admin.local_addr());
         let hosts = &config.server.admin_hosts;
-        let console =
-            Console::new(Arc::clone(&proxy), metrics, token.clone(), admin_address, hosts, record_config.clone());
+        offline::write_address(&config.state, admin_address)?;
+        let console = Console::new(
+            (Arc::clone(&proxy), control.clone()),
+            metrics,
+            token.clone(),
+            admin_address,
+            hosts,
+            record_config.clone(),
+        );
         audit.system(
             SystemKind::Start,
             format!(
-                "version {}, {rules} rules, model {}",
+                "version {}, policy {policy}, {rules} rules, model {}",
                 env!("CARGO_PKG_VERSION"),
                 model.as_deref().unwrap_or("none")
             ),
         );
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = tokio::sync::watch::channel(false);
         let serving = Arc::clone(&proxy);
         let data_task = tokio::spawn(data.run(
             move |request, peer: Peer| {
@@ -164,7 +202,12 @@ impl App {
             fresh_token: is_fresh.then_some(token),
             rules,
             model,
+            policy,
             proxy,
+            control,
+            watch,
+            keeper: Some(keeper),
+            state: config.state,
             stop,
             data_task,
             admin_task,
@@ -177,12 +220,24 @@ impl App {
         &self.proxy
     }
 
+    /// Asks for another policy.
+    pub fn control(&self) -> &PolicyControl {
+        &self.control
+    }
+
     /// Stops: no new connections, open exchanges have [`Limits::drain_ms`], then the record is shipped as far as it goes.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        offline::remove_address(&self.state);
+        drop(self.watch);
         self.stop.send_replace(true);
         let cut = self.data_task.await.map_or(0, |drained| drained.cut);
         let _ = self.admin_task.await;
         self.proxy.settled(SETTLE).await;
+        // A reload that is at work ends first; then the kept policies are another process's to open.
+        let _ = self.control.ask(Wish::Stop).await;
+        if let Some(keeper) = self.keeper.take() {
+            let _ = tokio::task::spawn_blocking(move || keeper.join()).await;
+        }
         self.proxy.audit.system(SystemKind::Stop, format!("{cut} exchanges were cut"));
         tracing::info!(cut, "drained");
         for mock in self.mocks {
@@ -194,7 +249,7 @@ impl App {
     }
 }
 
-async fn ended(mut stopped: watch::Receiver<bool>) {
+async fn ended(mut stopped: tokio::sync::watch::Receiver<bool>) {
     // An error means that the sender is gone: then it is over too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
@@ -216,6 +271,50 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartE
     tls_config(&certificate, &key).map(Some).map_err(StartError::Tls)
 }
 
+/// The policy to start with, and whoever keeps it.
+async fn open_policy(
+    config: &mut Config,
+    (source, written): (Source, Written),
+    limits: &Arc<Limits>,
+) -> Result<(Keeper, Judges), StartError> {
+    let state = config.state.clone();
+    let archive = Archive::open(&state, limits).map_err(|error| held(error, &state))?;
+    let watch = (config.rules.clone(), config.watch_rules);
+    let choice = Choice::make(&archive, config, &written)?;
+    let classifier = load_classifier(config).await?;
+    let frame = Frame { limits: Arc::clone(limits), state, has_model: classifier.is_some() };
+    let opening = move || Keeper::open(choice, (source, written), frame, archive, watch, classifier);
+    tokio::task::spawn_blocking(opening)
+        .await
+        .map_err(|error| StartError::Rules(format!("loading the rules was cut short: {error}")))?
+}
+
+fn held(error: ArchiveError, state: &Path) -> StartError {
+    let path = state.join(archive::FOLDER);
+    match error {
+        ArchiveError::Held => {
+            let error = std::io::Error::other("another process uses it; one process at a time uses a state folder");
+            StartError::State { what: "cannot lock", path, error }
+        }
+        ArchiveError::Io { what, path, error } => StartError::State { what, path, error },
+    }
+}
+
+/// Rules compile on a thread of their own, away from those that serve.
+fn start_keeper(
+    keeper: Keeper,
+    proxy: &Arc<Proxy>,
+    wishes: tokio::sync::mpsc::Receiver<crate::proxy::Asked>,
+) -> Result<std::thread::JoinHandle<()>, StartError> {
+    let (proxy, runtime) = (Arc::clone(proxy), tokio::runtime::Handle::current());
+    let thread = std::thread::Builder::new().name("policy".to_owned());
+    thread.spawn(move || keeper.run(&proxy, wishes, &runtime)).map_err(no_thread)
+}
+
+fn no_thread(error: std::io::Error) -> StartError {
+    StartError::Listen(std::io::Error::other(format!("the system gives no thread: {error}")))
+}
+
 /// The judges that the configuration names: rules, policy, classifier.
 ///
 /// # Errors
@@ -223,7 +322,8 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartE
 pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, StartError> {
     let scanner = load_rules(&config.rules)?;
     let classifier = load_classifier(config).await?;
-    Ok(Judges { snapshot: Arc::new(snapshot(config, scanner, limits)), classifier })
+    let snapshot = Arc::new(snapshot(&config.policy, scanner, limits));
+    Ok(Judges { snapshot, classifier, record_full_text: config.policy.record_full_text })
 }
 
 /// Compiles the rules of these folders.
@@ -231,12 +331,16 @@ pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, Sta
 /// # Errors
 /// Every problem of every file.
 pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
-    let loaded = rules::load(folders).map_err(|found| StartError::Rules(found.to_string()))?;
+    compile_rules(folders).map_err(|refusal| StartError::Rules(refusal.text))
+}
+
+fn compile_rules(folders: &[PathBuf]) -> Result<Scanner, Refusal> {
+    let loaded = rules::load(folders)?;
     let warnings = loaded.warnings.warnings.len();
     if warnings > 0 {
         tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
     }
-    Scanner::new(Arc::new(loaded.set)).map_err(|error| StartError::Rules(error.to_string()))
+    Scanner::new(Arc::new(loaded.set)).map_err(|error| Refusal::new(error.to_string(), "see docs/rules.md"))
 }
 
 async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {
@@ -261,25 +365,30 @@ async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartErr
 }
 
 /// Rules, thresholds and fault actions as one value with one version.
-pub fn snapshot(config: &Config, scanner: Scanner, limits: &Arc<Limits>) -> Snapshot {
-    let policy = &config.policy;
-    let opaque: BTreeMap<_, _> = policy.opaque.clone();
-    let written = serde_json::json!({
-        "decide": policy.decide, "faults": policy.faults, "opaque": opaque, "block_end": policy.block_end, "limits": config.limits,
-    });
+pub fn snapshot(policy: &PolicyConfig, scanner: Scanner, limits: &Arc<Limits>) -> Snapshot {
     let mut hash = Sha256::new();
-    hash.update(scanner.rules().version());
-    hash.update(written.to_string());
+    hash.update(policy_digest(policy, &scanner));
+    // The limits decide too: what is too deep, too long, too late.
+    hash.update(serde_json::json!(**limits).to_string());
     let version: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     Snapshot {
         scanner,
         policy: policy.decide,
         faults: policy.faults,
-        opaque,
+        opaque: policy.opaque.clone(),
         block_end: policy.block_end,
         limits: Arc::clone(limits),
         version,
     }
+}
+
+/// Names rules and policy, without the limits that they work under. Whatever a reload takes over counts.
+fn policy_digest(policy: &PolicyConfig, scanner: &Scanner) -> String {
+    let PolicyConfig { decide, faults, opaque, block_end, record_full_text } = policy;
+    let written = serde_json::json!({
+        "decide": decide, "faults": faults, "opaque": opaque, "block_end": block_end, "record_full_text": record_full_text,
+    });
+    sealed::digest(format!("{}{written}", scanner.rules().version()).as_bytes())
 }
 
 /// The record's settings.
