@@ -98,7 +98,8 @@ impl Walk<'_> {
     /// Goes through a folder as the loader of rules does: links to folders are not followed, names with a dot in front are
     /// passed over. Pipes and the like are no files.
     fn visit(&mut self, number: usize, root: &Path, below: &Path) -> Result<(), Refusal> {
-        let folder = root.join(below);
+        // Joined to nothing, a path would get a slash at its end.
+        let folder = if below == Path::new("") { root.to_owned() } else { root.join(below) };
         let failed = |error: io::Error| unread(&folder, &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&folder).map_err(failed)? {
