@@ -16,8 +16,8 @@ mod site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Method;
@@ -42,9 +42,10 @@ async fn reloads_under_load() {
     site.appliance.start();
     let sent = Arc::new(AtomicUsize::new(0));
     let url = site.appliance.url("/v1/chat/completions");
+    let errors: Arc<Mutex<Vec<String>>> = Arc::default();
     let mut workers: JoinSet<Vec<(String, String)>> = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let (sent, url) = (Arc::clone(&sent), url.clone());
+        let (sent, url, errors) = (Arc::clone(&sent), url.clone(), Arc::clone(&errors));
         workers.spawn(async move {
             let client = Client::http1();
             let mut seen = Vec::new();
@@ -54,8 +55,10 @@ async fn reloads_under_load() {
                     return seen;
                 }
                 let reply = ask(&client, &url, number % STREAMED == 0).await;
-                let mask = masks(&reply).unwrap_or_else(|error| panic!("request {number}: {error}"));
-                seen.push((reply.field("x-request-id").unwrap().to_owned(), mask));
+                match masks(&reply) {
+                    Ok(mask) => seen.push((reply.field("x-request-id").unwrap().to_owned(), mask)),
+                    Err(error) => errors.lock().unwrap().push(format!("request {number}: {error}")),
+                }
             }
         });
     }
@@ -66,6 +69,7 @@ async fn reloads_under_load() {
         while sent.load(Ordering::Relaxed) < number * (REQUESTS / RELOADS) - REQUESTS / RELOADS {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        assert!(errors.lock().unwrap().is_empty(), "{:#?}", errors.lock().unwrap());
         let before = site.version().await;
         match number % 10 {
             3 | 6 => {
@@ -95,6 +99,7 @@ async fn reloads_under_load() {
     while let Some(done) = workers.join_next().await {
         seen.extend(done.unwrap());
     }
+    assert!(errors.lock().unwrap().is_empty(), "{:#?}", errors.lock().unwrap());
     assert_eq!(seen.len(), REQUESTS);
     let met: BTreeSet<&String> = seen.values().collect();
     assert!(met.len() > 60, "only {} policies met a request", met.len());
@@ -170,6 +175,46 @@ async fn a_reply_under_way_keeps_its_policy() {
     assert_eq!(site.mask().await, "P2");
 }
 
+/// The limits of what is told and of what is in memory, at n and n + 1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limits_hold_at_n_and_n_plus_1() {
+    let gate = Arc::new(Semaphore::new(0));
+    let mut site = Site::limited(
+        echo(Some(Arc::clone(&gate))).await,
+        false,
+        &[("policies_live", 2), ("policy_attempts", 2), ("policy_problems", 3)],
+    );
+    site.appliance.start();
+    let url = site.appliance.url("/v1/chat/completions");
+    let client = site.client.clone();
+    let streamed = tokio::spawn(async move { ask(&client, &url, true).await });
+    support::http::until("the stream is under way", || {
+        site.appliance.metrics().contains("portcullis_exchanges_in_flight 1")
+    })
+    .await;
+    site.write("P1");
+    assert_eq!(site.reload().await.json()["result"], "in_force", "two in memory");
+    site.write("P2");
+    let reply = site.reload().await;
+    assert!(reply.status == 422 && reply.text().contains("limits.policies_live"), "{}", reply.text());
+    assert_eq!(site.mask().await, "P1");
+    gate.add_permits(1);
+    assert_eq!(masks(&streamed.await.unwrap()), Ok("P0".to_owned()));
+    site.until("the first is freed", |policy| policy["live"] == 1).await;
+    assert_eq!(site.reload().await.json()["result"], "in_force");
+    assert_eq!(site.policy().await["attempts"].as_array().unwrap().len(), 2);
+    for (problems, text) in [
+        (3, rules("P3").replace("severity: high", "severity: x").replace("owasp:LLM02:2025", "x")),
+        (4, rules("P3").replace("severity: high", "severity: x").replace("owasp:LLM02:2025", "x").replace("both", "x")),
+    ] {
+        site.write_text(&text);
+        let attempt = site.reload().await.json();
+        assert_eq!(attempt["problem_count"], problems, "{attempt:#}");
+        assert_eq!(attempt["problems"].as_array().unwrap().len(), 3);
+    }
+    assert_eq!(site.policy().await["attempts"].as_array().unwrap().len(), 2);
+}
+
 /// What is wrong is named, all of it, everywhere; nothing of it comes into force.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_policy_changes_nothing_and_is_told() {
@@ -188,7 +233,7 @@ async fn a_bad_policy_changes_nothing_and_is_told() {
     assert_eq!(policy["attempts"][0]["problems"].as_array().unwrap().len(), 3, "{policy:#}");
     assert_eq!(policy["in_force"]["version"], version.as_str());
     assert_eq!(policy["in_force"]["origin"], "start");
-    assert!(site.appliance.output().contains("awful"), "the log says it too");
+    support::http::until("the log says it too", || site.appliance.output().contains("awful")).await;
     let changes = |origin: &str, result: &str| {
         let labels = format!("{{origin=\"{origin}\",result=\"{result}\"}}");
         site.appliance.counter(&format!("portcullis_policy_changes_total{labels}"))

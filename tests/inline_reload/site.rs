@@ -47,6 +47,11 @@ pub struct Site {
 impl Site {
     /// Prepared with the first policy, not started. Files are taken for quiet as soon as they rest for a moment.
     pub fn new(upstream: SocketAddr, watch: bool) -> Self {
+        Self::limited(upstream, watch, &[])
+    }
+
+    /// As [`Self::new`], with further limits.
+    pub fn limited(upstream: SocketAddr, watch: bool, limits: &[(&str, u64)]) -> Self {
         let own = format!("folders: ['{}/rules']", env!("CARGO_MANIFEST_DIR"));
         let settings = Settings::for_upstream(upstream)
             .rules_only()
@@ -55,6 +60,7 @@ impl Site {
             .limit("watch_quiet_ms", 10)
             .limit("watch_busy_ms", 200)
             .limit("watch_poll_ms", 500);
+        let settings = limits.iter().fold(settings, |settings, (name, value)| settings.limit(name, *value));
         let site = Self { appliance: settings.prepare(), client: Client::http1() };
         fs::create_dir_all(site.folder().join("secrets")).unwrap();
         site.write("P0");
