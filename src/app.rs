@@ -3,15 +3,18 @@
 mod archive;
 mod build;
 mod capture;
+mod choice;
 mod keeper;
 mod offline;
+mod providers;
 mod refusal;
 mod sealed;
+mod state;
+mod told;
 mod watch;
 
 use std::fs;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +24,16 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::access::{Keyring, Verified, keys};
+use crate::access::{Keyring, Verified};
 use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
 use crate::base::{FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
-use crate::config::{
-    Config, FsyncConfig, PolicyConfig, ProviderAuth, ProviderConfig, ProviderKind, Source, StoreConfig, Written,
-};
+use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
 use crate::console::Console;
 use crate::inspect::Snapshot;
 use crate::model::ModelError;
-use crate::provider::{Auth, MockConfig, MockHandle, MockProvider, Provider, ProviderClient};
-use crate::proxy::{Admission, Judges, PolicyControl, Proxy, Target, Wish};
+use crate::provider::MockHandle;
+use crate::proxy::{Judges, PolicyControl, Proxy, Wish};
 use crate::route::Table;
 use crate::rules;
 use crate::scan::Scanner;
@@ -40,9 +41,15 @@ use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
 use archive::{Archive, ArchiveError};
 use build::Frame;
-use keeper::{Choice, Keeper};
+use choice::Choice;
+use keeper::Keeper;
+use providers::targets;
 use refusal::Refusal;
+use state::create_private_folder;
 use watch::Watch;
+
+pub use providers::problems;
+pub use state::kept_secret;
 
 pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, kept_policies, rollback_offline};
 
@@ -407,108 +414,5 @@ pub fn audit_config(config: &Config) -> AuditConfig {
             FsyncConfig::Never => Fsync::Never,
         },
         limits: config.limits.clone(),
-    }
-}
-
-async fn targets(providers: &[ProviderConfig], limits: &Limits) -> Result<(Vec<Target>, Vec<MockHandle>), StartError> {
-    let (mut targets, mut mocks) = (Vec::new(), Vec::new());
-    for configured in providers {
-        let name = &configured.name;
-        let target = match &configured.kind {
-            ProviderKind::Mock => {
-                let names = configured.models.iter().filter_map(|model| model.as_name().map(str::to_owned)).collect();
-                let settings = MockConfig { models: names, ..MockConfig::default() };
-                let mock =
-                    MockProvider::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await.map_err(StartError::Listen)?;
-                let base_url = format!("http://{}/v1", mock.addr());
-                mocks.push(mock);
-                target(name, &base_url, &ProviderAuth::None, None, limits)?
-            }
-            ProviderKind::Remote { base_url, auth, ca_file } => {
-                target(name, base_url, auth, ca_file.as_deref(), limits)?
-            }
-        };
-        targets.push(target);
-    }
-    Ok((targets, mocks))
-}
-
-fn target(
-    name: &str,
-    base_url: &str,
-    auth: &ProviderAuth,
-    ca_file: Option<&Path>,
-    limits: &Limits,
-) -> Result<Target, StartError> {
-    let (auth, admission) = match auth {
-        ProviderAuth::Held(key) => (Auth::Held(key.clone()), Admission::Known),
-        ProviderAuth::None => (Auth::None, Admission::Anyone),
-        ProviderAuth::PassThrough => (Auth::PassThrough, Admission::OwnKey),
-    };
-    let provider = Provider::new(name, base_url, auth, &[], base_url.starts_with("http://"))
-        .map_err(|problems| StartError::Provider(problems.join("\n")))?;
-    let provider = match ca_file {
-        Some(path) => provider.with_extra_roots(read_roots(path)?),
-        None => provider,
-    };
-    Ok(Target { client: ProviderClient::new(provider, limits).map_err(StartError::Provider)?, admission })
-}
-
-/// What a start would find wrong with certificates and providers; nothing is opened or connected.
-pub fn problems(config: &Config) -> Vec<String> {
-    let tls = load_tls(config).err();
-    let providers = config.providers.iter().filter_map(|provider| match &provider.kind {
-        ProviderKind::Mock => None,
-        ProviderKind::Remote { base_url, auth, ca_file } => {
-            target(&provider.name, base_url, auth, ca_file.as_deref(), &config.limits).err()
-        }
-    });
-    tls.into_iter().chain(providers).map(|error| error.to_string()).collect()
-}
-
-fn read_roots(path: &Path) -> Result<Vec<u8>, StartError> {
-    fs::read(path).map_err(|error| StartError::Provider(format!("ca_file {} cannot be read: {error}", path.display())))
-}
-
-fn create_private_folder(path: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let state = |error| StartError::State { what: "cannot create the state folder", path: path.to_owned(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(state)?;
-    let mode = fs::metadata(path).map_err(state)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let path = path.display();
-        tracing::warn!(%path, "the state folder is open to other users of this machine; chmod 700 closes it");
-    }
-    Ok(())
-}
-
-/// A secret of this box, made at the first start and kept in the state folder, readable by its owner alone. The flag says
-/// that it was made now.
-pub fn kept_secret(state: &Path, name: &str) -> Result<(Secret, bool), StartError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let path = state.join(name);
-    let failed = |what, error| StartError::State { what, path: path.clone(), error };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let secret = Secret::new(text);
-            if secret.expose().len() >= 16 {
-                return Ok((secret, false));
-            }
-            let error = std::io::Error::other("it holds less than 16 characters; delete the file to have it made anew");
-            Err(failed("the secret in", error))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = keys::generate().map_err(|error| failed("cannot make", std::io::Error::other(error)))?;
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| failed("cannot create", error))?;
-            let written = file.write_all(secret.expose().as_bytes()).and_then(|()| file.sync_all());
-            written.map_err(|error| failed("cannot write", error))?;
-            Ok((secret, true))
-        }
-        Err(error) => Err(failed("cannot read", error)),
     }
 }

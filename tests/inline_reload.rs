@@ -274,6 +274,14 @@ async fn a_bad_policy_changes_nothing_and_is_told() {
     site.configure("model_missing: block", "model_missing: degrade");
     assert_eq!(site.mask().await, "P0");
 
+    // A policy that cannot be kept could not be gone back to.
+    let in_the_way = site.appliance.state().join("policies/index.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let reply = site.reload().await;
+    assert!(reply.status == 422 && reply.text().contains("cannot be kept"), "{}", reply.text());
+    assert_eq!(site.mask().await, "P0");
+    fs::remove_dir(&in_the_way).unwrap();
+
     // Mended, it comes into force, with what the policy says beside the rules.
     site.configure("text: redacted", "text: full");
     let attempt = site.reload().await.json();

@@ -8,6 +8,8 @@
 //! policies/<version>/rules/0/…      the first rules folder, and so on
 //! ```
 
+mod index;
+
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,6 +25,10 @@ use crate::base::Limits;
 use crate::config::Written;
 use crate::proxy::{Kept, Origin};
 
+use index::{Entry, Index, is_version};
+
+pub(super) use index::{Pin, Step};
+
 /// Folder below the state folder.
 pub(super) const FOLDER: &str = "policies";
 
@@ -33,26 +39,6 @@ pub(super) struct Archive {
     limits: Limits,
     index: Index,
     _lock: File,
-}
-
-/// A policy that goes back to stays in force over restarts, as long as the files are those that it was put in the place of.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Pin {
-    /// The kept policy.
-    pub(super) version: String,
-    /// Fingerprint of the files that it stands in for.
-    pub(super) files: String,
-    /// Since when.
-    pub(super) since: Timestamp,
-}
-
-/// How a policy comes into force.
-#[derive(Clone, Debug)]
-pub(super) enum Step {
-    /// Back to a kept one.
-    Back(Pin),
-    /// From the files.
-    Forward,
 }
 
 /// A policy to keep.
@@ -73,25 +59,6 @@ pub(super) struct Keeping<'a> {
 pub(super) struct Restored {
     pub(super) written: Written,
     pub(super) folders: Vec<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-struct Index {
-    /// Versions on the way to the one in force, which is the last; each stands here once.
-    trail: Vec<String>,
-    pin: Option<Pin>,
-    /// The latest last.
-    kept: Vec<Entry>,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Entry {
-    version: String,
-    source: String,
-    at: Timestamp,
-    origin: Origin,
-    rules: usize,
-    bytes: u64,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -299,77 +266,6 @@ impl Archive {
         }
         Ok(())
     }
-}
-
-impl Index {
-    fn entry(&self, version: &str) -> Option<&Entry> {
-        self.kept.iter().find(|entry| entry.version == version && is_version(version))
-    }
-
-    fn previous(&self) -> Option<&str> {
-        let before = self.trail.split_last().and_then(|(_, before)| before.last());
-        before.map(String::as_str)
-    }
-
-    fn list(&self) -> Vec<Kept> {
-        let kept = |entry: &Entry| Kept {
-            version: entry.version.clone(),
-            at: entry.at,
-            origin: entry.origin,
-            rules: entry.rules,
-            bytes: entry.bytes,
-            in_force: self.trail.last() == Some(&entry.version),
-            previous: self.previous() == Some(&entry.version),
-        };
-        self.kept.iter().rev().map(kept).collect()
-    }
-
-    /// Takes a version out of what is kept; its place on the trail goes to another name of it.
-    fn rename(&mut self, old: &str, new: &str) {
-        self.kept.retain(|entry| entry.version != old && entry.version != new);
-        for version in &mut self.trail {
-            if version == old {
-                new.clone_into(version);
-            }
-        }
-    }
-
-    /// Going back shortens the trail, so that going back again goes further; whatever comes from the files goes on from where
-    /// it stands, not from a policy that was gone back from.
-    fn step(&mut self, version: &str, step: Step) {
-        let place = self.trail.iter().position(|known| known == version);
-        match (&step, place) {
-            (Step::Back(_), Some(place)) => self.trail.truncate(place + 1),
-            _ => {
-                self.trail.retain(|known| known != version);
-                self.trail.push(version.to_owned());
-            }
-        }
-        self.pin = match step {
-            Step::Back(pin) => Some(pin),
-            Step::Forward => None,
-        };
-    }
-
-    /// Lets go of the oldest until the limits hold; never of the one in force.
-    fn prune(&mut self, limits: &Limits) {
-        loop {
-            let bytes = self.kept.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.bytes));
-            if self.kept.len() <= limits.policies && bytes <= limits.policies_bytes {
-                break;
-            }
-            let in_force = self.trail.last();
-            let Some(oldest) = self.kept.iter().position(|entry| Some(&entry.version) != in_force) else { break };
-            self.kept.remove(oldest);
-        }
-        let kept: Vec<String> = self.kept.iter().map(|entry| entry.version.clone()).collect();
-        self.trail.retain(|version| kept.contains(version));
-    }
-}
-
-/// Twelve hex digits and nothing else: safe as a name of a folder.
-fn is_version(name: &str) -> bool {
-    name.len() == 12 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The files as a manifest lists them.

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,21 +21,20 @@ use super::StartError;
 use super::archive::{Archive, Keeping, Pin, Step};
 use super::build::{Built, Frame, build, fingerprint};
 use super::capture::{Hash, capture};
+use super::choice::Choice;
 use super::refusal::Refusal;
 use super::sealed::hex;
+use super::told::{detail, log};
 use super::watch::Watched;
 use crate::audit::SystemKind;
 use crate::classify::Classifier;
-use crate::config::{Config, PolicySections, Source, Written};
+use crate::config::{PolicySections, Source, Written};
 use crate::inspect::Snapshot;
 use crate::proxy::{Asked, Attempt, Change, InForce, Judges, Origin, PolicyStatus, Problem, Proxy, Wish};
 use crate::telemetry::metrics;
 
 /// How often the keeper looks whether the last exchange of an old policy has ended.
 const SWEEP: Duration = Duration::from_secs(1);
-
-/// Bytes of what the record says of one attempt.
-const DETAIL_BYTES: usize = 1024;
 
 /// The keeper. Everything it does may take long; it lives on a thread of its own.
 #[derive(Debug)]
@@ -63,45 +63,6 @@ struct Done {
 impl Done {
     fn only(change: Change) -> Self {
         Self { change, needs_restart: Vec::new() }
-    }
-}
-
-/// The policy to start with: that of the files, or the one that somebody went back to, if the files are still the same.
-#[derive(Debug)]
-pub(super) struct Choice {
-    sections: PolicySections,
-    written: Written,
-    step: Step,
-    tried: Hash,
-}
-
-impl Choice {
-    /// Chooses. The policy is left in the configuration, too, for those that read it there.
-    pub(super) fn make(archive: &Archive, config: &mut Config, written: &Written) -> Result<Self, StartError> {
-        let captured = capture(&config.rules, &config.limits);
-        let tried = fingerprint(written, captured.as_ref());
-        let (mut written, mut step) = (written.clone(), Step::Forward);
-        if let Some(pin) = archive.pin().filter(|pin| pin.files == hex(&tried)) {
-            let refused = |refusal: Refusal| {
-                StartError::Rules(format!(
-                    "`portcullis rules rollback` put the policy {} in force, and it cannot be used any more:\n{}",
-                    pin.version, refusal.text
-                ))
-            };
-            let restored = archive.restore(&pin.version).map_err(refused)?;
-            let policy = restored.written.policy().map_err(|found| refused(found.into()))?.policy;
-            config.rules = restored.folders;
-            config.policy = policy;
-            written = restored.written;
-            step = Step::Back(pin.clone());
-            tracing::warn!(
-                version = pin.version,
-                since = %pin.since,
-                "an earlier policy is in force, as `portcullis rules rollback` said; `portcullis rules reload` takes the files again"
-            );
-        }
-        let sections = PolicySections { rules: config.rules.clone(), policy: config.policy.clone() };
-        Ok(Self { sections, written, step, tried })
     }
 }
 
@@ -216,7 +177,7 @@ impl Keeper {
     ) -> Attempt {
         let (at, since) = (Timestamp::now(), Instant::now());
         self.sweep();
-        let done = change(self);
+        let done = unbroken(|| change(self));
         let took_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (done, refusal) = match done {
             Ok(Some(done)) => (done, None),
@@ -375,6 +336,17 @@ impl Keeper {
     }
 }
 
+/// A compiler that panics over some rule is our fault; it must not end all reloads of this process.
+fn unbroken<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    // Nothing is changed before the last step, which only stores values.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Refusal::new(
+            "reading the policy panicked; the log says where",
+            "this is a bug of Portcullis: please report it",
+        ))
+    })
+}
+
 fn tell_all(answers: Vec<oneshot::Sender<Attempt>>, attempt: &Attempt) {
     for answer in answers {
         // Whoever does not wait any more does not need it.
@@ -423,43 +395,14 @@ fn in_force(snapshot: &Snapshot, origin: Origin, pinned: bool) -> InForce {
     }
 }
 
-fn log(attempt: &Attempt, text: &str) {
-    let (origin, version) = (attempt.origin.name(), &attempt.version);
-    match attempt.result {
-        Change::InForce => tracing::info!(origin, version, took_ms = attempt.took_ms, "another policy is in force"),
-        Change::Unchanged => tracing::info!(origin, version, "the policy in force is the one that was asked for"),
-        Change::NeedsRestart => tracing::warn!(
-            origin,
-            version,
-            keys = attempt.needs_restart.join(", "),
-            "nothing was reloaded: these keys need a restart"
-        ),
-        Change::Refused => {
-            tracing::warn!(
-                origin,
-                version,
-                problems = attempt.problem_count,
-                "nothing was reloaded:\n{}",
-                text.trim_end()
-            );
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What the record says, bounded.
-fn detail(attempt: &Attempt, text: &str) -> String {
-    let (origin, result, version) = (attempt.origin.name(), attempt.result.name(), &attempt.version);
-    let mut detail = format!("{origin}: {result}, version {version}");
-    if !attempt.needs_restart.is_empty() {
-        detail.push_str(&format!("; needs a restart: {}", attempt.needs_restart.join(", ")));
+    #[test]
+    fn a_panic_is_a_refusal() {
+        assert_eq!(unbroken(|| Ok(1)).unwrap(), 1);
+        let refused = unbroken(|| -> Result<(), Refusal> { panic!("a rule that nobody thought of") });
+        assert!(refused.unwrap_err().text.contains("panicked"));
     }
-    if attempt.problem_count > 0 {
-        detail.push_str(&format!("; {} problems:\n{text}", attempt.problem_count));
-    }
-    let mut end = detail.len().min(DETAIL_BYTES);
-    while !detail.is_char_boundary(end) {
-        end -= 1;
-    }
-    detail.truncate(end);
-    detail
 }

@@ -28,6 +28,21 @@ pub(super) struct Watched {
     pub(super) file: Option<PathBuf>,
 }
 
+impl Watched {
+    /// True for an event in a rules folder or about the configuration's file. What else happens beside that file (a log, say)
+    /// must not keep us busy; names with two dots in front are links that Kubernetes swaps.
+    fn concerns(&self, event: &Event) -> bool {
+        let file_name = self.file.as_deref().and_then(Path::file_name);
+        let is_ours = |path: &PathBuf| {
+            let name = path.file_name();
+            self.folders.iter().any(|folder| path.starts_with(folder))
+                || name == file_name
+                || name.is_some_and(|name| name.as_encoded_bytes().starts_with(b".."))
+        };
+        event.paths.is_empty() || event.need_rescan() || event.paths.iter().any(is_ours)
+    }
+}
+
 /// Ends the watch when it is dropped.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -126,13 +141,14 @@ impl Guard {
     }
 
     /// Asks the system for notices. Where it gives none, the looks at the marks do alone.
-    fn arm(&self, watched: &Watched) -> Option<RecommendedWatcher> {
+    fn arm(&self, watched: &Arc<Watched>) -> Option<RecommendedWatcher> {
         if !watched.is_on {
             return None;
         }
-        let wake = self.wake.clone();
+        let (wake, of_ours) = (self.wake.clone(), Arc::clone(watched));
         let told = move |event: notify::Result<Event>| {
-            if event.map_or(true, |event| is_change(event.kind)) {
+            // What cannot be told is a reason to look.
+            if event.map_or(true, |event| is_change(event.kind) && of_ours.concerns(&event)) {
                 let _ = wake.try_send(());
             }
         };
@@ -166,5 +182,39 @@ fn is_change(kind: EventKind) -> bool {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, Flag};
+
+    use super::*;
+
+    #[test]
+    fn noise_beside_the_configuration_is_passed_over() {
+        let watched = Watched {
+            is_on: true,
+            folders: vec![PathBuf::from("/etc/p/rules")],
+            file: Some(PathBuf::from("/etc/p/portcullis.yaml")),
+        };
+        let event = |path: &str| Event::new(EventKind::Create(CreateKind::File)).add_path(PathBuf::from(path));
+        for path in ["/etc/p/portcullis.yaml", "/etc/p/..data", "/etc/p/rules/a/.b.yaml.swp", "/etc/p/rules"] {
+            assert!(watched.concerns(&event(path)), "{path}");
+        }
+        for path in ["/etc/p/access.log", "/etc/p/rules2/a.yaml", "/etc/p/.portcullis.yaml.swp"] {
+            assert!(!watched.concerns(&event(path)), "{path}");
+        }
+        assert!(watched.concerns(&event("/etc/p/access.log").set_flag(Flag::Rescan)));
+        assert!(watched.concerns(&Event::new(EventKind::Any)));
+    }
+
+    #[test]
+    fn reading_is_no_change() {
+        use notify::event::ModifyKind;
+        assert!(is_change(EventKind::Modify(ModifyKind::Any)));
+        assert!(is_change(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(!is_change(EventKind::Access(AccessKind::Open(AccessMode::Any))));
+        assert!(!is_change(EventKind::Access(AccessKind::Close(AccessMode::Read))));
     }
 }
