@@ -51,7 +51,7 @@ use watch::Watch;
 pub use providers::problems;
 pub use state::kept_secret;
 
-pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, kept_policies, rollback_offline};
+pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, is_running, kept_policies, rollback_offline};
 
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
 const AUDIT_CLOSE: Duration = Duration::from_secs(10);
@@ -286,6 +286,8 @@ async fn open_policy(
 ) -> Result<(Keeper, Judges), StartError> {
     let state = config.state.clone();
     let archive = Archive::open(&state, limits).map_err(|error| held(error, &state))?;
+    // A crash may have left it.
+    offline::remove_address(&state);
     let watch = (config.rules.clone(), config.watch_rules);
     let choice = Choice::make(&archive, config, &written)?;
     let classifier = load_classifier(config).await?;

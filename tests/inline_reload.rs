@@ -417,18 +417,31 @@ async fn changes_of_files_are_seen() {
     site.write("K5");
     site.until("a file in it", |policy| policy["in_force"]["version"] != version.as_str()).await;
 
+    // What lies behind a link, where the system tells nothing of: the files are looked at.
+    let target = site.appliance.folder().join("elsewhere.yaml");
+    fs::write(&target, rules("K6")).unwrap();
+    fs::remove_file(site.folder().join("secrets/site.yaml")).unwrap();
+    symlink(&target, site.folder().join("secrets/site.yaml")).unwrap();
+    let version = site.version().await;
+    site.until("the link", |policy| policy["in_force"]["version"] != version.as_str()).await;
+    assert_eq!(site.mask().await, "K6");
+    let version = site.version().await;
+    fs::write(&target, rules("K7")).unwrap();
+    site.until("what is behind the link", |policy| policy["in_force"]["version"] != version.as_str()).await;
+    assert_eq!(site.mask().await, "K7");
+
     // The configuration is watched with them, and can end the watch.
     let version = site.version().await;
     site.configure("block_end: release", "block_end: hold");
     site.until("the configuration", |policy| policy["in_force"]["version"] != version.as_str()).await;
     site.configure("watch: true", "watch: false");
     site.until("the end of the watch", |policy| policy["watched"] == false).await;
-    site.write("K6");
+    site.write("K8");
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(site.mask().await, "K5");
+    assert_eq!(site.mask().await, "K7");
     site.appliance.signal("HUP");
     site.until("SIGHUP", |policy| policy["in_force"]["origin"] == "signal").await;
-    assert_eq!(site.mask().await, "K6");
+    assert_eq!(site.mask().await, "K8");
 }
 
 /// The two handlers that change something are as closed as the others, and take nothing but what they know.
@@ -456,6 +469,15 @@ async fn nobody_reloads_without_the_token() {
     assert_eq!(site.mask().await, "P0");
     site.appliance.stop();
     assert!(!site.appliance.state().join("admin-address").exists());
+    // What a crash left is no address to send the token to: somebody else may listen there.
+    let impostor = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    impostor.set_nonblocking(true).unwrap();
+    let address = impostor.local_addr().unwrap();
+    fs::write(site.appliance.state().join("admin-address"), address.to_string()).unwrap();
+    site.configure("admin: 127.0.0.1:0", &format!("admin: {address}"));
+    let output = site.appliance.command(&["rules", "rollback"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "there is nothing to go back to");
     let output = site.appliance.command(&["rules", "reload"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "no appliance runs");
+    assert!(impostor.accept().is_err(), "nobody was asked");
 }

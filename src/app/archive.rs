@@ -14,6 +14,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,10 @@ pub(super) use index::{Pin, Step};
 
 /// Folder below the state folder.
 pub(super) const FOLDER: &str = "policies";
+
+/// How often, and how long apart, a lock is tried for.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Kept policies, and the right to change them.
 #[derive(Debug)]
@@ -102,16 +108,21 @@ impl Archive {
         let path = root.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let lock = lock.map_err(failed("cannot open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ArchiveError::Held),
-            Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &path)(error)),
-        }
+        take(&lock).map_err(|error| match error {
+            TryLockError::WouldBlock => ArchiveError::Held,
+            TryLockError::Error(error) => failed("cannot lock", &path)(error),
+        })?;
         let path = root.join("index.json");
         let index: Index = sealed::read(&path).map_err(failed("cannot read", &path))?.unwrap_or_default();
         let archive = Self { root, limits: limits.clone(), index, _lock: lock };
         archive.tidy().map_err(failed("cannot clear", &archive.root))?;
         Ok(archive)
+    }
+
+    /// True while a process has the archive of this state folder open: the appliance runs.
+    pub(super) fn is_open(state: &Path) -> bool {
+        let Ok(lock) = File::open(state.join(FOLDER).join("lock")) else { return false };
+        matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// What is kept, the latest first; to be read beside a running appliance.
@@ -266,6 +277,17 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+/// Takes the lock. The command line holds it for a moment when it looks whether an appliance runs.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            taken => return taken,
+        }
+    }
+    lock.try_lock()
 }
 
 /// The files as a manifest lists them.

@@ -43,6 +43,12 @@ pub struct RolledBack {
     pub rules: usize,
 }
 
+/// True while an appliance uses this state folder. Only then may the admin token be sent to the address that it left: after a
+/// crash anybody may listen there.
+pub fn is_running(state: &Path) -> bool {
+    Archive::is_open(state)
+}
+
 /// What is kept in a state folder, the latest first, and whether the first is pinned.
 ///
 /// # Errors

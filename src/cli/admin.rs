@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use super::{ConfigArg, Failure, block_on};
-use crate::app::ADMIN_ADDRESS;
+use crate::app::{ADMIN_ADDRESS, is_running};
 use crate::base::Limits;
 use crate::config::Source;
 
@@ -54,6 +54,9 @@ pub(super) fn ask(
     path: &str,
     body: Option<Value>,
 ) -> Result<Option<(StatusCode, Value)>, Failure> {
+    if !is_running(&appliance.state) {
+        return Ok(None);
+    }
     let Some(address) = address(appliance) else { return Ok(None) };
     let token = appliance.state.join("admin-token");
     let token = match fs::read_to_string(&token) {

@@ -101,7 +101,9 @@ fn one_process_at_a_time() {
     let site = Site::new();
     let archive = site.open(&Limits::default());
     assert!(matches!(Archive::open(&site.state(), &Limits::default()), Err(ArchiveError::Held)));
+    assert!(Archive::is_open(&site.state()));
     drop(archive);
+    assert!(!Archive::is_open(&site.state()) && !Archive::is_open(&site.rules));
     site.open(&Limits::default());
 }
 
