@@ -60,9 +60,9 @@ impl Required {
         // What a literal that stands in the text leads to: an anchored search, or one over a window.
         let try_out = match (self.before_max, &self.rest) {
             (Some(0), _) => 60.0,
-            (Some(before), Some(_)) => 80.0 + before as f64 / 4.0,
-            (Some(before), None) => 300.0 + before as f64,
-            (None, _) => 10_000.0,
+            (Some(before), Some(_)) => 80.0 + before as f64 * 10.0,
+            (Some(before), None) => 300.0 + before as f64 * 10.0,
+            (None, _) => 100_000.0,
         };
         let one = |literal: &Vec<u8>| match literal.len() {
             0 => f64::INFINITY,

@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn what_the_end_cuts_is_open() {
-        let open: Vec<_> = found(&["ignore previous"], "please ignore prev", 0);
+        let open: Vec<_> = found(&["ignore previous"], "please ignore previou", 0);
         assert_eq!(open, [("ignore previous".to_owned(), 7, Sighting::Open)]);
     }
 
