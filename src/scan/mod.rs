@@ -153,6 +153,11 @@ impl Scanner {
         })
     }
 
+    /// Bytes of memory that the compiled rules take, caches of searches left out.
+    pub fn memory(&self) -> usize {
+        self.program.memory()
+    }
+
     /// Rules with a pattern that has no literal, so that a text is searched for it from end to end.
     pub fn without_literal(&self) -> impl Iterator<Item = RuleIndex> + '_ {
         let units = self.program.loose.iter().flat_map(|loose| loose.units.iter());
