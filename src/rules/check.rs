@@ -241,7 +241,8 @@ fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
 }
 
 fn validator(text: &Text, report: &mut Reporter<'_>) -> Option<Validator> {
-    choose(text, "a validator", &Validator::ALL.map(|validator| (validator.name(), validator)), report)
+    let known: Vec<_> = Validator::all().map(|validator| (validator.name(), validator)).collect();
+    choose(text, "a validator", &known, report)
 }
 
 fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {

@@ -4,11 +4,14 @@ mod entropy;
 mod iban;
 mod jwt;
 mod luhn;
+mod national;
 mod phone;
 mod placeholder;
 mod ssn;
 
 use serde::{Serialize, Serializer};
+
+pub use national::National;
 
 /// A named check. All validators of a rule must accept the matched text.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -26,6 +29,8 @@ pub enum Validator {
     Luhn,
     /// Not an example, a dummy or a filler.
     NotPlaceholder,
+    /// A number that a state gives to a person, with check digits or other things to check.
+    National(National),
     /// Digits that could be a telephone number (E.164, North American plan).
     Phone,
     /// An area, group and serial that the US Social Security Administration could have given out.
@@ -33,8 +38,8 @@ pub enum Validator {
 }
 
 impl Validator {
-    /// All validators that a rule may name.
-    pub const ALL: [Self; 9] = [
+    /// Those that are not national numbers.
+    const GENERAL: [Self; 9] = [
         Self::Entropy { tenths: 30 },
         Self::Entropy { tenths: 35 },
         Self::Entropy { tenths: 40 },
@@ -46,6 +51,11 @@ impl Validator {
         Self::Ssn,
     ];
 
+    /// All validators that a rule may name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::GENERAL.into_iter().chain(National::ALL.into_iter().map(Self::National))
+    }
+
     /// The name used in rule files.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,6 +66,7 @@ impl Validator {
             Self::Jwt => "jwt_header",
             Self::Luhn => "luhn",
             Self::NotPlaceholder => "not_placeholder",
+            Self::National(number) => number.name(),
             Self::Phone => "phone_plausible",
             Self::Ssn => "ssn_us",
         }
@@ -63,7 +74,7 @@ impl Validator {
 
     /// Looks a validator up by its name.
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|validator| validator.name() == name)
+        Self::all().find(|validator| validator.name() == name)
     }
 
     /// True when the text passes.
@@ -74,6 +85,7 @@ impl Validator {
             Self::Jwt => jwt::has_header(text),
             Self::Luhn => luhn::is_valid(text),
             Self::NotPlaceholder => !placeholder::is_placeholder(text),
+            Self::National(number) => number.accepts(text),
             Self::Phone => phone::is_plausible(text),
             Self::Ssn => ssn::is_plausible(text),
         }
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_lead_back() {
-        for validator in Validator::ALL {
+        for validator in Validator::all() {
             assert_eq!(Validator::by_name(validator.name()), Some(validator));
         }
         assert_eq!(Validator::by_name("luhn2"), None);
