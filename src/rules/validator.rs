@@ -1,13 +1,22 @@
 //! Validators: a second look at a matched text, beyond what a regular expression can say. Pure, linear, one per file.
 
+mod base58check;
+mod bech32;
+mod bic;
+mod country;
+mod e164;
 mod entropy;
 mod iban;
+mod ip_public;
 mod jwt;
 mod luhn;
+mod mrz;
 mod national;
+mod orcid;
 mod phone;
 mod placeholder;
 mod ssn;
+mod vin;
 
 use serde::{Serialize, Serializer};
 
@@ -29,6 +38,22 @@ pub enum Validator {
     Luhn,
     /// Not an example, a dummy or a filler.
     NotPlaceholder,
+    /// An address with the checksum of Base58Check.
+    Base58Check,
+    /// An address with the checksum of Bech32 or Bech32m (BIP 173, BIP 350).
+    Bech32,
+    /// A business identifier code with a country (ISO 9362).
+    Bic,
+    /// A telephone number with a country code and a length that this country uses (E.164).
+    E164,
+    /// An address on the open internet.
+    IpPublic,
+    /// Lines of a machine readable zone whose check digits fit (ICAO Doc 9303).
+    Mrz,
+    /// Sixteen characters with the check character of ORCID iDs (ISO 7064 MOD 11-2).
+    Orcid,
+    /// A vehicle identification number with its check digit (ISO 3779).
+    Vin,
     /// A number that a state gives to a person, with check digits or other things to check.
     National(National),
     /// Digits that could be a telephone number (E.164, North American plan).
@@ -39,7 +64,15 @@ pub enum Validator {
 
 impl Validator {
     /// Those that are not national numbers.
-    const GENERAL: [Self; 9] = [
+    const GENERAL: [Self; 17] = [
+        Self::Base58Check,
+        Self::Bech32,
+        Self::Bic,
+        Self::E164,
+        Self::IpPublic,
+        Self::Mrz,
+        Self::Orcid,
+        Self::Vin,
         Self::Entropy { tenths: 30 },
         Self::Entropy { tenths: 35 },
         Self::Entropy { tenths: 40 },
@@ -66,6 +99,14 @@ impl Validator {
             Self::Jwt => "jwt_header",
             Self::Luhn => "luhn",
             Self::NotPlaceholder => "not_placeholder",
+            Self::Base58Check => "base58check",
+            Self::Bech32 => "bech32",
+            Self::Bic => "bic",
+            Self::E164 => "phone_e164",
+            Self::IpPublic => "ip_public",
+            Self::Mrz => "mrz",
+            Self::Orcid => "orcid",
+            Self::Vin => "vin",
             Self::National(number) => number.name(),
             Self::Phone => "phone_plausible",
             Self::Ssn => "ssn_us",
@@ -85,6 +126,14 @@ impl Validator {
             Self::Jwt => jwt::has_header(text),
             Self::Luhn => luhn::is_valid(text),
             Self::NotPlaceholder => !placeholder::is_placeholder(text),
+            Self::Base58Check => base58check::is_valid(text),
+            Self::Bech32 => bech32::is_valid(text),
+            Self::Bic => bic::is_valid(text),
+            Self::E164 => e164::is_plausible(text),
+            Self::IpPublic => ip_public::is_public(text),
+            Self::Mrz => mrz::is_valid(text),
+            Self::Orcid => orcid::is_valid(text),
+            Self::Vin => vin::is_valid(text),
             Self::National(number) => number.accepts(text),
             Self::Phone => phone::is_plausible(text),
             Self::Ssn => ssn::is_plausible(text),
