@@ -158,4 +158,12 @@ mod tests {
         }
         assert_eq!(Validator::by_name("luhn2"), None);
     }
+
+    #[test]
+    fn the_documentation_names_every_one() {
+        let page = include_str!("../../docs/rules.md");
+        let missing: Vec<_> =
+            Validator::all().map(Validator::name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "docs/rules.md, Validators: {missing:?}");
+    }
 }
