@@ -34,7 +34,7 @@ pub(super) fn is_nhi(text: &str) -> bool {
     }
     match rest {
         [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', check @ b'0'..=b'9'] => {
-            sum % 11 != 0 && (11 - sum % 11) % 10 == u32::from(check - b'0')
+            !sum.is_multiple_of(11) && (11 - sum % 11) % 10 == u32::from(check - b'0')
         }
         [b'0'..=b'9', b'0'..=b'9', letter, check] if place(*letter) > 0 => {
             [23, 24].iter().any(|modulus| modulus - sum % modulus == place(*check))
