@@ -4,22 +4,32 @@ mod base32_crc16;
 mod base58check;
 mod basic_credentials;
 mod bech32;
+mod bic;
 mod bip39;
+mod country;
 mod crc32_base62;
 mod curve25519;
 mod discord;
+mod e164;
 mod entropy;
 mod iban;
+mod ip_public;
 mod jwt;
 mod letters_and_digits;
 mod luhn;
+mod mrz;
+mod national;
+mod orcid;
 mod phone;
 mod placeholder;
 mod secp256k1;
 mod ssn;
 mod stock_password;
+mod vin;
 
 use serde::{Serialize, Serializer};
+
+pub use national::National;
 
 /// A named check. All validators of a rule must accept the matched text.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -57,6 +67,20 @@ pub enum Validator {
     NotPlaceholder,
     /// Not a password of manuals and default installations.
     NotStockPassword,
+    /// A business identifier code with a country (ISO 9362).
+    Bic,
+    /// A telephone number with a country code and a length that this country uses (E.164).
+    E164,
+    /// An address on the open internet.
+    IpPublic,
+    /// Lines of a machine readable zone whose check digits fit (ICAO Doc 9303).
+    Mrz,
+    /// Sixteen characters with the check character of ORCID iDs (ISO 7064 MOD 11-2).
+    Orcid,
+    /// A vehicle identification number with its check digit (ISO 3779).
+    Vin,
+    /// A number that a state gives to a person, with check digits or other things to check.
+    National(National),
     /// Digits that could be a telephone number (E.164, North American plan).
     Phone,
     /// 64 hexadecimal digits that could be a private key on secp256k1.
@@ -66,8 +90,8 @@ pub enum Validator {
 }
 
 impl Validator {
-    /// All validators that a rule may name.
-    pub const ALL: [Self; 20] = [
+    /// Those that are not national numbers.
+    const GENERAL: [Self; 26] = [
         Self::Base32Crc16,
         Self::Base58Check,
         Self::BasicCredentials,
@@ -76,6 +100,12 @@ impl Validator {
         Self::Crc32Base62,
         Self::Curve25519Key,
         Self::DiscordToken,
+        Self::Bic,
+        Self::E164,
+        Self::IpPublic,
+        Self::Mrz,
+        Self::Orcid,
+        Self::Vin,
         Self::Entropy { tenths: 30 },
         Self::Entropy { tenths: 35 },
         Self::Entropy { tenths: 40 },
@@ -89,6 +119,11 @@ impl Validator {
         Self::Secp256k1Key,
         Self::Ssn,
     ];
+
+    /// All validators that a rule may name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::GENERAL.into_iter().chain(National::ALL.into_iter().map(Self::National))
+    }
 
     /// The name used in rule files.
     pub fn name(self) -> &'static str {
@@ -110,6 +145,13 @@ impl Validator {
             Self::Luhn => "luhn",
             Self::NotPlaceholder => "not_placeholder",
             Self::NotStockPassword => "not_stock_password",
+            Self::Bic => "bic",
+            Self::E164 => "phone_e164",
+            Self::IpPublic => "ip_public",
+            Self::Mrz => "mrz",
+            Self::Orcid => "orcid",
+            Self::Vin => "vin",
+            Self::National(number) => number.name(),
             Self::Phone => "phone_plausible",
             Self::Secp256k1Key => "secp256k1_key",
             Self::Ssn => "ssn_us",
@@ -118,7 +160,7 @@ impl Validator {
 
     /// Looks a validator up by its name.
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|validator| validator.name() == name)
+        Self::all().find(|validator| validator.name() == name)
     }
 
     /// True when the text passes.
@@ -139,6 +181,13 @@ impl Validator {
             Self::Luhn => luhn::is_valid(text),
             Self::NotPlaceholder => !placeholder::is_placeholder(text),
             Self::NotStockPassword => !stock_password::is_stock(text),
+            Self::Bic => bic::is_valid(text),
+            Self::E164 => e164::is_plausible(text),
+            Self::IpPublic => ip_public::is_public(text),
+            Self::Mrz => mrz::is_valid(text),
+            Self::Orcid => orcid::is_valid(text),
+            Self::Vin => vin::is_valid(text),
+            Self::National(number) => number.accepts(text),
             Self::Phone => phone::is_plausible(text),
             Self::Secp256k1Key => secp256k1::is_plausible(text),
             Self::Ssn => ssn::is_plausible(text),
@@ -158,9 +207,17 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_lead_back() {
-        for validator in Validator::ALL {
+        for validator in Validator::all() {
             assert_eq!(Validator::by_name(validator.name()), Some(validator));
         }
         assert_eq!(Validator::by_name("luhn2"), None);
+    }
+
+    #[test]
+    fn the_documentation_names_every_one() {
+        let page = include_str!("../../docs/rules.md");
+        let missing: Vec<_> =
+            Validator::all().map(Validator::name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "docs/rules.md, Validators: {missing:?}");
     }
 }
