@@ -2,8 +2,9 @@
 
 use crate::base::Limits;
 use crate::text::canonical::{Canonical, canonical};
-use crate::text::decode::{self, Decoded};
+use crate::text::decode::{self, Decoded, Source};
 use crate::text::map::Map;
+use crate::text::signs::Signs;
 
 /// One decoded reading of a text.
 #[derive(Clone, Debug)]
@@ -38,24 +39,27 @@ pub fn layers(text: &str, limits: &Limits) -> Layers {
 /// form, at every depth, so that an invisible character inside a base64 run hides nothing. All runs of one encoding at one
 /// place in the nesting make one layer, a line each. Time is linear in the text plus `decode_bytes`, times the depth.
 pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
+    // The first reading has no source whose runs were decoded before.
+    let unseen = Map::identity();
     if limits.decode_depth == 0 {
-        return Layers { layers: Vec::new(), complete: !decode::is_encoded(&canonical_text.text, &Map::identity()) };
+        return Layers { layers: Vec::new(), complete: !decode::is_encoded(&canonical_text.text, &unseen) };
     }
     let mut budget = Budget { bytes: limits.decode_bytes, layers: limits.decode_layers, complete: true };
     let mut all = Vec::new();
-    let mut level = decode_once(canonical_text, &canonical_text.map, &[], &mut budget);
+    let mut level = decode_once(canonical_text, &canonical_text.map, &unseen, &[], &mut budget);
     for depth in 1..=limits.decode_depth {
         let mut next = Vec::new();
-        for layer in &level {
+        for Step { layer, in_place } in &level {
             let readable = canonical(&layer.text);
             let map = readable.map.then(&layer.map);
+            let seen = if *in_place { &unseen } else { &map };
             if depth == limits.decode_depth {
-                budget.complete &= !decode::is_encoded(&readable.text, &map);
+                budget.complete &= !decode::is_encoded(&readable.text, seen);
             } else {
-                next.extend(decode_once(&readable, &map, &layer.encodings, &mut budget));
+                next.extend(decode_once(&readable, &map, seen, &layer.encodings, &mut budget));
             }
         }
-        all.append(&mut level);
+        all.extend(level.into_iter().map(|step| step.layer));
         level = next;
     }
     Layers { layers: all, complete: budget.complete }
@@ -68,16 +72,27 @@ struct Budget {
     complete: bool,
 }
 
-/// The layers directly below one reading; `map` leads from that reading to the original.
-fn decode_once(reading: &Canonical<'_>, map: &Map, outer: &[&'static str], budget: &mut Budget) -> Vec<Layer> {
+/// A layer on the way down.
+struct Step {
+    layer: Layer,
+    /// True when its runs are new even where they are as long as their origin.
+    in_place: bool,
+}
+
+/// The layers directly below one reading; `map` leads from that reading to the original, `seen` does where runs that were
+/// only copied need no second look.
+fn decode_once(
+    reading: &Canonical<'_>,
+    map: &Map,
+    seen: &Map,
+    outer: &[&'static str],
+    budget: &mut Budget,
+) -> Vec<Step> {
     let mut found = Vec::new();
-    // The first reading has no source whose runs were decoded before.
-    let first = Map::identity();
-    let seen = if outer.is_empty() { &first } else { map };
+    let signs = Signs::of(&reading.text);
     for decoding in decode::DECODINGS {
-        let Some(Decoded { encodings, text, map: inner, cut }) = decoding(&reading.text, seen, budget.bytes) else {
-            continue;
-        };
+        let source = Source { text: &reading.text, seen, room: budget.bytes, signs: &signs };
+        let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
         budget.complete &= !cut;
         if budget.layers == 0 {
             budget.complete = false;
@@ -88,7 +103,8 @@ fn decode_once(reading: &Canonical<'_>, map: &Map, outer: &[&'static str], budge
         }
         budget.layers -= 1;
         budget.bytes -= text.len().min(budget.bytes);
-        found.push(Layer { encodings: [outer, &encodings].concat(), text, map: inner.then(map) });
+        let layer = Layer { encodings: [outer, &encodings].concat(), text, map: inner.then(map) };
+        found.push(Step { layer, in_place });
     }
     found
 }

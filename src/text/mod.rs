@@ -7,7 +7,10 @@ mod fold;
 pub mod layers;
 pub mod map;
 pub mod model;
+mod pairs;
 pub mod passage;
+mod signs;
+mod words;
 
 pub use canonical::{Canonical, canonical};
 pub use fold::fold_char;

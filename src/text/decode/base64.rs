@@ -5,6 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::readable::{Readable, readable};
+use super::runs::{next_line, next_run};
 use super::{Decoded, Runs, is_seen};
 use crate::base::Span;
 use crate::text::map::Map;
@@ -12,8 +13,6 @@ use crate::text::map::Map;
 const NAME: &str = "base64";
 /// Characters that make a run: 12 bytes of text.
 const RUN_MIN: usize = 16;
-/// Characters of a further line of the same run.
-const LINE_MIN: usize = 4;
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -27,7 +26,7 @@ pub(super) fn decode(text: &str, map: &Map, room: usize) -> Option<Decoded> {
     let bytes = text.as_bytes();
     let mut runs = Runs::new(NAME, room);
     let mut at = 0;
-    while let Some(first) = next_run(bytes, at) {
+    while let Some(first) = next_run(bytes, at, RUN_MIN, is_digit) {
         let (clean, end) = join_lines(bytes, first);
         at = end;
         let span = Span::new(first.start, end);
@@ -43,29 +42,6 @@ pub(super) fn decode(text: &str, map: &Map, room: usize) -> Option<Decoded> {
     runs.finish(text)
 }
 
-/// The next run of at least [`RUN_MIN`] characters of the alphabet. Looks at every sixteenth byte first: no run fits
-/// between two that are not in the alphabet.
-fn next_run(bytes: &[u8], from: usize) -> Option<Span> {
-    let mut at = from;
-    loop {
-        let probe = at + RUN_MIN - 1;
-        if !is_digit(*bytes.get(probe)?) {
-            at = probe + 1;
-            continue;
-        }
-        let before = bytes.get(at..probe)?.iter().rev().take_while(|byte| is_digit(**byte)).count();
-        let run = Span::new(probe - before, run_end(bytes, probe));
-        if run.len() >= RUN_MIN {
-            return Some(run);
-        }
-        at = run.end;
-    }
-}
-
-fn run_end(bytes: &[u8], from: usize) -> usize {
-    from + bytes.get(from..).map_or(0, |rest| rest.iter().take_while(|byte| is_digit(**byte)).count())
-}
-
 /// The characters of a run and of the lines that carry it on, in the standard alphabet, without padding; and its end, with
 /// padding.
 fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
@@ -78,24 +54,13 @@ fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
             b'_' => b'/',
             other => *other,
         }));
-        match next_line(bytes, line.end) {
+        match next_line(bytes, line.end, is_digit) {
             Some(next) => line = next,
             None => break,
         }
     }
     let padding = bytes.get(line.end..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
     (clean, line.end + padding)
-}
-
-/// The line after a line break at `at`, when it looks like more of the run and not like the first word of a sentence.
-fn next_line(bytes: &[u8], at: usize) -> Option<Span> {
-    let rest = bytes.get(at..)?;
-    let rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
-    let indent = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let start = bytes.len() - rest.len() + indent;
-    let line = Span::new(start, run_end(bytes, start));
-    let prose = matches!(bytes.get(line.end), Some(b' ' | b'\t' | b'.' | b',' | b'\''));
-    (line.len() >= LINE_MIN && !prose).then_some(line)
 }
 
 /// The text in a run. A run that has something else in front (a path, a word) is read at the other three offsets as well.

@@ -1,0 +1,136 @@
+//! Text written from right to left: as a whole, line by line, or word by word.
+
+use super::pieces::Pieces;
+use super::stretch::{stretches, with_neighbours};
+use super::{Decoded, Source, is_seen};
+use crate::base::Span;
+use crate::text::signs::turned_gain;
+use crate::text::words;
+
+const NAME: &str = "reversed";
+const WORDS_NAME: &str = "reversed_words";
+
+/// Quarter bits by which the other direction must be better.
+const GAIN_MIN: i32 = 20;
+/// The same, where the words are not known: text in other languages.
+const UNKNOWN_GAIN_MIN: i32 = 88;
+/// Letters of the shortest stretch.
+const LETTERS_MIN: usize = 10;
+/// Bytes of a stretch that the words are judged by.
+const SAMPLE: usize = 512;
+
+/// Undoes reversed stretches: each as a whole, and, where it has several lines, line by line as well.
+pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
+    let mut pieces = Pieces::new(source.text, source.room);
+    for stretch in found(source) {
+        pieces.begin(NAME, stretch);
+        turn(&mut pieces, source.text, stretch);
+        let lines = source.text.get(stretch.range()).unwrap_or_default();
+        if lines.contains('\n') {
+            let mut start = stretch.start;
+            for line in lines.split_inclusive('\n') {
+                pieces.gap(start);
+                turn(&mut pieces, source.text, Span::new(start, start + line.trim_end().len()));
+                start += line.len();
+            }
+        }
+        if pieces.is_cut() {
+            break;
+        }
+    }
+    pieces.finish()
+}
+
+/// Undoes stretches in which every word is reversed and stands in its place.
+pub(super) fn decode_words(source: &Source<'_>) -> Option<Decoded> {
+    let mut pieces = Pieces::new(source.text, source.room);
+    for stretch in found(source) {
+        pieces.begin(WORDS_NAME, stretch);
+        let text = source.text.get(stretch.range()).unwrap_or_default();
+        let mut start = stretch.start;
+        for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+            let letters = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let end = start + letters.len();
+            turn(&mut pieces, source.text, Span::new(start, end));
+            start += word.len();
+            pieces.copy(end, start);
+        }
+        if pieces.is_cut() {
+            break;
+        }
+    }
+    pieces.finish()
+}
+
+/// The reversed stretches of a text.
+fn found(source: &Source<'_>) -> Vec<Span> {
+    if source.signs.turned.is_empty() {
+        return Vec::new();
+    }
+    let bytes = source.text.as_bytes();
+    let mut likely = stretches(source.text, &source.signs.turned, GAIN_MIN, turned_gain);
+    likely.retain(|stretch| {
+        is_believable(bytes.get(stretch.range()).unwrap_or_default()) && !is_seen(source.seen, *stretch)
+    });
+    let mut done = 0;
+    let mut found: Vec<Span> = Vec::with_capacity(likely.len());
+    for (index, stretch) in likely.iter().enumerate() {
+        let to = likely.get(index + 1).map_or(bytes.len(), |next| next.start);
+        let whole = with_neighbours(bytes, *stretch, done, to);
+        done = whole.end;
+        // Stretches with next to nothing between are one.
+        match found.last_mut() {
+            Some(last) if is_short_gap(source.text.get(last.end..whole.start).unwrap_or_default()) => {
+                last.end = whole.end;
+            }
+            _ => found.push(whole),
+        }
+    }
+    found
+}
+
+fn is_short_gap(gap: &str) -> bool {
+    gap.len() <= 8 && !gap.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// True when the words read from right to left are known ones, or the pairs of letters leave no doubt.
+fn is_believable(stretch: &[u8]) -> bool {
+    let sample = stretch.get(..SAMPLE.min(stretch.len())).unwrap_or_default();
+    let turned: Vec<u8> = sample.iter().rev().copied().collect();
+    let (known, letters) = words::known_letters(&turned);
+    let (before, _) = words::known_letters(sample);
+    if letters < LETTERS_MIN || before * 2 >= known.max(letters / 4) {
+        return false;
+    }
+    if known * 2 >= letters {
+        return true;
+    }
+    let classes = || sample.iter().map(|byte| crate::text::signs::class(*byte));
+    let gain: i32 = classes().zip(classes().skip(1)).map(|(a, b)| turned_gain(a, b)).sum();
+    gain >= UNKNOWN_GAIN_MIN
+}
+
+/// Writes the characters of `span` from the last to the first.
+fn turn(pieces: &mut Pieces<'_>, text: &str, span: Span) {
+    for (at, c) in text.get(span.range()).unwrap_or_default().char_indices().rev() {
+        pieces.turned(mirrored(c), span.start + at);
+        if pieces.is_cut() {
+            return;
+        }
+    }
+}
+
+/// Brackets turn round with the text.
+fn mirrored(c: char) -> char {
+    match c {
+        '(' => ')',
+        ')' => '(',
+        '[' => ']',
+        ']' => '[',
+        '{' => '}',
+        '}' => '{',
+        '<' => '>',
+        '>' => '<',
+        other => other,
+    }
+}

@@ -1,0 +1,148 @@
+//! Letters put in the place of others: ROT13, Caesar's shift by any other number, and Atbash (A for Z, B for Y).
+//!
+//! Stretches whose letters follow each other less well than chance would have it are tried with all 26 keys by the
+//! frequencies of their letters; the best ones must give known words, or, for other languages, far better pairs of letters.
+
+use super::pieces::Pieces;
+use super::stretch::{stretches, with_neighbours};
+use super::{Decoded, Source, is_seen};
+use crate::base::Span;
+use crate::text::pairs::{Cost, RANDOM, cost, frequency_cost, letter};
+use crate::text::signs::shifted_gain;
+use crate::text::words;
+
+/// Quarter bits by which a stretch must be worse than chance.
+const GAIN_MIN: i32 = 16;
+/// Letters of the shortest stretch.
+const LETTERS_MIN: usize = 10;
+/// Letters of the shortest stretch that is believed without known words.
+const UNKNOWN_LETTERS_MIN: usize = 32;
+/// Letters by which the key is chosen.
+const SAMPLE: usize = 512;
+/// Keys that are tried on the words.
+const TRIED: usize = 3;
+
+/// Undoes shifted stretches.
+pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
+    if source.signs.shifted.is_empty() {
+        return None;
+    }
+    let bytes = source.text.as_bytes();
+    let found = stretches(source.text, &source.signs.shifted, GAIN_MIN, shifted_gain);
+    let mut pieces = Pieces::new(source.text, source.room);
+    let mut done = 0;
+    for (index, stretch) in found.iter().enumerate() {
+        let core = bytes.get(stretch.range()).unwrap_or_default();
+        if stretch.start < done || is_seen(source.seen, *stretch) {
+            continue;
+        }
+        let Some(key) = key(core) else { continue };
+        let to = found.get(index + 1).map_or(bytes.len(), |next| next.start);
+        let whole = with_neighbours(bytes, *stretch, done, to);
+        pieces.begin(key.name(), whole);
+        for at in whole.range() {
+            if let Some(c) = source.text.get(at..).and_then(|rest| rest.chars().next())
+                && !pieces.is_cut()
+            {
+                pieces.character(key.apply_char(c), Span::new(at, at + c.len_utf8()));
+            }
+        }
+        done = whole.end;
+        if pieces.is_cut() {
+            break;
+        }
+    }
+    pieces.finish()
+}
+
+/// What was done to the letters, and is undone by the same name's way back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Key {
+    Atbash,
+    /// Letters forward to the plain one.
+    Shift(u8),
+}
+
+impl Key {
+    const ALL: usize = 26;
+
+    /// 1 to 25: shifts; 0: Atbash.
+    fn new(number: usize) -> Self {
+        u8::try_from(number).ok().filter(|shift| *shift > 0).map_or(Self::Atbash, Self::Shift)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Atbash => "atbash",
+            Self::Shift(13) => "rot13",
+            Self::Shift(_) => "caesar",
+        }
+    }
+
+    /// The plain letter for a letter, both 1 to 26.
+    fn plain(self, letter: usize) -> usize {
+        match (letter, self) {
+            (0, _) => 0,
+            (_, Self::Atbash) => 27 - letter,
+            (_, Self::Shift(shift)) => (letter - 1 + usize::from(shift)) % 26 + 1,
+        }
+    }
+
+    fn apply(self, byte: u8) -> u8 {
+        // 1 to 26, or no letter.
+        let Ok(plain @ 1..) = u8::try_from(self.plain(letter(byte))) else { return byte };
+        byte & 0xE0 | plain
+    }
+
+    fn apply_char(self, c: char) -> char {
+        u8::try_from(c).map_or(c, |byte| if byte.is_ascii() { char::from(self.apply(byte)) } else { c })
+    }
+}
+
+/// The key that makes believable text of a stretch.
+fn key(stretch: &[u8]) -> Option<Key> {
+    let mut counts = [0; 27];
+    for byte in stretch.iter().take(SAMPLE) {
+        if let Some(count) = counts.get_mut(letter(*byte)) {
+            *count += 1;
+        }
+    }
+    let letters: Cost = counts.iter().skip(1).sum();
+    if usize::try_from(letters).is_ok_and(|letters| letters < LETTERS_MIN) {
+        return None;
+    }
+    let mut best = [(Cost::MAX, 0); TRIED];
+    for number in 0..Key::ALL {
+        let key = Key::new(number);
+        let cost: Cost =
+            counts.iter().enumerate().skip(1).map(|(letter, count)| count * frequency_cost(key.plain(letter))).sum();
+        // The worst of the best makes room.
+        if let Some(worst) = best.last_mut().filter(|worst| cost < worst.0) {
+            *worst = (cost, number);
+            best.sort_unstable();
+        }
+    }
+    best.into_iter().map(|(_, number)| Key::new(number)).find(|key| is_believable(stretch, *key))
+}
+
+/// True when the text that a key gives has known words, or far more usual pairs of letters than the text as it stands.
+fn is_believable(stretch: &[u8], key: Key) -> bool {
+    let plain: Vec<u8> = stretch.iter().take(SAMPLE).map(|byte| key.apply(*byte)).collect();
+    let (known, letters) = words::known_letters(&plain);
+    if letters >= LETTERS_MIN && known * 2 >= letters {
+        let (before, _) = words::known_letters(stretch.get(..plain.len()).unwrap_or_default());
+        return before * 2 < known;
+    }
+    letters >= UNKNOWN_LETTERS_MIN && pair_cost(&plain) * 4 < RANDOM * 3 * pairs_in(&plain)
+}
+
+/// The cost of all pairs with a letter.
+fn pair_cost(text: &[u8]) -> Cost {
+    let letters = || text.iter().map(|byte| letter(*byte));
+    letters().zip(letters().skip(1)).filter(|pair| *pair != (0, 0)).map(|(a, b)| cost(a, b)).sum()
+}
+
+fn pairs_in(text: &[u8]) -> Cost {
+    let letters = || text.iter().map(|byte| letter(*byte));
+    letters().zip(letters().skip(1)).filter(|pair| *pair != (0, 0)).fold(0, |count, _| count + 1)
+}

@@ -1,0 +1,127 @@
+//! Stretches of disguised letters inside other text: where they begin and end, and what surely belongs to them.
+
+use crate::base::Span;
+use crate::text::signs::class;
+use crate::text::words;
+
+/// Bytes looked at before a sign, to find the beginning.
+const BEFORE: usize = 64;
+/// Quarter bits that a stretch may lose after its best place before it is over.
+const DROP: i32 = 100;
+/// Words at each end that may belong to a stretch though they do not show it.
+const EDGE_WORDS: usize = 4;
+/// Bytes of all these words.
+const EDGE_BYTES: usize = 48;
+
+/// The stretches whose pairs of letters gain `least` quarter bits in all (local alignment, as by Kadane's sum): none
+/// touches another, and each byte is looked at once or twice. `gain` values a pair of classes.
+pub(super) fn stretches(text: &str, places: &[Span], least: i32, gain: fn(usize, usize) -> i32) -> Vec<Span> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut done = 0;
+    for place in places {
+        if place.end <= done {
+            continue;
+        }
+        let mut at = place.start.saturating_sub(BEFORE).max(done);
+        let mut open = Open::at(at);
+        let mut before = at.checked_sub(1).and_then(|at| bytes.get(at)).map_or(0, |byte| class(*byte));
+        // One blank more than the text, for its last edge.
+        while at <= bytes.len() {
+            let now = bytes.get(at).map_or(0, |byte| class(*byte));
+            open.score += gain(before, now);
+            before = now;
+            at += 1;
+            if open.score > open.best {
+                (open.best, open.end) = (open.score, at.min(bytes.len()));
+            } else if open.score <= 0 || open.best - open.score > DROP {
+                if open.best >= least {
+                    found.push(whole_words(bytes, Span::new(open.start, open.end), done));
+                    done = found.last().map_or(done, |last| last.end);
+                }
+                open = Open::at(at.max(done));
+                if at >= place.end {
+                    break;
+                }
+            }
+        }
+        if open.best >= least {
+            found.push(whole_words(bytes, Span::new(open.start, open.end), done));
+        }
+        done = done.max(at.min(bytes.len())).max(found.last().map_or(0, |last: &Span| last.end));
+    }
+    found
+}
+
+#[derive(Debug)]
+struct Open {
+    start: usize,
+    end: usize,
+    score: i32,
+    best: i32,
+}
+
+impl Open {
+    fn at(start: usize) -> Self {
+        Self { start, end: start, score: 0, best: 0 }
+    }
+}
+
+/// The stretch with the words that it begins and ends in.
+fn whole_words(bytes: &[u8], stretch: Span, done: usize) -> Span {
+    let is_letter = |at: &usize| bytes.get(*at).is_some_and(u8::is_ascii_alphabetic);
+    let mut start = stretch.start;
+    while start > done && is_letter(&(start - 1)) && stretch.start - start < EDGE_BYTES {
+        start -= 1;
+    }
+    while start < stretch.end && !is_letter(&start) {
+        start += 1;
+    }
+    let mut end = stretch.end;
+    while is_letter(&end) && end - stretch.end < EDGE_BYTES {
+        end += 1;
+    }
+    while end > start && !is_letter(&(end - 1)) {
+        end -= 1;
+    }
+    Span::new(start, end)
+}
+
+/// The stretch with its neighbour words on the same line that are no known words as they stand: a short word says little of
+/// itself. Reaches neither before `from` nor beyond `to`.
+pub(super) fn with_neighbours(bytes: &[u8], stretch: Span, from: usize, to: usize) -> Span {
+    let mut start = stretch.start;
+    for _ in 0..EDGE_WORDS {
+        let head = bytes.get(from..start).unwrap_or_default();
+        let gap = head.iter().rev().take_while(|byte| is_gap(**byte)).count();
+        let head = head.get(..head.len() - gap).unwrap_or_default();
+        let word = head.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let word_start = head.len() - word;
+        if word == 0
+            || stretch.start - (from + word_start) > EDGE_BYTES
+            || words::is_known(head.get(word_start..).unwrap_or_default())
+        {
+            break;
+        }
+        start = from + word_start;
+    }
+    let mut end = stretch.end;
+    for _ in 0..EDGE_WORDS {
+        let tail = bytes.get(end..to).unwrap_or_default();
+        let gap = tail.iter().take_while(|byte| is_gap(**byte)).count();
+        let word = tail.iter().skip(gap).take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let word_end = end + gap + word;
+        if word == 0
+            || word_end - stretch.end > EDGE_BYTES
+            || words::is_known(tail.get(gap..gap + word).unwrap_or_default())
+        {
+            break;
+        }
+        end = word_end;
+    }
+    Span::new(start, end)
+}
+
+fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b',' | b'.' | b'-' | b'\'' | b'"' | b':' | b';' | b'!' | b'?')
+}

@@ -1,0 +1,221 @@
+//! Signs of disguised writing, found in one pass over a text: where a closer look is worth its time.
+//!
+//! Each byte costs two look-ups and one addition. What two neighbouring bytes say about five kinds of disguise is packed
+//! into one number; the numbers of sixteen neighbours are added up; a sum beyond its bound sets a bit. Bounds are low: a sign
+//! is no finding, it only says where the decodings in [`super::decode`] look. Clean text has few signs and costs no
+//! allocation.
+
+use crate::base::Span;
+use crate::text::pairs::{RANDOM, cost};
+
+/// Places in a text with signs of disguised writing, by kind, in order, apart from each other.
+#[derive(Debug, Default)]
+pub(super) struct Signs {
+    /// Letters that read better from right to left.
+    pub turned: Vec<Span>,
+    /// Letters that follow each other less well than chance would have it: perhaps shifted.
+    pub shifted: Vec<Span>,
+    /// Digits or signs inside words.
+    pub leet: Vec<Span>,
+    /// Letters that stand alone.
+    pub spaced: Vec<Span>,
+    /// Words with punctuation inside.
+    pub split: Vec<Span>,
+}
+
+/// Bytes that are summed up together. A disguised stretch of twice as many holds one such block at least.
+const BLOCK: usize = 16;
+/// Bits of one field of a packed number.
+const FIELD: u32 = 12;
+/// The bit of a field that says "beyond the bound".
+const OVER: u64 = 1 << (FIELD - 1);
+/// Added to a gain, so that no field goes below zero.
+const BIAS: i32 = 40;
+
+/// The sums that are too small by one to set their bit: what a kind needs in sixteen neighbours. In quarter bits for the
+/// first two; the others count.
+const BOUNDS: [i32; 5] = [8, 6, 2, 21, 2];
+
+impl Signs {
+    /// Looks through a text.
+    pub(super) fn of(text: &str) -> Self {
+        let mut signs = Self::default();
+        let mut before = SPACE;
+        let mut start = 0;
+        let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
+        for block in blocks {
+            let sum = sum(block, &mut before);
+            if sum & FLAGS != 0 {
+                signs.note(sum, start);
+            }
+            start += BLOCK;
+        }
+        let mut last = [b' '; BLOCK];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let sum = sum(&last, &mut before);
+        if sum & FLAGS != 0 {
+            signs.note(sum, start);
+        }
+        signs
+    }
+
+    #[cold]
+    fn note(&mut self, sum: u64, start: usize) {
+        let kinds = [&mut self.turned, &mut self.shifted, &mut self.leet, &mut self.spaced, &mut self.split];
+        for (number, places) in (0..).zip(kinds) {
+            if sum & (OVER << (number * FIELD)) == 0 {
+                continue;
+            }
+            match places.last_mut() {
+                Some(last) if last.end == start => last.end = start + BLOCK,
+                _ => places.push(Span::new(start, start + BLOCK)),
+            }
+        }
+    }
+}
+
+#[inline]
+fn sum(block: &[u8; BLOCK], before: &mut u8) -> u64 {
+    let mut sum = START;
+    let mut last = *before;
+    for byte in block {
+        let class = CLASSES[usize::from(*byte)];
+        let pair = usize::from(last) << 5 | usize::from(class);
+        sum += PAIRS[pair & 0x3FF];
+        last = class;
+    }
+    *before = last;
+    sum
+}
+
+/// Classes of bytes: 1 to 26 are letters.
+const SPACE: u8 = 0;
+const OTHER_SCRIPT: u8 = 27;
+const LEET_DIGIT: u8 = 28;
+const LEET_SIGN: u8 = 29;
+const JOINER: u8 = 30;
+const PUNCTUATION: u8 = 31;
+
+static CLASSES: [u8; 256] = classes();
+static PAIRS: [u64; 1024] = packed_pairs();
+const START: u64 = start();
+const FLAGS: u64 = OVER | OVER << FIELD | OVER << (2 * FIELD) | OVER << (3 * FIELD) | OVER << (4 * FIELD);
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [PUNCTUATION; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'A'..=b'Z' | b'a'..=b'z' => byte as u8 & 31,
+            0x80.. => OTHER_SCRIPT,
+            b'0'..=b'9' => LEET_DIGIT,
+            b'@' | b'$' | b'!' | b'|' | b'+' => LEET_SIGN,
+            b'-' | b'_' | b'.' | b'*' | b'~' | b'^' | b'`' => JOINER,
+            b'\t'..=b'\r' | b' ' => SPACE,
+            _ => PUNCTUATION,
+        };
+        byte += 1;
+    }
+    classes
+}
+
+/// The sum that a block begins with.
+const fn start() -> u64 {
+    let mut sum = 0;
+    let mut kind = 0;
+    while kind < BOUNDS.len() {
+        let bias = if kind < 2 { BIAS * BLOCK as i32 } else { 0 };
+        sum |= ((OVER as i32 - bias - BOUNDS[kind]) as u64) << (kind as u32 * FIELD);
+        kind += 1;
+    }
+    sum
+}
+
+const fn packed_pairs() -> [u64; 1024] {
+    let mut pairs = [0; 1024];
+    let mut pair = 0;
+    while pair < 1024 {
+        let (a, b) = ((pair >> 5) as u8, (pair & 31) as u8);
+        let values = [
+            (turned_gain(a as usize, b as usize) + BIAS) as u64,
+            (shifted_gain(a as usize, b as usize) + BIAS) as u64,
+            leet_weight(a, b),
+            edge_weight(a, b),
+            split_weight(a, b),
+        ];
+        let mut kind = 0;
+        while kind < values.len() {
+            pairs[pair] |= values[kind] << (kind as u32 * FIELD);
+            kind += 1;
+        }
+        pair += 1;
+    }
+    pairs
+}
+
+/// What a pair of classes says for text that was written from right to left, in quarter bits: how much less it costs that
+/// way than as it stands, or than chance.
+pub(super) const fn turned_gain(a: usize, b: usize) -> i32 {
+    match foreign(a, b) {
+        Some(gain) => gain,
+        None => {
+            let (a, b) = (word_class(a), word_class(b));
+            let plain = cost(a, b);
+            (if plain < RANDOM { plain } else { RANDOM }) - cost(b, a)
+        }
+    }
+}
+
+/// What a pair of classes says for letters that are not what they were written as: how much more it costs than chance.
+pub(super) const fn shifted_gain(a: usize, b: usize) -> i32 {
+    match foreign(a, b) {
+        Some(gain) => gain,
+        None => cost(word_class(a), word_class(b)) - RANDOM,
+    }
+}
+
+/// Pairs that say nothing of letters: a small loss, so that what lies far apart is not added up.
+const fn foreign(a: usize, b: usize) -> Option<i32> {
+    if a == OTHER_SCRIPT as usize || b == OTHER_SCRIPT as usize {
+        Some(-4)
+    } else if word_class(a) == 0 && word_class(b) == 0 {
+        Some(-1)
+    } else {
+        None
+    }
+}
+
+const fn word_class(class: usize) -> usize {
+    if class > 26 { 0 } else { class }
+}
+
+const fn is_letter(class: u8) -> bool {
+    matches!(class, 1..=26)
+}
+
+const fn leet_weight(a: u8, b: u8) -> u64 {
+    let (first, second) = (matches!(a, LEET_DIGIT | LEET_SIGN), matches!(b, LEET_DIGIT | LEET_SIGN));
+    ((is_letter(a) && second) || (first && is_letter(b))) as u64
+}
+
+/// Every edge of a word counts; more in scripts whose letters are of several bytes, and a little between wide gaps.
+const fn edge_weight(a: u8, b: u8) -> u64 {
+    let (first, second) = (is_letter(a), is_letter(b));
+    match (a == OTHER_SCRIPT, b == OTHER_SCRIPT) {
+        (true, true) => 0,
+        (true, false) => 3 * !second as u64,
+        (false, true) => 3 * !first as u64,
+        (false, false) if first && second => 0,
+        (false, false) if first || second => 2,
+        (false, false) => 1,
+    }
+}
+
+const fn split_weight(a: u8, b: u8) -> u64 {
+    ((is_letter(a) && matches!(b, JOINER | LEET_SIGN)) || (matches!(a, JOINER | LEET_SIGN) && is_letter(b))) as u64
+}
+
+/// The class of a byte, for the gains.
+pub(super) fn class(byte: u8) -> usize {
+    usize::from(CLASSES[usize::from(byte)])
+}
