@@ -190,7 +190,6 @@ fn look_alike(c: char) -> Option<&'static str> {
     CONFUSABLES.get(index).map(|(_, to)| *to)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

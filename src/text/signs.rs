@@ -21,20 +21,27 @@ pub(super) struct Signs {
     pub spaced: Vec<Span>,
     /// Words with punctuation inside.
     pub split: Vec<Span>,
+    /// Punctuation and blanks alone: perhaps Morse code.
+    pub bare: Vec<Span>,
+    /// Runs of [`RUN_MIN`] and more characters that encoded bytes are written with.
+    pub runs: Vec<Span>,
 }
+
+/// Characters of the shortest run that is noted.
+pub(super) const RUN_MIN: usize = 16;
 
 /// Bytes that are summed up together. A disguised stretch of twice as many holds one such block at least.
 const BLOCK: usize = 16;
-/// Bits of one field of a packed number.
-const FIELD: u32 = 12;
-/// The bit of a field that says "beyond the bound".
-const OVER: u64 = 1 << (FIELD - 1);
+/// The bit of each field of a packed number that says "beyond the bound": of twelve bits for gains, eight for counts.
+const OVER: [u64; 6] = [1 << 11, 1 << 23, 1 << 31, 1 << 39, 1 << 47, 1 << 55];
+/// The lowest bit of each field.
+const SHIFTS: [u32; 6] = [0, 12, 24, 32, 40, 48];
 /// Added to a gain, so that no field goes below zero.
 const BIAS: i32 = 40;
 
 /// The sums that are too small by one to set their bit: what a kind needs in sixteen neighbours. In quarter bits for the
 /// first two; the others count.
-const BOUNDS: [i32; 5] = [8, 6, 2, 21, 2];
+const BOUNDS: [u64; 6] = [8, 6, 2, 21, 2, 16];
 
 impl Signs {
     /// Looks through a text.
@@ -56,14 +63,49 @@ impl Signs {
         if sum & FLAGS != 0 {
             signs.note(sum, start);
         }
+        signs.note_runs(text.as_bytes());
         signs
+    }
+
+    /// Notes the runs. Every run of sixteen holds eight in a row that begin at a multiple of eight: only those are looked
+    /// at, together, and without a branch in between, so that the compiler makes vector instructions of it.
+    fn note_runs(&mut self, bytes: &[u8]) {
+        const EIGHT: u64 = u64::from_ne_bytes([1; 8]);
+        let (blocks, _) = bytes.as_chunks::<32>();
+        for (number, block) in blocks.iter().enumerate() {
+            let digits = block.map(|byte| u8::from(is_digit(byte)));
+            let (eights, _) = digits.as_chunks::<8>();
+            for (eight, digits) in eights.iter().enumerate() {
+                if u64::from_ne_bytes(*digits) == EIGHT {
+                    self.note_run(bytes, number * 32 + eight * 8);
+                }
+            }
+        }
+        let rest = blocks.len() * 32;
+        (rest..bytes.len()).step_by(8).for_each(|at| self.note_run(bytes, at));
+    }
+
+    /// Notes the run that holds the byte at `at`, if it is long enough and not noted yet.
+    fn note_run(&mut self, bytes: &[u8], at: usize) {
+        let done = self.runs.last().map_or(0, |last| last.end);
+        if at < done || !bytes.get(at).is_some_and(|byte| is_digit(*byte)) {
+            return;
+        }
+        let tail = bytes.get(at..).unwrap_or_default();
+        let head = bytes.get(done..at).unwrap_or_default();
+        let start = at - head.iter().rev().take_while(|byte| is_digit(**byte)).count();
+        let end = at + tail.iter().take_while(|byte| is_digit(**byte)).count();
+        if end - start >= RUN_MIN {
+            self.runs.push(Span::new(start, end));
+        }
     }
 
     #[cold]
     fn note(&mut self, sum: u64, start: usize) {
-        let kinds = [&mut self.turned, &mut self.shifted, &mut self.leet, &mut self.spaced, &mut self.split];
-        for (number, places) in (0..).zip(kinds) {
-            if sum & (OVER << (number * FIELD)) == 0 {
+        let kinds =
+            [&mut self.turned, &mut self.shifted, &mut self.leet, &mut self.spaced, &mut self.split, &mut self.bare];
+        for (over, places) in OVER.iter().zip(kinds) {
+            if sum & over == 0 {
                 continue;
             }
             match places.last_mut() {
@@ -72,6 +114,17 @@ impl Signs {
             }
         }
     }
+}
+
+/// True for what base64 is written with, in both alphabets (RFC 4648 §4 and §5), and so for base32 as well.
+#[inline]
+pub(super) fn is_digit(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26)
+        | (byte.wrapping_sub(b'0') < 10)
+        | (byte == b'+')
+        | (byte == b'/')
+        | (byte == b'-')
+        | (byte == b'_')
 }
 
 #[inline]
@@ -99,7 +152,7 @@ const PUNCTUATION: u8 = 31;
 static CLASSES: [u8; 256] = classes();
 static PAIRS: [u64; 1024] = packed_pairs();
 const START: u64 = start();
-const FLAGS: u64 = OVER | OVER << FIELD | OVER << (2 * FIELD) | OVER << (3 * FIELD) | OVER << (4 * FIELD);
+const FLAGS: u64 = OVER[0] | OVER[1] | OVER[2] | OVER[3] | OVER[4] | OVER[5];
 
 const fn classes() -> [u8; 256] {
     let mut classes = [PUNCTUATION; 256];
@@ -119,13 +172,24 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
+const fn gains(turned: bool) -> Gains {
+    let mut gains = [0; 1024];
+    let mut pair = 0;
+    while pair < 1024 {
+        let (a, b) = (pair >> 5, pair & 31);
+        gains[pair] = if turned { turned_gain(a, b) } else { shifted_gain(a, b) } as i8;
+        pair += 1;
+    }
+    gains
+}
+
 /// The sum that a block begins with.
 const fn start() -> u64 {
     let mut sum = 0;
     let mut kind = 0;
     while kind < BOUNDS.len() {
-        let bias = if kind < 2 { BIAS * BLOCK as i32 } else { 0 };
-        sum |= ((OVER as i32 - bias - BOUNDS[kind]) as u64) << (kind as u32 * FIELD);
+        let bias = if kind < 2 { (BIAS as u64) * BLOCK as u64 } else { 0 };
+        sum += OVER[kind] - ((bias + BOUNDS[kind]) << SHIFTS[kind]);
         kind += 1;
     }
     sum
@@ -142,10 +206,11 @@ const fn packed_pairs() -> [u64; 1024] {
             leet_weight(a, b),
             edge_weight(a, b),
             split_weight(a, b),
+            bare_weight(a, b),
         ];
         let mut kind = 0;
         while kind < values.len() {
-            pairs[pair] |= values[kind] << (kind as u32 * FIELD);
+            pairs[pair] |= values[kind] << SHIFTS[kind];
             kind += 1;
         }
         pair += 1;
@@ -153,9 +218,24 @@ const fn packed_pairs() -> [u64; 1024] {
     pairs
 }
 
+/// What each pair of classes says, by both numbers, in quarter bits.
+pub(super) type Gains = [i8; 1024];
+
+/// For text that was written from right to left.
+pub(super) static TURNED: Gains = gains(true);
+/// For letters that are not what they were written as.
+pub(super) static SHIFTED: Gains = gains(false);
+
+/// The gain of a pair of bytes.
+#[inline]
+pub(super) fn gain(gains: &Gains, a: u8, b: u8) -> i32 {
+    let pair = usize::from(CLASSES[usize::from(a)]) << 5 | usize::from(CLASSES[usize::from(b)]);
+    i32::from(gains[pair & 0x3FF])
+}
+
 /// What a pair of classes says for text that was written from right to left, in quarter bits: how much less it costs that
 /// way than as it stands, or than chance.
-pub(super) const fn turned_gain(a: usize, b: usize) -> i32 {
+const fn turned_gain(a: usize, b: usize) -> i32 {
     match foreign(a, b) {
         Some(gain) => gain,
         None => {
@@ -167,7 +247,7 @@ pub(super) const fn turned_gain(a: usize, b: usize) -> i32 {
 }
 
 /// What a pair of classes says for letters that are not what they were written as: how much more it costs than chance.
-pub(super) const fn shifted_gain(a: usize, b: usize) -> i32 {
+const fn shifted_gain(a: usize, b: usize) -> i32 {
     match foreign(a, b) {
         Some(gain) => gain,
         None => cost(word_class(a), word_class(b)) - RANDOM,
@@ -177,7 +257,7 @@ pub(super) const fn shifted_gain(a: usize, b: usize) -> i32 {
 /// Pairs that say nothing of letters: a small loss, so that what lies far apart is not added up.
 const fn foreign(a: usize, b: usize) -> Option<i32> {
     if a == OTHER_SCRIPT as usize || b == OTHER_SCRIPT as usize {
-        Some(-4)
+        Some(-12)
     } else if word_class(a) == 0 && word_class(b) == 0 {
         Some(-1)
     } else {
@@ -211,11 +291,11 @@ const fn edge_weight(a: u8, b: u8) -> u64 {
     }
 }
 
-const fn split_weight(a: u8, b: u8) -> u64 {
-    ((is_letter(a) && matches!(b, JOINER | LEET_SIGN)) || (matches!(a, JOINER | LEET_SIGN) && is_letter(b))) as u64
+const fn bare_weight(a: u8, b: u8) -> u64 {
+    (matches!(a, SPACE | LEET_SIGN | JOINER | PUNCTUATION) && matches!(b, SPACE | LEET_SIGN | JOINER | PUNCTUATION))
+        as u64
 }
 
-/// The class of a byte, for the gains.
-pub(super) fn class(byte: u8) -> usize {
-    usize::from(CLASSES[usize::from(byte)])
+const fn split_weight(a: u8, b: u8) -> u64 {
+    ((is_letter(a) && matches!(b, JOINER | LEET_SIGN)) || (matches!(a, JOINER | LEET_SIGN) && is_letter(b))) as u64
 }

@@ -1,7 +1,6 @@
 //! Usual English words, and those that attacks are made of: what makes a reading of disguised text believable, and what cuts
 //! letters without blanks into words.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -10,10 +9,31 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 const WORDS: &str = include_str!("words.txt");
 
 /// Letters of the longest word that is looked up.
-const LETTERS_MAX: usize = 16;
+pub(super) const LETTERS_MAX: usize = 16;
 
-static KNOWN: LazyLock<HashSet<&'static [u8]>> =
-    LazyLock::new(|| WORDS.split_ascii_whitespace().map(str::as_bytes).collect());
+/// Slots of the table of known words: three times the words, so that most look-ups end at the first slot.
+const SLOTS: usize = 4096;
+
+/// The known words by hash (FNV-1a); a word that finds its slot taken has the next free one. The list is fixed, so hostile
+/// text cannot fill a slot: no look-up takes more than a few steps, and a test counts them.
+static KNOWN: LazyLock<Vec<&'static [u8]>> = LazyLock::new(|| {
+    let mut slots: Vec<&'static [u8]> = vec![&[]; SLOTS];
+    for word in WORDS.split_ascii_whitespace().map(str::as_bytes) {
+        let free = (slot(word)..slot(word) + SLOTS)
+            .map(|at| at % SLOTS)
+            .find(|at| slots.get(*at).is_some_and(|w| w.is_empty()));
+        if let Some(slot) = free.and_then(|free| slots.get_mut(free)) {
+            *slot = word;
+        }
+    }
+    slots
+});
+
+fn slot(word: &[u8]) -> usize {
+    let hash =
+        word.iter().fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(*byte | 0x20)).wrapping_mul(0x0100_0193));
+    (hash ^ hash >> 15) as usize % SLOTS
+}
 
 /// Finds all words at all places. `None` never comes: the list is fixed, and a test builds it.
 static FINDER: LazyLock<Option<(AhoCorasick, Vec<Cost>)>> = LazyLock::new(|| {
@@ -41,11 +61,18 @@ fn word_cost(rank: usize, word: &str) -> Cost {
 
 /// True when a word in ASCII letters, of either case, is on the list.
 pub(super) fn is_known(word: &[u8]) -> bool {
-    let mut lower = [0; LETTERS_MAX];
-    let Some(lower) = lower.get_mut(..word.len()) else { return false };
-    lower.copy_from_slice(word);
-    lower.make_ascii_lowercase();
-    KNOWN.contains(&*lower)
+    if word.len() > LETTERS_MAX || word.is_empty() {
+        return false;
+    }
+    let slots = &*KNOWN;
+    let mut at = slot(word);
+    while let Some(known) = slots.get(at % SLOTS).filter(|known| !known.is_empty()) {
+        if known.eq_ignore_ascii_case(word) {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// Counts letters: those of known words of two letters and more, and all.
@@ -99,6 +126,8 @@ pub(super) fn segment(letters: &[u8]) -> (Vec<usize>, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn segmented(letters: &str) -> String {
@@ -120,6 +149,10 @@ mod tests {
         assert!(words.iter().all(|word| word.len() <= LETTERS_MAX));
         assert_eq!(words.iter().collect::<HashSet<_>>().len(), words.len());
         assert!(FINDER.is_some());
+        assert!(words.iter().all(|word| is_known(word.as_bytes())));
+        let taken = |at: usize| !KNOWN[at % SLOTS].is_empty();
+        let longest = (0..SLOTS).map(|at| (at..).take_while(|at| taken(*at)).count()).max();
+        assert!(longest.is_some_and(|steps| steps < 24), "{longest:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Base32 (RFC 4648 §6): runs in prose, of either case, padded or not, broken over lines.
 
 use super::readable::{Readable, readable};
-use super::runs::{next_line, next_run};
+use super::runs::{next_line, run_end};
 use super::{Decoded, Runs, Source, is_seen};
 use crate::base::Span;
 
@@ -13,31 +13,46 @@ const RUN_MIN: usize = 16;
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
     let mut runs = Runs::new(NAME, source.room);
-    let mut at = 0;
-    while let Some(first) = next_run(bytes, at, RUN_MIN, is_digit) {
-        at = first.end;
-        // Most runs are long words: they have no digit and no capital, or parts of words around them.
-        let digits = bytes.get(first.range()).unwrap_or_default();
-        if !is_apart(bytes, first) || digits.iter().all(u8::is_ascii_lowercase) && digits.len() < 2 * RUN_MIN {
-            continue;
+    let mut done = 0;
+    for signs in &source.signs.runs {
+        // The runs of signs have a larger alphabet: several runs of this one may be inside.
+        let mut at = signs.start.max(done);
+        while at < signs.end {
+            let first = Span::new(at, run_end(bytes, at, is_digit));
+            at = first.end.max(at + 1);
+            if first.len() >= RUN_MIN && is_likely(bytes, first) {
+                let (clean, end) = join_lines(bytes, first);
+                at = end;
+                let span = Span::new(first.start, end);
+                if !is_seen(source.seen, span)
+                    && let Readable::Whole(text) = readable(&decode_run(&clean))
+                    && !runs.push(&text, span)
+                {
+                    return runs.finish(source.text);
+                }
+            }
         }
-        let mut clean = digits.to_vec();
-        while let Some(line) = next_line(bytes, at, is_digit) {
-            clean.extend_from_slice(bytes.get(line.range()).unwrap_or_default());
-            at = line.end;
-        }
-        at += bytes.get(at..).unwrap_or_default().iter().take(6).take_while(|byte| **byte == b'=').count();
-        let span = Span::new(first.start, at);
-        if is_seen(source.seen, span) {
-            continue;
-        }
-        if let Readable::Whole(text) = readable(decode_run(&clean))
-            && !runs.push(&text, span)
-        {
-            break;
-        }
+        done = at;
     }
     runs.finish(source.text)
+}
+
+/// The digits of a run and of the lines that carry it on, without padding; and its end, with padding.
+fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
+    let mut clean = bytes.get(first.range()).unwrap_or_default().to_vec();
+    let mut end = first.end;
+    while let Some(line) = next_line(bytes, end, is_digit) {
+        clean.extend_from_slice(bytes.get(line.range()).unwrap_or_default());
+        end = line.end;
+    }
+    let padding = bytes.get(end..).unwrap_or_default().iter().take(6).take_while(|byte| **byte == b'=').count();
+    (clean, end + padding)
+}
+
+/// True when no other letter or digit touches the run, and it is no long word.
+fn is_likely(bytes: &[u8], run: Span) -> bool {
+    let digits = bytes.get(run.range()).unwrap_or_default();
+    is_apart(bytes, run) && (digits.len() >= 2 * RUN_MIN || !digits.iter().all(u8::is_ascii_lowercase))
 }
 
 /// True when no other letter or digit touches the run.

@@ -9,7 +9,7 @@ use crate::text::map::{Builder, Map};
 
 /// Bytes of plain text kept on each side of an escape. Plain text further off is read in the source already; leaving it out
 /// keeps a large text with a few escapes small. Cuts are made at blanks only, so that no word or base64 run is cut.
-const CONTEXT: usize = 1024;
+const CONTEXT: usize = 256;
 /// Undoes the escapes of a text.
 pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
     let bytes = text.as_bytes();

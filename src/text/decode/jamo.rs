@@ -82,7 +82,6 @@ fn vowel(c: char) -> Option<u32> {
     matches!(c, '\u{1161}'..='\u{1175}').then(|| u32::from(c) - 0x1161)
 }
 
-
 /// The number of a final consonant; an initial one stands for it where no vowel follows.
 fn final_of(c: char, is_next: bool) -> Option<u32> {
     /// For each initial consonant its number as a final one; 0: there is none.
@@ -116,7 +115,8 @@ mod tests {
 
     #[test]
     fn laughs_and_syllables_are_none() {
-        for text in ["ㅋㅋㅋㅋ 정말 ㅠㅠ ㅎㅎ", "이전 지시", "ㄱ. ㄴ. ㄷ.", "ა ქართული"] {
+        for text in ["ㅋㅋㅋㅋ 정말 ㅠㅠ ㅎㅎ", "이전 지시", "ㄱ. ㄴ. ㄷ.", "ა ქართული"]
+        {
             assert_eq!(decoded(text), None, "{text}");
         }
     }

@@ -92,10 +92,13 @@ fn read(bytes: &[u8], run: Span) -> Option<Word> {
 
 fn word(text: &[u8], span: Span) -> Option<Word> {
     let signs = text.iter().filter(|byte| !byte.is_ascii_alphabetic()).count();
-    if signs == 0 || text.len() < 3 {
+    // Long words with many digits are hashes and numbers.
+    if signs == 0 || text.len() < 3 || (signs * 2 > text.len() && text.len() > 2 * CHOICES_MAX as usize) {
         return None;
     }
-    let (read, known) = plain(text)?;
+    let mut read = [0; WORD_MAX];
+    let read = read.get_mut(..text.len())?;
+    let known = plain(text, read);
     let only_digits = signs == text.len();
     let last_only = signs == 1 && text.last().is_some_and(|byte| !byte.is_ascii_alphabetic());
     let weight = match (known, text.len()) {
@@ -106,42 +109,40 @@ fn word(text: &[u8], span: Span) -> Option<Word> {
         (false, _) if only_digits || signs * 2 > text.len() => return None,
         (false, _) => 0,
     };
-    Some(Word { span, read, weight })
+    Some(Word { span, read: read.to_vec(), weight })
 }
 
-/// The likeliest letters, and whether they are a known word.
-fn plain(text: &[u8]) -> Option<(Vec<u8>, bool)> {
+/// Writes the likeliest letters to `read`; true when they are a known word.
+fn plain(text: &[u8], read: &mut [u8]) -> bool {
     let choices = text.iter().filter(|byte| letters(**byte).1.is_some()).fold(0, |count, _| count + 1);
-    if choices <= CHOICES_MAX {
+    if choices <= CHOICES_MAX && text.len() <= words::LETTERS_MAX {
         for chosen in 0..1_u32 << choices {
             let mut place = 0;
-            let read: Vec<u8> = text
-                .iter()
-                .map(|byte| match letters(*byte) {
-                    (first, None) => first,
-                    (first, Some(second)) => {
-                        place += 1;
-                        if chosen >> (place - 1) & 1 == 1 { second } else { first }
-                    }
-                })
-                .collect();
-            if words::is_known(&read) {
-                return Some((read, true));
+            for (to, byte) in read.iter_mut().zip(text) {
+                let (first, second) = letters(*byte);
+                *to = match second {
+                    Some(second) if chosen >> place & 1 == 1 => second,
+                    _ => first,
+                };
+                place += u32::from(second.is_some());
+            }
+            if words::is_known(read) {
+                return true;
             }
         }
     }
-    let mut read: Vec<u8> = Vec::with_capacity(text.len());
-    for (index, byte) in text.iter().enumerate() {
+    let mut before = 0;
+    let after = text.iter().skip(1).map(|next| letter(letters(*next).0)).chain([0]);
+    for ((to, byte), after) in read.iter_mut().zip(text).zip(after) {
         let (first, second) = letters(*byte);
-        let before = read.last().map_or(0, |byte| letter(*byte));
-        let after = text.get(index + 1).map_or(0, |next| letter(letters(*next).0));
         let price = |byte: u8| cost(before, letter(byte)) + cost(letter(byte), after);
-        read.push(match second {
+        *to = match second {
             Some(second) if price(second) < price(first) => second,
             _ => first,
-        });
+        };
+        before = letter(*to);
     }
-    read.iter().all(u8::is_ascii_alphabetic).then_some((read, false))
+    false
 }
 
 /// The letters that a byte may stand for; itself when it stands for none.
@@ -163,8 +164,19 @@ fn letters(byte: u8) -> (u8, Option<u8>) {
 }
 
 fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$' | b'!' | b'|' | b'+')
+    PARTS[usize::from(byte)]
 }
+
+/// Letters, and what may stand for them.
+static PARTS: [bool; 256] = {
+    let mut parts = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        parts[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'@' | b'$' | b'!' | b'|' | b'+');
+        byte += 1;
+    }
+    parts
+};
 
 #[cfg(test)]
 mod tests {

@@ -57,8 +57,8 @@ type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 /// All decodings, in the order in which they are tried.
 pub(super) const DECODINGS: [Decoding; 14] = [
     |source| inline::decode(source.text, source.seen, source.room),
-    |source| base64::decode(source.text, source.seen, source.room),
-    |source| hex::decode(source.text, source.seen, source.room),
+    base64::decode,
+    hex::decode,
     base32::decode,
     quoted_printable::decode,
     numbers::decode,

@@ -6,8 +6,6 @@ use super::{Decoded, Source, is_seen};
 use crate::base::Span;
 
 const NAME: &str = "morse";
-/// Bytes that are looked at together.
-const BLOCK: usize = 16;
 /// Letters of the shortest run.
 const LETTERS_MIN: usize = 6;
 
@@ -15,17 +13,16 @@ const LETTERS_MIN: usize = 6;
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
     let mut pieces = Pieces::new(source.text, source.room);
-    let (mut done, mut start) = (0, 0);
-    for block in bytes.chunks_exact(BLOCK) {
-        let begins = start;
-        start += BLOCK;
-        if begins < done || !block.iter().fold(true, |all, byte| all & is_sign(*byte)) {
+    let mut done = 0;
+    for place in &source.signs.bare {
+        let begins = place.start.max(done);
+        if begins >= place.end {
             continue;
         }
         let head = bytes.get(done..begins).unwrap_or_default();
         let from = begins - head.iter().rev().take_while(|byte| is_sign(**byte)).count();
         let end = begins + bytes.get(begins..).unwrap_or_default().iter().take_while(|byte| is_sign(**byte)).count();
-        done = end;
+        done = end.max(place.end);
         if let Some(letters) = letters(bytes, Span::new(from, end))
             && let (Some(first), Some(last)) = (letters.first(), letters.last())
             && !is_seen(source.seen, Span::new(first.0.start, last.0.end))
@@ -42,6 +39,9 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
 
 /// The letters of a run with the blanks between words; `None` when it says nothing.
 fn letters(bytes: &[u8], run: Span) -> Option<Vec<(Span, char)>> {
+    if !bytes.get(run.range())?.contains(&b'.') {
+        return None;
+    }
     let mut letters: Vec<(Span, char)> = Vec::new();
     let mut at = run.start;
     while at < run.end {

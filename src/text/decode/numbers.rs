@@ -51,7 +51,7 @@ struct Run {
     numbers: Vec<Span>,
 }
 
-/// The next run of numbers of three digits, or two, or of ones and noughts. What is none is left behind without allocating.
+/// The next run of numbers of up to three digits, or of ones and noughts. What is none is left behind without allocating.
 fn next_run(bytes: &[u8], from: usize) -> Option<Run> {
     let mut at = from;
     loop {
@@ -62,16 +62,16 @@ fn next_run(bytes: &[u8], from: usize) -> Option<Run> {
             at = first;
             continue;
         }
-        let mut numbers = vec![Span::new(at, first)];
-        let mut end = first;
-        while let Some(next) = next_number(bytes, end, first - at) {
-            end = next.end;
-            numbers.push(next);
+        let after = |end: &usize| next_number(bytes, *end, first - at).map(|next| next.end);
+        let count = std::iter::successors(Some(first), after).take(NUMBERS_MIN).count();
+        if !is_bits && count < NUMBERS_MIN {
+            at = first;
+            continue;
         }
-        if is_bits || numbers.len() >= NUMBERS_MIN {
-            return Some(Run { start: at, end, numbers });
-        }
-        at = end;
+        let next = |last: &Span| next_number(bytes, last.end, first - at);
+        let numbers: Vec<Span> = std::iter::successors(Some(Span::new(at, first)), next).collect();
+        let end = numbers.last().map_or(first, |last| last.end);
+        return Some(Run { start: at, end, numbers });
     }
 }
 
@@ -96,7 +96,7 @@ fn next_number(bytes: &[u8], at: usize, digits: usize) -> Option<Span> {
     let gap = rest.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
     let number = Span::new(at + gap, number_end(bytes, at + gap));
     let fits = match digits {
-        1..=3 => matches!(number.len(), 1..=3),
+        2 | 3 => matches!(number.len(), 2 | 3),
         7 | 8 => matches!(number.len(), 7 | 8),
         BITS_MIN.. => !number.is_empty(),
         _ => false,
@@ -108,7 +108,8 @@ impl Run {
     /// The text of the numbers, by the first base in which it says something.
     fn decode(&self, bytes: &[u8]) -> Option<(&'static str, String)> {
         let digits = || self.numbers.iter().filter_map(|number| bytes.get(number.range()));
-        let is_binary = digits().all(|digits| digits.len() >= 7 && digits.iter().all(|digit| matches!(digit, b'0' | b'1')));
+        let is_binary =
+            digits().all(|digits| digits.len() >= 7 && digits.iter().all(|digit| matches!(digit, b'0' | b'1')));
         if is_binary {
             let all: Vec<u8> = digits().flatten().copied().collect();
             let width = self.numbers.first().map(|number| number.len()).filter(|length| *length == 7).unwrap_or(8);
@@ -122,12 +123,15 @@ impl Run {
 
 /// The value of up to eight digits, if it is a byte's.
 fn value(digits: &[u8], base: u32) -> Option<u8> {
+    if digits.len() > 8 {
+        return None;
+    }
     let value = digits.iter().try_fold(0_u32, |sum, digit| Some(sum * base + char::from(*digit).to_digit(base)?))?;
     u8::try_from(value).ok()
 }
 
 fn believable(values: Option<Vec<u8>>) -> Option<String> {
-    match readable(values?) {
+    match readable(&values?) {
         Readable::Whole(text) if is_believable(&text) => Some(text),
         _ => None,
     }

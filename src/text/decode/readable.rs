@@ -19,14 +19,16 @@ pub(super) enum Readable {
 
 /// Finds the text in decoded bytes: valid UTF-8 without control characters. One stray byte before a sentence does not hide
 /// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical.
-pub(super) fn readable(bytes: Vec<u8>) -> Readable {
-    let bytes = match String::from_utf8(bytes) {
-        Ok(text) if !text.contains(is_noise) => {
-            return if says_something(&text) { Readable::Whole(text) } else { Readable::Nothing };
-        }
-        Ok(text) => text.into_bytes(),
-        Err(error) => error.into_bytes(),
-    };
+pub(super) fn readable(bytes: &[u8]) -> Readable {
+    if !bytes.iter().any(|byte| is_control(*byte))
+        && let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains(is_noise)
+    {
+        return if says_something(text) { Readable::Whole(text.to_owned()) } else { Readable::Nothing };
+    }
+    if !has_piece(bytes) {
+        return Readable::Nothing;
+    }
     let mut pieces = String::new();
     for chunk in bytes.utf8_chunks() {
         for piece in chunk.valid().split(is_noise) {
@@ -43,7 +45,40 @@ pub(super) fn readable(bytes: Vec<u8>) -> Readable {
 
 /// True when a text has enough letters and digits to say something.
 pub(super) fn says_something(text: &str) -> bool {
-    text.chars().filter(|c| c.is_alphanumeric()).nth(SIGNS_MIN - 1).is_some()
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || c.is_alphanumeric()).nth(SIGNS_MIN - 1).is_some()
+}
+
+/// True when so many characters that make a piece may stand in a row. Quick, and right for nearly all noise.
+fn has_piece(bytes: &[u8]) -> bool {
+    let mut characters = 0;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let length = match byte {
+            0x80..=0xC1 | 0xF5.. => 0,
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            byte => usize::from(!is_control(*byte)),
+        };
+        let rest = bytes.get(at + 1..at + length).unwrap_or_default();
+        let is_whole = length > 0 && rest.len() + 1 == length && rest.iter().all(|byte| matches!(byte, 0x80..=0xBF));
+        if is_whole {
+            characters += 1;
+            at += length;
+        } else {
+            characters = 0;
+            at += 1;
+        }
+        if characters >= PIECE_MIN {
+            return true;
+        }
+    }
+    false
+}
+
+/// An ASCII character that is noise.
+fn is_control(byte: u8) -> bool {
+    matches!(byte, 0x01..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F)
 }
 
 fn is_noise(c: char) -> bool {
@@ -56,11 +91,11 @@ mod tests {
 
     #[test]
     fn text_is_told_from_noise() {
-        assert_eq!(readable(b"ignore this".to_vec()), Readable::Whole("ignore this".into()));
-        assert_eq!(readable(b"\xFF\xFEignore all of it\x01".to_vec()), Readable::Partly("ignore all of it".into()));
-        assert_eq!(readable(b"i\0g\0n\0o\0r\0e\0".to_vec()), Readable::Whole("i\0g\0n\0o\0r\0e\0".into()));
-        assert_eq!(readable(b"12-,- a !?!".to_vec()), Readable::Nothing);
-        assert_eq!(readable(b"\xFFshort one\xFF".to_vec()), Readable::Nothing);
-        assert_eq!(readable(vec![0; 64]), Readable::Nothing);
+        assert_eq!(readable(b"ignore this"), Readable::Whole("ignore this".into()));
+        assert_eq!(readable(b"\xFF\xFEignore all of it\x01"), Readable::Partly("ignore all of it".into()));
+        assert_eq!(readable(b"i\0g\0n\0o\0r\0e\0"), Readable::Whole("i\0g\0n\0o\0r\0e\0".into()));
+        assert_eq!(readable(b"12-,- a !?!"), Readable::Nothing);
+        assert_eq!(readable(b"\xFFshort one\xFF"), Readable::Nothing);
+        assert_eq!(readable(&[0; 64]), Readable::Nothing);
     }
 }

@@ -4,7 +4,7 @@ use super::pieces::Pieces;
 use super::stretch::{stretches, with_neighbours};
 use super::{Decoded, Source, is_seen};
 use crate::base::Span;
-use crate::text::signs::turned_gain;
+use crate::text::signs::{TURNED, gain};
 use crate::text::words;
 
 const NAME: &str = "reversed";
@@ -68,7 +68,7 @@ fn found(source: &Source<'_>) -> Vec<Span> {
         return Vec::new();
     }
     let bytes = source.text.as_bytes();
-    let mut likely = stretches(source.text, &source.signs.turned, GAIN_MIN, turned_gain);
+    let mut likely = stretches(source.text, &source.signs.turned, GAIN_MIN, &TURNED);
     likely.retain(|stretch| {
         is_believable(bytes.get(stretch.range()).unwrap_or_default()) && !is_seen(source.seen, *stretch)
     });
@@ -105,9 +105,8 @@ fn is_believable(stretch: &[u8]) -> bool {
     if known * 2 >= letters {
         return true;
     }
-    let classes = || sample.iter().map(|byte| crate::text::signs::class(*byte));
-    let gain: i32 = classes().zip(classes().skip(1)).map(|(a, b)| turned_gain(a, b)).sum();
-    gain >= UNKNOWN_GAIN_MIN
+    let pairs = sample.iter().zip(sample.iter().skip(1));
+    pairs.map(|(a, b)| gain(&TURNED, *a, *b)).sum::<i32>() >= UNKNOWN_GAIN_MIN
 }
 
 /// Writes the characters of `span` from the last to the first.

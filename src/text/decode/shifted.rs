@@ -8,7 +8,7 @@ use super::stretch::{stretches, with_neighbours};
 use super::{Decoded, Source, is_seen};
 use crate::base::Span;
 use crate::text::pairs::{Cost, RANDOM, cost, frequency_cost, letter};
-use crate::text::signs::shifted_gain;
+use crate::text::signs::SHIFTED;
 use crate::text::words;
 
 /// Quarter bits by which a stretch must be worse than chance.
@@ -28,7 +28,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
         return None;
     }
     let bytes = source.text.as_bytes();
-    let found = stretches(source.text, &source.signs.shifted, GAIN_MIN, shifted_gain);
+    let found = stretches(source.text, &source.signs.shifted, GAIN_MIN, &SHIFTED);
     let mut pieces = Pieces::new(source.text, source.room);
     let mut done = 0;
     for (index, stretch) in found.iter().enumerate() {

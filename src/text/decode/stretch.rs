@@ -1,7 +1,7 @@
 //! Stretches of disguised letters inside other text: where they begin and end, and what surely belongs to them.
 
 use crate::base::Span;
-use crate::text::signs::class;
+use crate::text::signs::{Gains, gain};
 use crate::text::words;
 
 /// Bytes looked at before a sign, to find the beginning.
@@ -14,8 +14,8 @@ const EDGE_WORDS: usize = 4;
 const EDGE_BYTES: usize = 48;
 
 /// The stretches whose pairs of letters gain `least` quarter bits in all (local alignment, as by Kadane's sum): none
-/// touches another, and each byte is looked at once or twice. `gain` values a pair of classes.
-pub(super) fn stretches(text: &str, places: &[Span], least: i32, gain: fn(usize, usize) -> i32) -> Vec<Span> {
+/// touches another, and each byte is looked at once or twice. `gains` values each pair of neighbours.
+pub(super) fn stretches(text: &str, places: &[Span], least: i32, gains: &Gains) -> Vec<Span> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut done = 0;
@@ -25,11 +25,11 @@ pub(super) fn stretches(text: &str, places: &[Span], least: i32, gain: fn(usize,
         }
         let mut at = place.start.saturating_sub(BEFORE).max(done);
         let mut open = Open::at(at);
-        let mut before = at.checked_sub(1).and_then(|at| bytes.get(at)).map_or(0, |byte| class(*byte));
+        let mut before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
         // One blank more than the text, for its last edge.
         while at <= bytes.len() {
-            let now = bytes.get(at).map_or(0, |byte| class(*byte));
-            open.score += gain(before, now);
+            let now = bytes.get(at).copied().unwrap_or(b' ');
+            open.score += gain(gains, before, now);
             before = now;
             at += 1;
             if open.score > open.best {
