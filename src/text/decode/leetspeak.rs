@@ -93,7 +93,7 @@ fn read(bytes: &[u8], run: Span) -> Option<Word> {
 fn word(text: &[u8], span: Span) -> Option<Word> {
     let signs = text.iter().filter(|byte| !byte.is_ascii_alphabetic()).count();
     // Long words with many digits are hashes and numbers.
-    if signs == 0 || text.len() < 3 || (signs * 2 > text.len() && text.len() > 2 * CHOICES_MAX as usize) {
+    if signs == 0 || text.len() < 3 || (signs * 3 > text.len() * 2 && text.len() > 2 * CHOICES_MAX as usize) {
         return None;
     }
     let mut read = [0; WORD_MAX];

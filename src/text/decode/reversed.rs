@@ -76,7 +76,7 @@ fn found(source: &Source<'_>) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::with_capacity(likely.len());
     for (index, stretch) in likely.iter().enumerate() {
         let to = likely.get(index + 1).map_or(bytes.len(), |next| next.start);
-        let whole = with_neighbours(bytes, *stretch, done, to);
+        let whole = with_neighbours(bytes, *stretch, done, to, reads);
         done = whole.end;
         // Stretches with next to nothing between are one.
         match found.last_mut() {
@@ -87,6 +87,14 @@ fn found(source: &Source<'_>) -> Vec<Span> {
         }
     }
     found
+}
+
+/// True when a word is known from right to left.
+fn reads(word: &[u8]) -> bool {
+    let mut turned = [0; words::LETTERS_MAX];
+    let Some(turned) = turned.get_mut(..word.len()) else { return false };
+    turned.iter_mut().zip(word.iter().rev()).for_each(|(to, byte)| *to = *byte);
+    words::is_known(turned)
 }
 
 fn is_short_gap(gap: &str) -> bool {

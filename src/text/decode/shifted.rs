@@ -38,7 +38,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
         }
         let Some(key) = key(core) else { continue };
         let to = found.get(index + 1).map_or(bytes.len(), |next| next.start);
-        let whole = with_neighbours(bytes, *stretch, done, to);
+        let whole = with_neighbours(bytes, *stretch, done, to, |word| key.reads(word));
         pieces.begin(key.name(), whole);
         for at in whole.range() {
             if let Some(c) = source.text.get(at..).and_then(|rest| rest.chars().next())
@@ -92,6 +92,14 @@ impl Key {
         // 1 to 26, or no letter.
         let Ok(plain @ 1..) = u8::try_from(self.plain(letter(byte))) else { return byte };
         byte & 0xE0 | plain
+    }
+
+    /// True when a word is known once this key is undone.
+    fn reads(self, word: &[u8]) -> bool {
+        let mut plain = [0; words::LETTERS_MAX];
+        let Some(plain) = plain.get_mut(..word.len()) else { return false };
+        plain.iter_mut().zip(word).for_each(|(to, byte)| *to = self.apply(*byte));
+        words::is_known(plain)
     }
 
     fn apply_char(self, c: char) -> char {

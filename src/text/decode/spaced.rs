@@ -125,12 +125,14 @@ impl Run {
         }
         let others = self.signs.iter().filter(|sign| !sign.c.is_ascii()).count();
         let is_other = others >= OTHER_LETTERS_MIN && others * 3 >= count;
-        if !is_other && count < LETTERS_MIN {
+        let digits = self.signs.iter().filter(|sign| sign.c.is_numeric()).count();
+        if count < LETTERS_MIN || digits * 3 > count {
             return None;
         }
         let gaps: Vec<usize> = self.wide_gaps();
         if is_other {
-            return Some(gaps);
+            // Words of one or two letters are usual in scripts without vowels.
+            return (self.chunks * 10 >= count * 9).then_some(gaps);
         }
         let letters: Vec<u8> = self.signs.iter().map(|sign| plain(sign.c)).collect();
         let (mut cuts, mut known) = (Vec::new(), 0);

@@ -8,10 +8,12 @@ use crate::text::words;
 const BEFORE: usize = 64;
 /// Quarter bits that a stretch may lose after its best place before it is over.
 const DROP: i32 = 100;
-/// Words at each end that may belong to a stretch though they do not show it.
+/// Words in a row at each end that may belong to a stretch though they do not show it.
 const EDGE_WORDS: usize = 4;
-/// Bytes of all these words.
+/// Bytes of one of them that is broken by the end.
 const EDGE_BYTES: usize = 48;
+/// Bytes between two words.
+const GAP_MAX: usize = 8;
 
 /// The stretches whose pairs of letters gain `least` quarter bits in all (local alignment, as by Kadane's sum): none
 /// touches another, and each byte is looked at once or twice. `gains` values each pair of neighbours.
@@ -87,41 +89,55 @@ fn whole_words(bytes: &[u8], stretch: Span, done: usize) -> Span {
     Span::new(start, end)
 }
 
-/// The stretch with its neighbour words on the same line that are no known words as they stand: a short word says little of
-/// itself. Reaches neither before `from` nor beyond `to`.
-pub(super) fn with_neighbours(bytes: &[u8], stretch: Span, from: usize, to: usize) -> Span {
+/// The stretch with the words around it that `reads` knows once they are undone, and with unknown words up to them: a short
+/// word says little of itself. A word that is known as it stands ends it. Reaches neither before `from` nor beyond `to`.
+pub(super) fn with_neighbours(
+    bytes: &[u8],
+    stretch: Span,
+    from: usize,
+    to: usize,
+    reads: impl Fn(&[u8]) -> bool,
+) -> Span {
+    let mut allowance = EDGE_WORDS;
     let mut start = stretch.start;
-    for _ in 0..EDGE_WORDS {
+    while allowance > 0 {
         let head = bytes.get(from..start).unwrap_or_default();
-        let gap = head.iter().rev().take_while(|byte| is_gap(**byte)).count();
+        let gap = head.iter().rev().take(GAP_MAX).take_while(|byte| is_gap(**byte)).count();
         let head = head.get(..head.len() - gap).unwrap_or_default();
         let word = head.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let word_start = head.len() - word;
-        if word == 0
-            || stretch.start - (from + word_start) > EDGE_BYTES
-            || words::is_known(head.get(word_start..).unwrap_or_default())
-        {
-            break;
+        let Some(word) = head.get(head.len() - word..).filter(|word| !word.is_empty()) else { break };
+        match weigh(word, &reads) {
+            Some(known) => allowance = if known { EDGE_WORDS } else { allowance - 1 },
+            None => break,
         }
-        start = from + word_start;
+        start = from + head.len() - word.len();
     }
+    allowance = EDGE_WORDS;
     let mut end = stretch.end;
-    for _ in 0..EDGE_WORDS {
+    while allowance > 0 {
         let tail = bytes.get(end..to).unwrap_or_default();
-        let gap = tail.iter().take_while(|byte| is_gap(**byte)).count();
-        let word = tail.iter().skip(gap).take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let word_end = end + gap + word;
-        if word == 0
-            || word_end - stretch.end > EDGE_BYTES
-            || words::is_known(tail.get(gap..gap + word).unwrap_or_default())
-        {
-            break;
+        let gap = tail.iter().take(GAP_MAX).take_while(|byte| is_gap(**byte)).count();
+        let tail = tail.get(gap..).unwrap_or_default();
+        let word = tail.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let Some(word) = tail.get(..word).filter(|word| !word.is_empty()) else { break };
+        match weigh(word, &reads) {
+            Some(known) => allowance = if known { EDGE_WORDS } else { allowance - 1 },
+            None => break,
         }
-        end = word_end;
+        end += gap + word.len();
     }
     Span::new(start, end)
 }
 
+/// True for a word that is known once undone, false for one that is not; `None` for a plain word or a very long one.
+fn weigh(word: &[u8], reads: impl Fn(&[u8]) -> bool) -> Option<bool> {
+    if word.len() > words::LETTERS_MAX {
+        return None;
+    }
+    let known = reads(word);
+    (known || !words::is_known(word)).then_some(known)
+}
+
 fn is_gap(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b',' | b'.' | b'-' | b'\'' | b'"' | b':' | b';' | b'!' | b'?')
+    byte.is_ascii() && !byte.is_ascii_alphabetic()
 }
