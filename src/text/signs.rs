@@ -1,6 +1,6 @@
 //! Signs of disguised writing, found in one pass over a text: where a closer look is worth its time.
 //!
-//! Each byte costs two look-ups and one addition. What two neighbouring bytes say about five kinds of disguise is packed
+//! Each byte costs two look-ups and one addition. What two neighbouring bytes say about seven kinds of disguise is packed
 //! into one number; the numbers of sixteen neighbours are added up; a sum beyond its bound sets a bit. Bounds are low: a sign
 //! is no finding, it only says where the decodings in [`super::decode`] look. Clean text has few signs and costs no
 //! allocation.
@@ -15,6 +15,8 @@ pub(super) struct Signs {
     pub turned: Vec<Span>,
     /// Letters that follow each other less well than chance would have it: perhaps shifted.
     pub shifted: Vec<Span>,
+    /// Letters that read better by ROT13.
+    pub rotated: Vec<Span>,
     /// Digits or signs inside words.
     pub leet: Vec<Span>,
     /// Letters that stand alone.
@@ -32,16 +34,16 @@ pub(super) const RUN_MIN: usize = 16;
 
 /// Bytes that are summed up together. A disguised stretch of twice as many holds one such block at least.
 const BLOCK: usize = 16;
-/// The bit of each field of a packed number that says "beyond the bound": of twelve bits for gains, eight for counts.
-const OVER: [u64; 6] = [1 << 11, 1 << 23, 1 << 31, 1 << 39, 1 << 47, 1 << 55];
+/// The bit of each field of a packed number that says "beyond the bound": of twelve bits for gains, seven for counts.
+const OVER: [u64; 7] = [1 << 11, 1 << 23, 1 << 35, 1 << 42, 1 << 49, 1 << 56, 1 << 63];
 /// The lowest bit of each field.
-const SHIFTS: [u32; 6] = [0, 12, 24, 32, 40, 48];
+const SHIFTS: [u32; 7] = [0, 12, 24, 36, 43, 50, 57];
 /// Added to a gain, so that no field goes below zero.
 const BIAS: i32 = 40;
 
 /// The sums that are too small by one to set their bit: what a kind needs in sixteen neighbours. In quarter bits for the
-/// first two; the others count.
-const BOUNDS: [u64; 6] = [8, 6, 2, 21, 2, 16];
+/// first three; the others count.
+const BOUNDS: [u64; 7] = [8, 6, 8, 2, 21, 2, 16];
 
 impl Signs {
     /// Looks through a text.
@@ -102,8 +104,15 @@ impl Signs {
 
     #[cold]
     fn note(&mut self, sum: u64, start: usize) {
-        let kinds =
-            [&mut self.turned, &mut self.shifted, &mut self.leet, &mut self.spaced, &mut self.split, &mut self.bare];
+        let kinds = [
+            &mut self.turned,
+            &mut self.shifted,
+            &mut self.rotated,
+            &mut self.leet,
+            &mut self.spaced,
+            &mut self.split,
+            &mut self.bare,
+        ];
         for (over, places) in OVER.iter().zip(kinds) {
             if sum & over == 0 {
                 continue;
@@ -152,7 +161,7 @@ const PUNCTUATION: u8 = 31;
 static CLASSES: [u8; 256] = classes();
 static PAIRS: [u64; 1024] = packed_pairs();
 const START: u64 = start();
-const FLAGS: u64 = OVER[0] | OVER[1] | OVER[2] | OVER[3] | OVER[4] | OVER[5];
+const FLAGS: u64 = OVER[0] | OVER[1] | OVER[2] | OVER[3] | OVER[4] | OVER[5] | OVER[6];
 
 const fn classes() -> [u8; 256] {
     let mut classes = [PUNCTUATION; 256];
@@ -172,12 +181,17 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-const fn gains(turned: bool) -> Gains {
+const fn gains(kind: usize) -> Gains {
     let mut gains = [0; 1024];
     let mut pair = 0;
     while pair < 1024 {
         let (a, b) = (pair >> 5, pair & 31);
-        gains[pair] = if turned { turned_gain(a, b) } else { shifted_gain(a, b) } as i8;
+        let gain = match kind {
+            0 => turned_gain(a, b),
+            1 => shifted_gain(a, b),
+            _ => rotated_gain(a, b),
+        };
+        gains[pair] = gain as i8;
         pair += 1;
     }
     gains
@@ -188,7 +202,7 @@ const fn start() -> u64 {
     let mut sum = 0;
     let mut kind = 0;
     while kind < BOUNDS.len() {
-        let bias = if kind < 2 { (BIAS as u64) * BLOCK as u64 } else { 0 };
+        let bias = if kind < 3 { (BIAS as u64) * BLOCK as u64 } else { 0 };
         sum += OVER[kind] - ((bias + BOUNDS[kind]) << SHIFTS[kind]);
         kind += 1;
     }
@@ -203,6 +217,7 @@ const fn packed_pairs() -> [u64; 1024] {
         let values = [
             (turned_gain(a as usize, b as usize) + BIAS) as u64,
             (shifted_gain(a as usize, b as usize) + BIAS) as u64,
+            (rotated_gain(a as usize, b as usize) + BIAS) as u64,
             leet_weight(a, b),
             edge_weight(a, b),
             split_weight(a, b),
@@ -222,9 +237,11 @@ const fn packed_pairs() -> [u64; 1024] {
 pub(super) type Gains = [i8; 1024];
 
 /// For text that was written from right to left.
-pub(super) static TURNED: Gains = gains(true);
+pub(super) static TURNED: Gains = gains(0);
 /// For letters that are not what they were written as.
-pub(super) static SHIFTED: Gains = gains(false);
+pub(super) static SHIFTED: Gains = gains(1);
+/// For letters that ROT13 was applied to.
+pub(super) static ROTATED: Gains = gains(2);
 
 /// The gain of a pair of bytes.
 #[inline]
@@ -252,6 +269,22 @@ const fn shifted_gain(a: usize, b: usize) -> i32 {
         Some(gain) => gain,
         None => cost(word_class(a), word_class(b)) - RANDOM,
     }
+}
+
+/// What a pair of classes says for ROT13: how much less it costs once undone than as it stands, or than chance.
+const fn rotated_gain(a: usize, b: usize) -> i32 {
+    match foreign(a, b) {
+        Some(gain) => gain,
+        None => {
+            let (a, b) = (word_class(a), word_class(b));
+            let plain = cost(a, b);
+            (if plain < RANDOM { plain } else { RANDOM }) - cost(rotated(a), rotated(b))
+        }
+    }
+}
+
+const fn rotated(letter: usize) -> usize {
+    if letter == 0 { 0 } else { (letter + 12) % 26 + 1 }
 }
 
 /// Pairs that say nothing of letters: a small loss, so that what lies far apart is not added up.

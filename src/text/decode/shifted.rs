@@ -8,11 +8,11 @@ use super::stretch::{stretches, with_neighbours};
 use super::{Decoded, Source, is_seen};
 use crate::base::Span;
 use crate::text::pairs::{Cost, RANDOM, cost, frequency_cost, letter};
-use crate::text::signs::SHIFTED;
+use crate::text::signs::{ROTATED, SHIFTED};
 use crate::text::words;
 
-/// Quarter bits by which a stretch must be worse than chance.
-const GAIN_MIN: i32 = 16;
+/// Quarter bits by which a stretch must be worse than chance, or better once ROT13 is undone.
+const GAIN_MIN: i32 = 10;
 /// Letters of the shortest stretch.
 const LETTERS_MIN: usize = 10;
 /// Letters of the shortest stretch that is believed without known words.
@@ -24,11 +24,13 @@ const TRIED: usize = 3;
 
 /// Undoes shifted stretches.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
-    if source.signs.shifted.is_empty() {
+    if source.signs.shifted.is_empty() && source.signs.rotated.is_empty() {
         return None;
     }
     let bytes = source.text.as_bytes();
-    let found = stretches(source.text, &source.signs.shifted, GAIN_MIN, &SHIFTED);
+    let mut found = stretches(source.text, &source.signs.shifted, GAIN_MIN, &SHIFTED);
+    found.extend(stretches(source.text, &source.signs.rotated, GAIN_MIN, &ROTATED));
+    found.sort_unstable();
     let mut pieces = Pieces::new(source.text, source.room);
     let mut done = 0;
     for (index, stretch) in found.iter().enumerate() {
@@ -37,7 +39,8 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
             continue;
         }
         let Some(key) = key(core) else { continue };
-        let to = found.get(index + 1).map_or(bytes.len(), |next| next.start);
+        let next = found.get(index + 1..).unwrap_or_default().iter().find(|next| next.start >= stretch.end);
+        let to = next.map_or(bytes.len(), |next| next.start);
         let whole = with_neighbours(bytes, *stretch, done, to, |word| key.reads(word));
         pieces.begin(key.name(), whole);
         for at in whole.range() {

@@ -21,6 +21,8 @@ const GAP_MAX: usize = 5;
 const UNKNOWN_LETTERS_MIN: usize = 14;
 /// Letters of other scripts that make a run believable.
 const OTHER_LETTERS_MIN: usize = 4;
+/// Letters of a usual word at most, as an average.
+const WORD_MAX: usize = 10;
 /// Bytes looked at before a sign, to find the beginning of a run.
 const BEFORE: usize = 32;
 /// Bytes of the longest word with punctuation inside.
@@ -136,6 +138,8 @@ impl Run {
         }
         let letters: Vec<u8> = self.signs.iter().map(|sign| plain(sign.c)).collect();
         let (mut cuts, mut known) = (Vec::new(), 0);
+        // Wide gaps that stand where words may end leave only very long words to be cut.
+        let word_max = if count <= WORD_MAX * gaps.len() { 2 * WORD_MAX } else { 0 };
         let bounds = std::iter::once(0).chain(gaps.iter().copied()).zip(gaps.iter().copied().chain([count]));
         for (start, end) in bounds {
             let (inner, inner_known) = words::segment(letters.get(start..end).unwrap_or_default());
@@ -143,7 +147,9 @@ impl Run {
             if start > 0 {
                 cuts.push(start);
             }
-            cuts.extend(inner.into_iter().map(|cut| start + cut));
+            if end - start > word_max {
+                cuts.extend(inner.into_iter().map(|cut| start + cut));
+            }
         }
         if known * 2 >= count {
             return Some(cuts);
