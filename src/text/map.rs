@@ -107,6 +107,13 @@ impl Builder {
         self.units(len, origin, -narrow_signed(len), 1);
     }
 
+    /// Notes that the bytes of `origin` were copied one by one from the last to the first.
+    pub fn turned_bytes(&mut self, origin: Span) {
+        if let Some(last) = origin.end.checked_sub(1) {
+            self.units(1, last, -1, origin.len());
+        }
+    }
+
     #[inline]
     fn units(&mut self, derived_unit: usize, origin: usize, origin_unit: i32, count: usize) {
         if derived_unit == 0 || count == 0 {
@@ -217,6 +224,9 @@ fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], builder: 
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_assume, proptest};
+
     use super::*;
 
     /// "a[bc→X]d(ee dropped)f": derived "aXdf" from "abcdeef".
@@ -256,6 +266,69 @@ mod tests {
         assert!(Map::identity().then(&Map::identity()).is_identity());
         assert_eq!(small().then(&Map::identity()), small());
         assert_eq!(Map::identity().then(&small()), small());
+    }
+
+    /// "abc" from "xcbay": turned round between "x" and "y", and "y" after it.
+    fn turned() -> Map {
+        let mut builder = Builder::default();
+        builder.turned_bytes(Span::new(1, 4));
+        builder.copied(1, 4);
+        builder.finish(5)
+    }
+
+    #[test]
+    fn turned_text_leads_backwards() {
+        for ((start, end), (from, to)) in
+            [((0, 1), (3, 4)), ((2, 3), (1, 2)), ((0, 3), (1, 4)), ((0, 2), (2, 4)), ((0, 4), (1, 5)), ((2, 4), (1, 5))]
+        {
+            assert_eq!(turned().to_original(Span::new(start, end)), Span::new(from, to), "{start}..{end}");
+        }
+        let again = turned().then(&turned());
+        assert_eq!(again.to_original(Span::new(0, 1)), turned().to_original(Span::new(3, 4)));
+    }
+
+    /// Some map, of pieces that are copied, replaced or turned round, from an origin of so many bytes.
+    fn map_of(pieces: &[(u8, usize, usize)], origin_len: usize) -> Map {
+        let mut builder = Builder::default();
+        for (kind, at, len) in pieces {
+            let start = at % origin_len;
+            let end = (start + len).min(origin_len);
+            match kind % 3 {
+                0 => builder.copied(end - start, start),
+                1 => builder.unit(*len % 4, Span::new(start, end)),
+                _ => builder.turned_bytes(Span::new(start, end)),
+            }
+        }
+        builder.finish(origin_len)
+    }
+
+    proptest! {
+        #[test]
+        fn joined_maps_cover_what_both_lead_to_in_turn(
+            outer in vec((any::<u8>(), any::<usize>(), 1..9_usize), 1..12),
+            inner in vec((any::<u8>(), any::<usize>(), 1..9_usize), 1..12),
+            start in 0..40_usize,
+            len in 1..20_usize,
+        ) {
+            let outer = map_of(&outer, 30);
+            prop_assume!(outer.derived_len > 0);
+            let inner = map_of(&inner, outer.derived_len);
+            let joined = inner.then(&outer);
+            prop_assert_eq!(joined.derived_len, inner.derived_len);
+            let span = Span::new(start, start + len);
+            let there = joined.to_original(span);
+            prop_assert!(there.end <= 30);
+            // Byte by byte both ways lead to the same place, and a span covers its bytes' places, and no more.
+            let byte = |at| outer.to_original(inner.to_original(Span::new(at, at + 1)));
+            let end = span.end.min(joined.derived_len);
+            for at in span.start..end {
+                prop_assert!(joined.to_original(Span::new(at, at + 1)) == byte(at));
+                prop_assert!(there.covers(byte(at)), "{:?} {:?}", there, byte(at));
+            }
+            if span.start < end {
+                prop_assert_eq!((span.start..end).map(byte).reduce(Span::cover), Some(there));
+            }
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ static FINDER: LazyLock<Option<(AhoCorasick, Vec<Cost>)>> = LazyLock::new(|| {
     let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
     let costs = words.iter().enumerate().map(|(rank, word)| word_cost(rank, word)).collect();
     let finder = AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::DFA))
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .match_kind(MatchKind::Standard)
         .ascii_case_insensitive(true)
         .build(words)

@@ -9,6 +9,8 @@ const UNKNOWN_LETTERS_MIN: usize = 16;
 const LETTERS_MIN: usize = 5;
 /// Letters and digits without blanks that may be base64 or the like.
 const ENCODED_MIN: usize = 24;
+/// Signs of escapes in a text that may be escaped.
+const ESCAPES_MIN: usize = 6;
 /// Bytes by which a text is judged.
 const SAMPLE: usize = 1024;
 
@@ -16,17 +18,25 @@ const SAMPLE: usize = 1024;
 pub(super) fn is_believable(text: &str) -> bool {
     let sample = text.as_bytes().get(..SAMPLE).unwrap_or(text.as_bytes());
     let (known, letters) = words::known_letters(sample);
-    if letters >= LETTERS_MIN && known * 2 >= letters && letters * 2 >= sample.len() {
+    let enough = if letters >= UNKNOWN_LETTERS_MIN { known * 3 >= letters } else { known * 2 >= letters };
+    if letters >= LETTERS_MIN && enough && letters * 2 >= sample.len() {
         return true;
     }
     let others = text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).count();
     if others >= LETTERS_MIN && others * 2 >= text.chars().count() {
         return true;
     }
+    if sample.iter().filter(|byte| matches!(byte, b'%' | b'\\' | b'&' | b'=')).count() >= ESCAPES_MIN {
+        return true;
+    }
     let all = |test: fn(&u8) -> bool| sample.iter().all(test);
     let any = |test: fn(&u8) -> bool| sample.iter().any(test);
+    if sample.len() >= ENCODED_MIN && all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b',')) {
+        return any(u8::is_ascii_digit);
+    }
     if sample.len() >= ENCODED_MIN && all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')) {
-        return any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase);
+        let is_hex = all(u8::is_ascii_hexdigit) && any(u8::is_ascii_digit) && any(u8::is_ascii_alphabetic);
+        return is_hex || any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase);
     }
     let numbers: Vec<usize> = sample.iter().map(|byte| letter(*byte)).collect();
     let pairs = || numbers.windows(2).filter(|pair| *pair != [0, 0]);

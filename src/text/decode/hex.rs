@@ -77,13 +77,24 @@ fn decode_run(values: &[u8]) -> Option<String> {
 
 /// The value of a hexadecimal digit.
 pub(super) fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+    NIBBLES.get(usize::from(digit)).copied().filter(|value| *value < 16)
 }
+
+/// The values of all bytes; 16 for what is no digit.
+static NIBBLES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        values[byte] = match byte as u8 {
+            digit @ b'0'..=b'9' => digit - b'0',
+            digit @ b'a'..=b'f' => digit - b'a' + 10,
+            digit @ b'A'..=b'F' => digit - b'A' + 10,
+            _ => 16,
+        };
+        byte += 1;
+    }
+    values
+};
 
 fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b';' | b'-' | b'_')

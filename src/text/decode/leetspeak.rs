@@ -20,6 +20,9 @@ const WEIGHT_MIN: usize = 2;
 /// Places with two readings that are all tried; with more, each takes the better pair of letters.
 const CHOICES_MAX: u32 = 4;
 
+/// Bytes of the longest word that may be of digits for more than two thirds.
+const DIGITS_MAX: usize = 7;
+
 /// A word that may be leetspeak.
 #[derive(Debug)]
 struct Word {
@@ -93,7 +96,7 @@ fn read(bytes: &[u8], run: Span) -> Option<Word> {
 fn word(text: &[u8], span: Span) -> Option<Word> {
     let signs = text.iter().filter(|byte| !byte.is_ascii_alphabetic()).count();
     // Long words with many digits are hashes and numbers.
-    if signs == 0 || text.len() < 3 || (signs * 3 > text.len() * 2 && text.len() > 2 * CHOICES_MAX as usize) {
+    if signs == 0 || text.len() < 3 || (signs * 3 > text.len() * 2 && text.len() > DIGITS_MAX) {
         return None;
     }
     let mut read = [0; WORD_MAX];

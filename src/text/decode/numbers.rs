@@ -92,6 +92,9 @@ fn number_end(bytes: &[u8], at: usize) -> usize {
 
 /// The number after a short gap, if it has about as many digits as the first one.
 fn next_number(bytes: &[u8], at: usize, digits: usize) -> Option<Span> {
+    if !matches!(digits, 2 | 3 | 7 | 8 | BITS_MIN..) {
+        return None;
+    }
     let rest = bytes.get(at..)?;
     let gap = rest.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
     let number = Span::new(at + gap, number_end(bytes, at + gap));

@@ -53,14 +53,22 @@ impl<'a> Pieces<'a> {
         self.map.unit(c.len_utf8(), origin);
     }
 
-    /// Writes a character that stands before the one written last.
-    pub(super) fn turned(&mut self, c: char, origin: usize) {
-        if self.cut || c.len_utf8() > self.room_left() {
-            self.cut = true;
+    /// Writes source text from the last character to the first; brackets turn round with it.
+    pub(super) fn turn(&mut self, span: Span) {
+        let Some(text) = self.source.get(span.range()) else { return };
+        if text.is_ascii() && text.len() <= self.room_left() && !self.cut {
+            self.text.extend(text.bytes().rev().map(|byte| mirrored(char::from(byte))));
+            self.map.turned_bytes(span);
             return;
         }
-        self.text.push(c);
-        self.map.turned(c.len_utf8(), origin);
+        for (at, c) in text.char_indices().rev() {
+            if self.cut || c.len_utf8() > self.room_left() {
+                self.cut = true;
+                return;
+            }
+            self.text.push(mirrored(c));
+            self.map.turned(c.len_utf8(), span.start + at);
+        }
     }
 
     /// Writes source text as it stands.
@@ -132,5 +140,20 @@ impl<'a> Pieces<'a> {
 
     fn room_left(&self) -> usize {
         self.room.saturating_sub(self.text.len())
+    }
+}
+
+/// A bracket's other side; anything else is its own.
+fn mirrored(c: char) -> char {
+    match c {
+        '(' => ')',
+        ')' => '(',
+        '[' => ']',
+        ']' => '[',
+        '{' => '}',
+        '}' => '{',
+        '<' => '>',
+        '>' => '<',
+        other => other,
     }
 }

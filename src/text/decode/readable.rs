@@ -48,36 +48,51 @@ pub(super) fn says_something(text: &str) -> bool {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || c.is_alphanumeric()).nth(SIGNS_MIN - 1).is_some()
 }
 
-/// True when so many characters that make a piece may stand in a row. Quick, and right for nearly all noise.
+/// True when so many bytes that make a piece may stand in a row. A quick look that lets some noise through and stops no text:
+/// each byte must be one that may follow the byte before it. No branch depends on the bytes, for noise cannot be foreseen.
 fn has_piece(bytes: &[u8]) -> bool {
-    let mut characters = 0;
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let length = match byte {
-            0x80..=0xC1 | 0xF5.. => 0,
-            0xC2..=0xDF => 2,
-            0xE0..=0xEF => 3,
-            0xF0..=0xF4 => 4,
-            byte => usize::from(!is_control(*byte)),
-        };
-        let rest = bytes.get(at + 1..at + length).unwrap_or_default();
-        let is_whole = length > 0 && rest.len() + 1 == length && rest.iter().all(|byte| matches!(byte, 0x80..=0xBF));
-        if is_whole {
-            characters += 1;
-            at += length;
-        } else {
-            characters = 0;
-            at += 1;
-        }
-        if characters >= PIECE_MIN {
-            return true;
-        }
+    let (mut last, mut length, mut longest) = (NOISE, 0, 0);
+    for byte in bytes {
+        let kind = KINDS[usize::from(*byte)];
+        let follows = FOLLOWS >> (last * 4 + kind) & 1;
+        length = (length + 1) * usize::from(follows);
+        longest = longest.max(length);
+        last = kind;
     }
-    false
+    longest >= PIECE_MIN
 }
 
+/// Kinds of bytes in UTF-8.
+const NOISE: u8 = 0;
+const ASCII: u8 = 1;
+const CONTINUATION: u8 = 2;
+const LEAD: u8 = 3;
+
+static KINDS: [u8; 256] = {
+    let mut kinds = [NOISE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            0x80..=0xBF => CONTINUATION,
+            0xC2..=0xF4 => LEAD,
+            0xC0 | 0xC1 | 0xF5.. => NOISE,
+            ascii if is_control(ascii) => NOISE,
+            _ => ASCII,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// A bit for each pair of kinds that may follow each other, four for each first kind.
+const FOLLOWS: u16 = {
+    let begins = 1 << ASCII | 1 << LEAD;
+    let any = begins | 1 << CONTINUATION;
+    begins << (4 * NOISE) | begins << (4 * ASCII) | any << (4 * CONTINUATION) | (1 << CONTINUATION) << (4 * LEAD)
+};
+
 /// An ASCII character that is noise.
-fn is_control(byte: u8) -> bool {
+const fn is_control(byte: u8) -> bool {
     matches!(byte, 0x01..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F)
 }
 

@@ -24,13 +24,13 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let mut pieces = Pieces::new(source.text, source.room);
     for stretch in found(source) {
         pieces.begin(NAME, stretch);
-        turn(&mut pieces, source.text, stretch);
+        pieces.turn(stretch);
         let lines = source.text.get(stretch.range()).unwrap_or_default();
         if lines.contains('\n') {
             let mut start = stretch.start;
             for line in lines.split_inclusive('\n') {
                 pieces.gap(start);
-                turn(&mut pieces, source.text, Span::new(start, start + line.trim_end().len()));
+                pieces.turn(Span::new(start, start + line.trim_end().len()));
                 start += line.len();
             }
         }
@@ -51,7 +51,7 @@ pub(super) fn decode_words(source: &Source<'_>) -> Option<Decoded> {
         for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
             let letters = word.trim_end_matches(|c: char| !c.is_alphanumeric());
             let end = start + letters.len();
-            turn(&mut pieces, source.text, Span::new(start, end));
+            pieces.turn(Span::new(start, end));
             start += word.len();
             pieces.copy(end, start);
         }
@@ -77,6 +77,7 @@ fn found(source: &Source<'_>) -> Vec<Span> {
     for (index, stretch) in likely.iter().enumerate() {
         let to = likely.get(index + 1).map_or(bytes.len(), |next| next.start);
         let whole = with_neighbours(bytes, *stretch, done, to, reads);
+        let whole = to_line_ends(bytes, whole, done, to);
         done = whole.end;
         // Stretches with next to nothing between are one.
         match found.last_mut() {
@@ -87,6 +88,19 @@ fn found(source: &Source<'_>) -> Vec<Span> {
         }
     }
     found
+}
+
+/// The stretch up to the ends of its line, where the rest has no word that is known as it stands: numbers, and whatever was
+/// encoded before the text was turned round.
+fn to_line_ends(bytes: &[u8], stretch: Span, from: usize, to: usize) -> Span {
+    let has_words = |rest: &[u8]| {
+        rest.split(|byte| !byte.is_ascii_alphabetic()).any(|word| word.len() > 2 && words::is_known(word))
+    };
+    let head = bytes.get(from..stretch.start).unwrap_or_default();
+    let head = head.rsplit(|byte| *byte == b'\n').next().filter(|head| !has_words(head)).unwrap_or_default();
+    let tail = bytes.get(stretch.end..to).unwrap_or_default();
+    let tail = tail.split(|byte| *byte == b'\n').next().filter(|tail| !has_words(tail)).unwrap_or_default();
+    Span::new(stretch.start - head.len(), stretch.end + tail.len())
 }
 
 /// True when a word is known from right to left.
@@ -115,29 +129,4 @@ fn is_believable(stretch: &[u8]) -> bool {
     }
     let pairs = sample.iter().zip(sample.iter().skip(1));
     pairs.map(|(a, b)| gain(&TURNED, *a, *b)).sum::<i32>() >= UNKNOWN_GAIN_MIN
-}
-
-/// Writes the characters of `span` from the last to the first.
-fn turn(pieces: &mut Pieces<'_>, text: &str, span: Span) {
-    for (at, c) in text.get(span.range()).unwrap_or_default().char_indices().rev() {
-        pieces.turned(mirrored(c), span.start + at);
-        if pieces.is_cut() {
-            return;
-        }
-    }
-}
-
-/// Brackets turn round with the text.
-fn mirrored(c: char) -> char {
-    match c {
-        '(' => ')',
-        ')' => '(',
-        '[' => ']',
-        ']' => '[',
-        '{' => '}',
-        '}' => '{',
-        '<' => '>',
-        '>' => '<',
-        other => other,
-    }
 }

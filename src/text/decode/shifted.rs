@@ -17,6 +17,8 @@ const GAIN_MIN: i32 = 10;
 const LETTERS_MIN: usize = 10;
 /// Letters of the shortest stretch that is believed without known words.
 const UNKNOWN_LETTERS_MIN: usize = 32;
+/// Quarter bits of a letter in plain text, with something to spare: English has 16.7.
+const PLAIN_COST: Cost = 18;
 /// Letters by which the key is chosen.
 const SAMPLE: usize = 512;
 /// Keys that are tried on the words.
@@ -67,13 +69,6 @@ enum Key {
 }
 
 impl Key {
-    const ALL: usize = 26;
-
-    /// 1 to 25: shifts; 0: Atbash.
-    fn new(number: usize) -> Self {
-        u8::try_from(number).ok().filter(|shift| *shift > 0).map_or(Self::Atbash, Self::Shift)
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::Atbash => "atbash",
@@ -112,29 +107,44 @@ impl Key {
 
 /// The key that makes believable text of a stretch.
 fn key(stretch: &[u8]) -> Option<Key> {
-    let mut counts = [0; 27];
+    let mut all = [0; 27];
     for byte in stretch.iter().take(SAMPLE) {
-        if let Some(count) = counts.get_mut(letter(*byte)) {
+        if let Some(count) = all.get_mut(letter(*byte)) {
             *count += 1;
         }
     }
-    let letters: Cost = counts.iter().skip(1).sum();
-    if usize::try_from(letters).is_ok_and(|letters| letters < LETTERS_MIN) {
+    let [_, counts @ ..] = all;
+    let letters: Cost = counts.iter().sum();
+    let cost = |keyed: &[Cost]| -> Cost { counts.iter().zip(keyed).map(|(count, cost)| count * cost).sum() };
+    let is_short = usize::try_from(letters).is_ok_and(|letters| letters < LETTERS_MIN);
+    // Letters as usual as those of plain text were turned round or mixed, if anything.
+    if is_short || cost(&TWICE) <= letters * PLAIN_COST {
         return None;
     }
-    let mut best = [(Cost::MAX, 0); TRIED];
-    for number in 0..Key::ALL {
-        let key = Key::new(number);
-        let cost: Cost =
-            counts.iter().enumerate().skip(1).map(|(letter, count)| count * frequency_cost(key.plain(letter))).sum();
+    let mut best = [(Cost::MAX, Key::Atbash); TRIED];
+    let mut backwards = TWICE;
+    backwards.reverse();
+    let shifts = (1..26).filter_map(|shift| Some((cost(TWICE.get(usize::from(shift)..)?), Key::Shift(shift))));
+    for candidate in shifts.chain([(cost(&backwards), Key::Atbash)]) {
         // The worst of the best makes room.
-        if let Some(worst) = best.last_mut().filter(|worst| cost < worst.0) {
-            *worst = (cost, number);
-            best.sort_unstable();
+        if let Some(worst) = best.last_mut().filter(|worst| candidate.0 < worst.0) {
+            *worst = candidate;
+            best.sort_unstable_by_key(|(cost, _)| *cost);
         }
     }
-    best.into_iter().map(|(_, number)| Key::new(number)).find(|key| is_believable(stretch, *key))
+    best.into_iter().filter(|(cost, _)| *cost < Cost::MAX).map(|(_, key)| key).find(|key| is_believable(stretch, *key))
 }
+
+/// The costs of A to Z, twice in a row: from any place on they are the costs after a shift.
+static TWICE: [Cost; 52] = {
+    let mut costs = [0; 52];
+    let mut at = 0;
+    while at < 52 {
+        costs[at] = frequency_cost(at % 26 + 1);
+        at += 1;
+    }
+    costs
+};
 
 /// True when the text that a key gives has known words, or far more usual pairs of letters than the text as it stands.
 fn is_believable(stretch: &[u8], key: Key) -> bool {

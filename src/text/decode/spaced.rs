@@ -128,7 +128,7 @@ impl Run {
         let others = self.signs.iter().filter(|sign| !sign.c.is_ascii()).count();
         let is_other = others >= OTHER_LETTERS_MIN && others * 3 >= count;
         let digits = self.signs.iter().filter(|sign| sign.c.is_numeric()).count();
-        if count < LETTERS_MIN || digits * 3 > count {
+        if count < LETTERS_MIN || digits * 5 > count * 2 {
             return None;
         }
         let gaps: Vec<usize> = self.wide_gaps();
@@ -151,7 +151,7 @@ impl Run {
                 cuts.extend(inner.into_iter().map(|cut| start + cut));
             }
         }
-        if known * 2 >= count {
+        if known >= LETTERS_MIN && known * 2 >= count {
             return Some(cuts);
         }
         let pair_cost: Cost = letters

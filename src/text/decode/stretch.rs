@@ -98,6 +98,7 @@ pub(super) fn with_neighbours(
     to: usize,
     reads: impl Fn(&[u8]) -> bool,
 ) -> Span {
+    let stretch = without_plain_ends(bytes, stretch, &reads);
     let mut allowance = EDGE_WORDS;
     let mut start = stretch.start;
     while allowance > 0 {
@@ -129,6 +130,30 @@ pub(super) fn with_neighbours(
     Span::new(start, end)
 }
 
+/// The stretch without the words at its ends that are known as they stand only.
+fn without_plain_ends(bytes: &[u8], stretch: Span, reads: impl Fn(&[u8]) -> bool) -> Span {
+    let (mut start, mut end) = (stretch.start, stretch.end);
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic();
+    loop {
+        let rest = bytes.get(start..end).unwrap_or_default();
+        let word = rest.iter().take_while(|byte| is_letter(byte)).count();
+        if word == 0 || word == rest.len() || weigh(rest.get(..word).unwrap_or_default(), &reads).is_some() {
+            break;
+        }
+        start += word + rest.iter().skip(word).take_while(|byte| !is_letter(byte)).count();
+    }
+    loop {
+        let rest = bytes.get(start..end).unwrap_or_default();
+        let word = rest.iter().rev().take_while(|byte| is_letter(byte)).count();
+        if word == 0 || word == rest.len() || weigh(rest.get(rest.len() - word..).unwrap_or_default(), &reads).is_some()
+        {
+            break;
+        }
+        end -= word + rest.iter().rev().skip(word).take_while(|byte| !is_letter(byte)).count();
+    }
+    Span::new(start, end)
+}
+
 /// True for a word that is known once undone, false for one that is not; `None` for a plain word or a very long one.
 fn weigh(word: &[u8], reads: impl Fn(&[u8]) -> bool) -> Option<bool> {
     if word.len() > words::LETTERS_MAX {
@@ -138,6 +163,7 @@ fn weigh(word: &[u8], reads: impl Fn(&[u8]) -> bool) -> Option<bool> {
     (known || !words::is_known(word)).then_some(known)
 }
 
+/// True for what may stand between two words; digits are left to leetspeak.
 fn is_gap(byte: u8) -> bool {
-    byte.is_ascii() && !byte.is_ascii_alphabetic()
+    byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'@' | b'$')
 }
