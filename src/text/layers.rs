@@ -1,5 +1,8 @@
 //! Decoded layers: what a text says once its encodings are undone, nested and bounded, each with a map to the text as sent.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
 use crate::base::Limits;
 use crate::text::canonical::{Canonical, canonical};
 use crate::text::decode::{self, Decoded, Source};
@@ -34,8 +37,9 @@ pub fn layers(text: &str, limits: &Limits) -> Layers {
 
 /// Undoes the encodings of a text whose canonical form is known already.
 ///
-/// Base64, hexadecimal, percent-encoding, HTML entities and backslash escapes, nested up to `limits.decode_depth`, at most
-/// `limits.decode_layers` layers and `limits.decode_bytes` bytes of decoded text in all. Decoding starts from the canonical
+/// Encodings (base64, percent-encoding, …) and disguises (leetspeak, reversed text, …; docs/evasion.md has all), nested up to `limits.decode_depth`, at most
+/// `limits.decode_layers` layers and `limits.decode_bytes` bytes of decoded text in all (and, beyond 64 KiB, at most five
+/// times the text). Decoding starts from the canonical
 /// form, at every depth, so that an invisible character inside a base64 run hides nothing. All runs of one encoding at one
 /// place in the nesting make one layer, a line each. Time is linear in the text plus `decode_bytes`, times the depth.
 pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
@@ -44,7 +48,14 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
     if limits.decode_depth == 0 {
         return Layers { layers: Vec::new(), complete: !decode::is_encoded(&canonical_text.text, &unseen) };
     }
-    let mut budget = Budget { bytes: limits.decode_bytes, layers: limits.decode_layers, complete: true };
+    let bytes = decoded_bytes_max(canonical_text.text.len(), limits);
+    let mut budget = Budget {
+        bytes,
+        layers: limits.decode_layers,
+        complete: true,
+        hasher: RandomState::new(),
+        layers_made: HashSet::new(),
+    };
     let mut all = Vec::new();
     let mut level = decode_once(canonical_text, &canonical_text.map, &unseen, &[], &mut budget);
     for depth in 1..=limits.decode_depth {
@@ -54,7 +65,9 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
             let map = readable.map.then(&layer.map);
             let seen = if *in_place { &unseen } else { &map };
             if depth == limits.decode_depth {
-                budget.complete &= !decode::is_encoded(&readable.text, seen);
+                // What stands around a disguise was read where it was met first: here every run of the original's length
+                // counts as seen, though letters may have been replaced in it.
+                budget.complete &= !decode::is_encoded(&readable.text, &map);
             } else {
                 next.extend(decode_once(&readable, &map, seen, &layer.encodings, &mut budget));
             }
@@ -65,11 +78,25 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
     Layers { layers: all, complete: budget.complete }
 }
 
+/// Decoded text of a short text: enough for every disguise in every other.
+const SHORT_DECODED_BYTES: usize = 64 * 1024;
+/// Times the length of a long text that its decoded text may have in all. Encodings shrink as they are undone; JSON inside
+/// JSON inside JSON stays below three. What has more is made to cost time.
+const DECODED_TIMES_MAX: usize = 5;
+
+/// Bytes of decoded text that a text of `length` bytes may give.
+fn decoded_bytes_max(length: usize, limits: &Limits) -> usize {
+    limits.decode_bytes.min(SHORT_DECODED_BYTES.max(length.saturating_mul(DECODED_TIMES_MAX)))
+}
+
 /// What is left of the limits.
 struct Budget {
     bytes: usize,
     layers: usize,
     complete: bool,
+    hasher: RandomState,
+    /// The layers so far, by hash of text and map: disguises in different places give the same layer in any order.
+    layers_made: HashSet<u64>,
 }
 
 /// A layer on the way down.
@@ -94,16 +121,17 @@ fn decode_once(
         let source = Source { text: &reading.text, seen, room: budget.bytes, signs: &signs };
         let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
         budget.complete &= !cut;
+        let map = inner.then(map);
+        if text.is_empty() || !budget.layers_made.insert(budget.hasher.hash_one((&text, &map))) {
+            continue;
+        }
         if budget.layers == 0 {
             budget.complete = false;
             break;
         }
-        if text.is_empty() {
-            continue;
-        }
         budget.layers -= 1;
         budget.bytes -= text.len().min(budget.bytes);
-        let layer = Layer { encodings: [outer, &encodings].concat(), text, map: inner.then(map) };
+        let layer = Layer { encodings: [outer, &encodings].concat(), text, map };
         found.push(Step { layer, in_place });
     }
     found
@@ -350,6 +378,22 @@ mod tests {
         assert_eq!((all.layers.len(), all.complete), (3, true));
         let short = layers(&text, &limits(1, 1 << 20, 2));
         assert_eq!((short.layers.len(), short.complete), (2, false));
+    }
+
+    #[test]
+    fn decoded_text_is_bounded_by_the_text() {
+        let limits = Limits::default();
+        for (length, most) in [(0, 65_536), (13_107, 65_536), (13_108, 65_540), (1 << 30, limits.decode_bytes)] {
+            assert_eq!(decoded_bytes_max(length, &limits), most, "{length}");
+        }
+        let sent =
+            [base64(PHRASE), rot13(PHRASE), reversed(PHRASE), leetspeak(PHRASE), spaced(PHRASE)].join("\n") + "\n";
+        let once = layers(&sent, &limits);
+        assert!(once.complete);
+        let text = sent.repeat(500);
+        let found = layers(&text, &limits);
+        let bytes: usize = found.layers.iter().map(|layer| layer.text.len()).sum();
+        assert!(!found.complete && bytes <= 5 * text.len(), "{bytes} of {}", text.len());
     }
 
     #[test]

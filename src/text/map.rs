@@ -7,7 +7,7 @@ use crate::base::Span;
 /// The map is a list of runs. Inside a run every `derived` bytes came from `origin` bytes (1 and 1 for text that was only
 /// copied), so a copied megabyte costs one entry. Bytes of the origin that left no trace need none: they are the gaps
 /// between runs. Where a text was turned round, a run leads backwards. [`Map::identity`] holds nothing at all.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Map {
     /// `None`: derived and origin are the same bytes.
     runs: Option<Box<[Run]>>,
@@ -21,7 +21,7 @@ pub struct Map {
 
 /// A stretch of equal units, up to the next run's start. Sixteen bytes: text in a script that is folded letter by letter
 /// has a run every few bytes. Texts of 4 GiB and more do not occur (`limits.body_bytes`); offsets beyond stand still.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct Run {
     /// First byte in the derived text.
     derived: u32,

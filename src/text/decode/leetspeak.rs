@@ -99,6 +99,9 @@ fn word(text: &[u8], span: Span) -> Option<Word> {
     if signs == 0 || text.len() < 3 || (signs * 3 > text.len() * 2 && text.len() > DIGITS_MAX) {
         return None;
     }
+    if text.len() > DIGITS_MAX && text.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
     let mut read = [0; WORD_MAX];
     let read = read.get_mut(..text.len())?;
     let known = plain(text, read);

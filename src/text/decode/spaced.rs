@@ -234,7 +234,12 @@ pub(super) fn decode_split(source: &Source<'_>) -> Option<Decoded> {
         while at < place.end {
             let rest = bytes.get(at..).unwrap_or_default();
             let length = rest.iter().take_while(|byte| is_part(**byte)).count();
+            let token = rest.get(..length).unwrap_or_default();
+            // Most tokens are words with a full stop behind them.
+            let first = token.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(length);
+            let is_broken = token.iter().skip(first).any(u8::is_ascii_alphabetic);
             if length > LETTERS_MIN
+                && is_broken
                 && let Some(span) = split_word(bytes, Span::new(at, at + length))
                 && !is_seen(source.seen, span)
             {
