@@ -231,6 +231,11 @@ impl<T: Subject> Scanned<T> {
         Judged { verdict, faults: self.faults, waived: self.waived, refused: self.refused, outcome }
     }
 
+    /// What the rules alone come to: the decision before the classifier is heard, faults left out.
+    pub fn by_rules(&self) -> Verdict {
+        self.snapshot.decide(self.findings.clone(), self.subject.passages())
+    }
+
     fn take_scores(&mut self, judgements: &[Judgement]) {
         let snapshot = Arc::clone(&self.snapshot);
         for (question, judgement) in self.questions.iter().zip(judgements) {

@@ -9,9 +9,10 @@
 
 mod check;
 pub mod family;
+pub(crate) mod frequency;
 pub mod load;
 mod pattern;
-mod required;
+pub(crate) mod required;
 pub mod roles;
 pub mod set;
 mod source;

@@ -8,7 +8,7 @@ use super::{Pending, ROW_TIME, TextScore};
 use crate::base::{Fault, Limits};
 use crate::classify::Classifier;
 use crate::cli::texts::Texts;
-use crate::inspect::{Answer, Snapshot};
+use crate::inspect::Snapshot;
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -18,7 +18,7 @@ pub(super) fn score(snapshot: &Arc<Snapshot>, classifier: &Classifier, row: &Row
     let texts = Texts::new(row.role.unwrap_or(Role::Unknown), row.text.clone()).with_system(row.system.clone());
     let scanned = snapshot.scan(texts, Direction::Request);
     let questions = scanned.questions();
-    let by_rules = match scanned.judge(Answer::NotAsked).verdict.action {
+    let by_rules = match scanned.by_rules().action {
         Action::Block => 1.0,
         Action::Allow => 0.0,
         Action::Flag | Action::Redact => 0.5,

@@ -12,7 +12,6 @@ use crate::cli::eval::rows::Rows;
 use crate::cli::run::failure;
 use crate::cli::texts::Texts;
 use crate::cli::{ConfigArg, Failure, block_on, out};
-use crate::inspect::Answer;
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -58,17 +57,17 @@ pub(super) fn run(args: &ProfileArgs) -> Result<u8, Failure> {
         for row in Rows::open(file, &ProgressBar::hidden()) {
             let row = row.map_err(Failure::usage)?;
             let texts = Texts::new(row.role.unwrap_or(role), row.text.clone());
-            let judged = judges.snapshot.scan(texts, direction).judge(Answer::NotAsked);
+            let verdict = judges.snapshot.scan(texts, direction).by_rules();
             let side = &mut totals[usize::from(row.is_attack)];
             side[0] += 1;
-            match judged.verdict.action {
+            match verdict.action {
                 Action::Allow => {}
                 Action::Flag => side[1] += 1,
                 Action::Redact => side[2] += 1,
                 Action::Block => side[3] += 1,
             }
             let mut seen = Vec::new();
-            for finding in &judged.verdict.findings {
+            for finding in &verdict.findings {
                 let id = finding.source.name();
                 if seen.contains(&id) || !id.starts_with(&args.only) {
                     continue;
