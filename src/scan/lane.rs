@@ -46,7 +46,8 @@ impl LaneProgram {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<_> = patterns.iter().map(|(_, pattern)| &pattern.hir).collect();
+        let hirs: Vec<_> = patterns.iter().map(|(_, pattern)| pattern.hir()).collect();
+        let hirs: Vec<_> = hirs.iter().map(AsRef::as_ref).collect();
         let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(None);
         let nfa = thompson::Compiler::new()
             .configure(config)

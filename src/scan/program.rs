@@ -1,5 +1,6 @@
 //! The compiled form of a rule set: one unit per pattern, and the automata that find candidates for them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,7 +99,7 @@ impl Program {
     pub(super) fn new(rules: &RuleSet) -> Result<Self, BuildError> {
         let mut units = Vec::new();
         let mut literals: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-        let mut loose: Vec<(u32, &Hir)> = Vec::new();
+        let mut loose: Vec<(u32, Cow<'_, Hir>)> = Vec::new();
         let mut raw_lane = Vec::new();
         let mut canonical_lane = Vec::new();
         for (index, rule) in rules.iter() {
@@ -111,10 +112,10 @@ impl Program {
                             literals.entry(literal).or_default().push(unit);
                         }
                     }
-                    None => loose.push((unit, &pattern.hir)),
+                    None => loose.push((unit, pattern.hir())),
                 }
                 if rule.on_reply && !rule.block_end {
-                    let lane = match rule.target {
+                    let lane = match pattern.target {
                         Target::Canonical => &mut canonical_lane,
                         Target::Raw => &mut raw_lane,
                     };
@@ -139,11 +140,11 @@ impl Program {
 
 impl Unit {
     fn new(index: RuleIndex, rule: &Rule, pattern: &Pattern) -> Result<Self, BuildError> {
-        let kind = match &pattern.literal {
+        let kind = match pattern.literal() {
             // A literal has no groups, so the loader allows it capture 0 only.
-            Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: rule.case_sensitive },
+            Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: pattern.case_sensitive },
             None => Kind::Regex {
-                regex: Box::new(regex(&[&pattern.hir], false, REGEX_CACHE_BYTES)?),
+                regex: Box::new(regex(&[pattern.hir().as_ref()], false, REGEX_CACHE_BYTES)?),
                 capture: rule.capture,
                 length_max: pattern.length_max,
                 before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
@@ -152,8 +153,8 @@ impl Unit {
         };
         Ok(Self {
             rule: index,
-            pattern: 0,
-            target: rule.target,
+            pattern: if rule.condition.is_some() { pattern.number } else { 0 },
+            target: pattern.target,
             block_end: rule.block_end,
             contexts: contexts(rule),
             kind,
@@ -219,11 +220,11 @@ impl Literals {
 }
 
 impl Loose {
-    fn new(patterns: &[(u32, &Hir)]) -> Result<Option<Self>, BuildError> {
+    fn new(patterns: &[(u32, Cow<'_, Hir>)]) -> Result<Option<Self>, BuildError> {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| *hir).collect();
+        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir.as_ref()).collect();
         let automaton = regex(&hirs, true, LOOSE_CACHE_BYTES)?;
         Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
     }
