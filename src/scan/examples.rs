@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Context, Reading, Scanner, Scratch};
 use crate::base::Span;
+use crate::rules::condition::Counts;
 use crate::rules::{Example, Rule, RuleIndex};
 use crate::text::{Direction, Role, canonical};
 
@@ -138,13 +139,36 @@ impl Runner<'_> {
         let text = &self.example.text;
         let folded = canonical(text);
         let mut out = Vec::new();
-        let mut spans = BTreeSet::new();
+        let mut hits = BTreeSet::new();
         self.scanner.scan(text, Reading::Raw, context, self.scratch, &mut out);
-        spans.extend(out.drain(..).filter(|found| found.rule == self.index).map(|found| found.span));
+        let found = out.drain(..).filter(|found| found.rule == self.index);
+        hits.extend(found.map(|found| (found.pattern, found.span)));
         self.scanner.scan(&folded.text, Reading::Canonical, context, self.scratch, &mut out);
         let found = out.drain(..).filter(|found| found.rule == self.index);
-        spans.extend(found.map(|found| folded.map.to_original(found.span)));
-        spans
+        hits.extend(found.map(|found| (found.pattern, folded.map.to_original(found.span))));
+        self.settle(&hits)
+    }
+
+    /// What the rule's matches come to, by its condition and what the example says of the classifier.
+    fn settle(&self, hits: &BTreeSet<(u16, Span)>) -> BTreeSet<Span> {
+        let spans = hits.iter().map(|(_, span)| *span);
+        let Some(condition) = &self.rule.condition else { return spans.collect() };
+        let mut counts = Counts::default();
+        let mut last: Option<(u16, Span)> = None;
+        for (pattern, span) in hits {
+            // Both readings see most matches.
+            match &mut last {
+                Some((of, last)) if of == pattern && last.overlaps(*span) => *last = last.cover(*span),
+                _ => {
+                    counts.add(*pattern);
+                    last = Some((*pattern, *span));
+                }
+            }
+        }
+        if !condition.holds(&counts, &self.example.scores) {
+            return BTreeSet::new();
+        }
+        hits.iter().filter(|(pattern, _)| condition.is_positive(*pattern)).map(|(_, span)| *span).collect()
     }
 
     fn judge(&self, spans: &BTreeSet<Span>) -> Option<String> {
@@ -162,7 +186,7 @@ impl Runner<'_> {
 
     fn stream(&mut self, role: Role, chunks: &[&str]) -> Result<BTreeSet<Span>, String> {
         let mut stream = self.scanner.stream(role, self.example.text.len());
-        let (mut out, mut spans, mut safe) = (Vec::new(), BTreeSet::new(), 0);
+        let (mut out, mut hits, mut safe) = (Vec::new(), BTreeSet::new(), 0);
         let last = [""];
         for (number, chunk) in chunks.iter().chain(&last).enumerate() {
             if number < chunks.len() {
@@ -174,14 +198,14 @@ impl Runner<'_> {
                 if found.span.start < safe && !self.rule.block_end {
                     return Err(format!("byte {safe} was called safe, then {:?} was found", found.span));
                 }
-                spans.insert(found.span);
+                hits.insert((found.pattern, found.span));
             }
             safe = stream.safe();
         }
         if safe != self.example.text.len() {
             return Err(format!("after the end only {safe} bytes are safe"));
         }
-        Ok(spans)
+        Ok(self.settle(&hits))
     }
 }
 

@@ -48,7 +48,7 @@ pub(in crate::rules) enum GapSource {
 
 const FORMS: [&str; 6] = ["literal", "regex", "list", "near", "sequence", "count"];
 const PATTERN_KEYS: [&str; 10] =
-    ["name", "on", "case", "word", "literal", "regex", "list", "near", "sequence", "count"];
+    ["literal", "regex", "list", "near", "sequence", "count", "name", "on", "case", "word"];
 
 pub(super) fn pattern(node: &Node, report: &mut Reporter<'_>) -> Option<PatternSource> {
     let table = Table::open(node, "a pattern", &PATTERN_KEYS, report)?;
