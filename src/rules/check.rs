@@ -364,5 +364,6 @@ fn scores(written: &[(Text, Node)], report: &mut Reporter<'_>) -> Scores {
             (_, None) => report.error("R006", node.place, "a score is a number from 0 to 1", "write `0.9`"),
         }
     }
-    scores
+    // Of an attempt of either kind the classifier says that it is an attack.
+    scores.of_either_kind()
 }

@@ -101,6 +101,13 @@ impl Scores {
         }
     }
 
+    /// With the score of an attack that those of its kinds make, where none is given.
+    pub(super) fn of_either_kind(self) -> Self {
+        let either =
+            Self { attack: self.extraction, ..Self::default() }.max(Self { attack: self.injection, ..Self::default() });
+        Self { attack: self.attack.or(either.attack), ..self }
+    }
+
     pub(super) fn of(&self, label: Label) -> Option<f32> {
         match label {
             Label::Attack => self.attack,
