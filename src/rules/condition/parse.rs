@@ -3,8 +3,11 @@
 //! ```text
 //! or    = and { "or" and }            unary = "not" unary | atom
 //! and   = unary { "and" unary }       atom  = "(" or ")" | ( NUMBER | "any" | "all" ) "of" set
-//! set   = "them" | "(" NAME { "," NAME } ")"      | "#" NAME compare NUMBER | "score." LABEL compare NUMBER | NAME
+//! set   = "them" | "(" NAME { "," NAME } ")"      | "count" "(" NAME ")" compare NUMBER
+//!                                                 | "score." LABEL compare NUMBER | NAME
 //! ```
+//!
+//! No `#name`, as other rule languages count: YAML takes what follows a `#` for a comment.
 
 use super::{Compare, Expression, Label};
 use crate::base::limits::rules as limits;
@@ -18,7 +21,7 @@ pub(in crate::rules) struct Problem {
     pub(in crate::rules) help: String,
 }
 
-const WORDS: [&str; 8] = ["all", "and", "any", "not", "of", "or", "score", "them"];
+const WORDS: [&str; 9] = ["all", "and", "any", "count", "not", "of", "or", "score", "them"];
 
 /// True for a word of the language: no pattern can have it as its name.
 pub(in crate::rules) fn is_reserved(name: &str) -> bool {
@@ -56,12 +59,12 @@ fn tokens(text: &str) -> Result<Vec<Token<'_>>, Problem> {
             c if c.is_whitespace() => c.len_utf8(),
             'A'..='Z' | 'a'..='z' | '_' => length(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.'),
             '0'..='9' => length(|c| c.is_ascii_digit() || c == '.'),
-            '(' | ')' | ',' | '#' => 1,
+            '(' | ')' | ',' => 1,
             '<' | '>' | '=' | '!' if rest.get(1..2) == Some("=") => 2,
             '<' | '>' => 1,
             c => {
                 let message = format!("`{}` does not belong in a condition", c.escape_debug());
-                let help = "it is made of names, `and`, `or`, `not`, `any of`, `all of`, `2 of`, `#name >= 3`, `score.injection > 0.7` and brackets";
+                let help = "it is made of names, `and`, `or`, `not`, `any of`, `all of`, `2 of`, `count(name) >= 3`, `score.injection > 0.7` and brackets";
                 return Err(Problem { before, message, help: help.to_owned() });
             }
         };
@@ -127,13 +130,15 @@ impl<'t> Parser<'t, '_> {
         match token.text {
             "any" => self.of(token, Some(1)),
             "all" => self.of(token, None),
-            "#" => {
+            "count" => {
+                self.expect("(")?;
                 let Some(name) = self.take_any() else { return Err(self.ended("a pattern's name")) };
                 let pattern = self.pattern(&name)?;
+                self.expect(")")?;
                 let compare = self.compare()?;
                 let (than, before) = self.number()?;
                 let Ok(than) = than.parse::<u32>() else {
-                    return Err(wrong(before, format!("`{than}` is no whole number"), "write how many: `#a >= 3`"));
+                    return Err(wrong(before, format!("`{than}` is no whole number"), "write how many: `count(a) >= 3`"));
                 };
                 // Of a rule that does not redact, no more are looked for.
                 if than as usize > limits::MATCHES {
@@ -265,7 +270,7 @@ impl<'t> Parser<'t, '_> {
     }
 }
 
-const EXAMPLE: &str = "write for example `a and not b`, `2 of (a, b, c)`, `#a >= 3`, `a and score.injection > 0.7`";
+const EXAMPLE: &str = "write for example `a and not b`, `2 of (a, b, c)`, `count(a) >= 3`, `a and score.injection > 0.7`";
 
 fn wrong(before: usize, message: String, help: &str) -> Problem {
     Problem { before, message, help: help.to_owned() }

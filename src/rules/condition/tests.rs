@@ -41,7 +41,7 @@ fn not_binds_tighter_than_and_and_tighter_than_or() {
     assert_eq!(parsed("2 of them"), Expression::Least(2, vec![0, 1, 2, 3]));
     assert_eq!(parsed("all of ( a,b )"), Expression::Least(2, vec![0, 1]));
     assert_eq!(parsed("any of (c)"), is(2));
-    assert_eq!(parsed("#a>=3"), Expression::Count(0, Compare::MoreOrEqual, 3));
+    assert_eq!(parsed("count( a )>=3"), Expression::Count(0, Compare::MoreOrEqual, 3));
     assert_eq!(parsed("score.attack <= 0.5"), Expression::Score(Label::Attack, Compare::LessOrEqual, 0.5));
 }
 
@@ -58,12 +58,14 @@ fn errors_know_their_place() {
         ("0 of them", 0, "`0` patterns cannot"),
         ("2 of (a, a)", 9, "`a` stands here twice"),
         ("any of a", 7, "`a` stands where `(`"),
-        ("#a = 3", 3, "`=` does not belong"),
-        ("#a >= 0.5", 6, "`0.5` is no whole number"),
-        ("#a >= 65", 6, "counted up to 64"),
+        ("count(a) = 3", 9, "`=` does not belong"),
+        ("count(a) >= 0.5", 12, "`0.5` is no whole number"),
+        ("count(a) >= 65", 12, "counted up to 64"),
         ("score.weather > 0.5", 0, "no score `weather`"),
         ("score > 0.5", 0, "no score ``"),
         ("a and score.attack > 7", 21, "`7` is no score"),
+        ("#a >= 3", 0, "`#` does not belong"),
+        ("count a >= 3", 6, "`a` stands where `(`"),
         ("a and and b", 6, "`and` stands where a pattern's name"),
         ("a and them", 6, "`them` stands where a pattern's name"),
     ] {
@@ -93,7 +95,7 @@ fn what_says_nothing_or_too_much_is_told() {
     assert!(matches!(checked("a and b"), Checked::Unused(numbers) if numbers == [2]));
     for text in [
         "all of them and not a",
-        "a and b and #c > 3 and #c < 2",
+        "a and b and count(c) > 3 and count(c) < 2",
         "all of them and score.attack > 0.9 and score.attack < 0.1",
     ] {
         assert!(matches!(checked(text), Checked::Impossible), "{text}");
@@ -102,7 +104,7 @@ fn what_says_nothing_or_too_much_is_told() {
         "not any of them",
         "not (a and b and c)",
         "any of them or score.injection > 0.5",
-        "#a < 3 or b and c",
+        "count(a) < 3 or b and c",
         "any of them or not a",
     ] {
         assert!(matches!(checked(text), Checked::OfNothing), "{text}");
@@ -111,7 +113,7 @@ fn what_says_nothing_or_too_much_is_told() {
         "2 of them",
         "a and not b and not c",
         "any of them and score.injection > 0.5",
-        "#a >= 2 or b and c",
+        "count(a) >= 2 or b and c",
         "any of them and not score.attack > 0.5",
     ] {
         condition(text);
@@ -123,8 +125,8 @@ fn what_is_only_forbidden_is_no_finding() {
     let positive = |text: &str| (0..3).filter(|pattern| condition(text).is_positive(*pattern)).collect::<Vec<u16>>();
     assert_eq!(positive("a and b and not c"), [0, 1]);
     assert_eq!(positive("a and not (b or not c)"), [0, 2]);
-    assert_eq!(positive("a and #b < 2 and #c >= 2"), [0, 2]);
-    assert_eq!(positive("a and #b <= 2 and not (#c == 0)"), [0, 2]);
+    assert_eq!(positive("a and count(b) < 2 and count(c) >= 2"), [0, 2]);
+    assert_eq!(positive("a and count(b) <= 2 and not (count(c) == 0)"), [0, 2]);
     assert_eq!(positive("a and (b or c) and not b"), [0, 1, 2]);
 }
 
@@ -170,7 +172,7 @@ fn written(expression: &Expression) -> String {
                 Compare::MoreOrEqual => ">=",
                 Compare::NotEqual => "!=",
             };
-            format!("#{} {compare} {than}", name(pattern))
+            format!("count({}) {compare} {than}", name(pattern))
         }
         Expression::Least(least, patterns) => {
             format!("{least} of ({})", patterns.iter().map(name).collect::<Vec<_>>().join(", "))
@@ -239,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_the_parser(text in "(a|b|c|and|or|not|of|them|any|all|score\\.attack|[0-9.]{1,3}|[()#<>=!,é ]){0,24}") {
+    fn no_text_breaks_the_parser(text in "(a|b|c|and|or|not|of|them|any|all|score\\.attack|[0-9.]{1,3}|count\\(a\\)|[()#<>=!,é ]){0,24}") {
         if let Err(problem) = parse(&text, &NAMES) {
             prop_assert!(problem.before <= text.chars().count() && !problem.message.is_empty() && !problem.help.is_empty());
         }
