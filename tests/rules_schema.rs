@@ -273,7 +273,7 @@ fn sources(folder: &Path, out: &mut String) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, out);
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             out.push_str(&fs::read_to_string(path).unwrap());
         }
     }

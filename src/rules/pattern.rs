@@ -48,11 +48,7 @@ pub(super) fn literal(written: &str, word: bool, reading: Reading) -> Result<Com
         return Err(Problem::TooShort { bytes: text.len() });
     }
     Ok(Compiled {
-        required: Some(Required {
-            literals: vec![text.to_ascii_lowercase().into_bytes()],
-            before_min: 0,
-            before_max: Some(0),
-        }),
+        required: Some(Required::prefix(text.as_bytes(), Hir::empty())),
         length_max: Some(text.len()),
         what: What::Literal(Literal { text, word }),
     })
@@ -99,12 +95,12 @@ pub(super) fn finish(hir: Hir, reading: Reading) -> Result<Compiled, Problem> {
     if may_be_empty(&hir) {
         return Err(Problem::MatchesNothing);
     }
-    let required = Required::of(&hir);
     let hir = if reading.case_sensitive { hir } else { ignore_case(&hir) };
     let config = thompson::Config::new().nfa_size_limit(Some(limits::REGEX_BYTES));
     if thompson::Compiler::new().configure(config).build_from_hir(&hir).is_err() {
         return Err(Problem::TooBig);
     }
+    let required = Required::of(&hir);
     let length_max = hir.properties().maximum_len();
     Ok(Compiled { what: What::Regex(hir), required, length_max })
 }

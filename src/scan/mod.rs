@@ -11,10 +11,12 @@
 
 mod confirm;
 pub mod examples;
+mod gate;
 mod lane;
 mod offsets;
 mod program;
 mod scratch;
+mod sieve;
 pub mod stream;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,17 @@
-//! The compiled form of a rule set: one unit per pattern, and the automata that find candidates for them.
+//! The compiled form of a rule set: one unit per pattern, and what finds candidates for them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use regex_automata::meta;
 use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
+use super::gate::Gate;
 use super::lane::LaneProgram;
+use super::sieve::Sieve;
 use super::{BuildError, Context};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
@@ -22,7 +24,10 @@ pub(super) struct Program {
     /// Unique in this process.
     pub(super) id: u64,
     pub(super) units: Box<[Unit]>,
-    pub(super) literals: Literals,
+    pub(super) sieve: Sieve,
+    /// Whom each literal of the sieve is a candidate for.
+    pub(super) candidates: Box<[Candidates]>,
+    pub(super) gate: Option<Gate>,
     pub(super) loose: Option<Loose>,
     pub(super) raw_lane: Option<LaneProgram>,
     pub(super) canonical_lane: Option<LaneProgram>,
@@ -38,6 +43,10 @@ pub(super) struct Unit {
     pub(super) block_end: bool,
     contexts: u16,
     pub(super) kind: Kind,
+    /// Bytes between a match's start and its required literal, at least.
+    pub(super) before_min: usize,
+    /// The same, at most; `None`: unbounded.
+    pub(super) before_max: Option<usize>,
     pub(super) validators: Box<[Validator]>,
     /// Every match is listed, however many there are: each of them must be taken out.
     pub(super) lists_all: bool,
@@ -54,19 +63,17 @@ pub(super) enum Kind {
         capture: usize,
         /// Bytes of the longest match.
         length_max: Option<usize>,
-        /// Bytes between a match's start and its required literal, at least.
-        before_min: usize,
-        /// The same, at most; `None`: unbounded.
-        before_max: Option<usize>,
     },
 }
 
-/// One automaton over the literals of all units.
-#[derive(Debug)]
-pub(super) struct Literals {
-    pub(super) automaton: AhoCorasick,
-    /// Units that each literal is a candidate for.
-    pub(super) units: Box<[Box<[u32]>]>,
+/// The units that have one literal.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Literal patterns, and regexes that the gate knows nothing of.
+    pub(super) direct: Box<[u32]>,
+    /// Whether units behind the gate are wanted: one bit per direction and role, for each reading.
+    gated_raw: u16,
+    gated_canonical: u16,
 }
 
 /// One automaton over all patterns without a literal: says which of them match somewhere.
@@ -86,8 +93,6 @@ pub(super) struct Wanted {
     pub(super) block_end_only: bool,
 }
 
-/// Up to this many bytes of literals the automaton is a DFA; above, its tables would outgrow the caches.
-const DFA_LITERAL_BYTES: usize = 24 * 1024;
 /// Memory for one regex's lazy DFA.
 const REGEX_CACHE_BYTES: usize = 512 * 1024;
 /// Memory for the shared lazy DFA of the patterns without a literal.
@@ -97,39 +102,49 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Program {
     pub(super) fn new(rules: &RuleSet) -> Result<Self, BuildError> {
-        let mut units = Vec::new();
-        let mut literals: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-        let mut loose: Vec<(u32, Cow<'_, Hir>)> = Vec::new();
-        let mut raw_lane = Vec::new();
-        let mut canonical_lane = Vec::new();
-        for (index, rule) in rules.iter() {
-            for pattern in &rule.patterns {
-                let unit = u32::try_from(units.len()).map_err(|_| BuildError::new(&"too many patterns"))?;
-                units.push(Unit::new(index, rule, pattern)?);
-                match &pattern.required {
-                    Some(required) => {
-                        for literal in &required.literals {
-                            literals.entry(literal).or_default().push(unit);
-                        }
+        let patterns: Vec<(RuleIndex, &Rule, &Pattern)> = rules
+            .iter()
+            .flat_map(|(index, rule)| rule.patterns.iter().map(move |pattern| (index, rule, pattern)))
+            .collect();
+        if u32::try_from(patterns.len()).is_err() {
+            return Err(BuildError::new(&"too many patterns"));
+        }
+        let made: Result<Vec<Unit>, BuildError> =
+            patterns.clone().into_par_iter().map(|(index, rule, pattern)| Unit::new(index, rule, pattern)).collect();
+        let units = made?;
+        let mut literals: BTreeMap<&[u8], Listed> = BTreeMap::new();
+        let (mut gated, mut loose) = (Vec::new(), Vec::new());
+        let (mut raw_lane, mut canonical_lane) = (Vec::new(), Vec::new());
+        for ((number, unit), (_, rule, pattern)) in (0u32..).zip(&units).zip(&patterns) {
+            match &pattern.required {
+                Some(required) => {
+                    let rest = required.rest.as_ref().filter(|_| pattern.literal().is_none());
+                    gated.extend(rest.map(|rest| (number, rest)));
+                    for literal in &required.literals {
+                        literals.entry(literal).or_default().add(number, unit, rest.is_some());
                     }
-                    None => loose.push((unit, pattern.hir())),
                 }
-                if rule.on_reply && !rule.block_end {
-                    let lane = match pattern.target {
-                        Target::Canonical => &mut canonical_lane,
-                        Target::Raw => &mut raw_lane,
-                    };
-                    lane.push((unit, pattern));
-                }
+                None => loose.push((number, pattern.hir())),
+            }
+            if rule.on_reply && !rule.block_end {
+                let lane = match pattern.target {
+                    Target::Canonical => &mut canonical_lane,
+                    Target::Raw => &mut raw_lane,
+                };
+                lane.push((number, *pattern));
             }
         }
+        // The keys' order is the order of the sieve's numbers.
+        let sieve = Sieve::new(&literals.keys().copied().collect::<Vec<_>>());
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            units: units.into(),
-            literals: Literals::new(literals)?,
+            sieve,
+            candidates: literals.into_values().map(Listed::finish).collect(),
+            gate: Gate::new(&gated)?,
             loose: Loose::new(&loose)?,
             raw_lane: LaneProgram::new(&raw_lane)?,
             canonical_lane: LaneProgram::new(&canonical_lane)?,
+            units: units.into(),
         })
     }
 
@@ -147,8 +162,6 @@ impl Unit {
                 regex: Box::new(regex(&[pattern.hir().as_ref()], false, REGEX_CACHE_BYTES)?),
                 capture: rule.capture,
                 length_max: pattern.length_max,
-                before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
-                before_max: pattern.required.as_ref().and_then(|required| required.before_max),
             },
         };
         Ok(Self {
@@ -158,6 +171,8 @@ impl Unit {
             block_end: rule.block_end,
             contexts: contexts(rule),
             kind,
+            before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
+            before_max: pattern.required.as_ref().and_then(|required| required.before_max),
             validators: rule.validators.clone().into(),
             lists_all: rule.action == Some(Action::Redact),
         })
@@ -204,18 +219,34 @@ fn contexts(rule: &Rule) -> u16 {
     all.filter(|(way, role)| rule.applies(*way, *role)).fold(0, |bits, (way, role)| bits | context_bit(way, role))
 }
 
-impl Literals {
-    fn new(literals: BTreeMap<&[u8], Vec<u32>>) -> Result<Self, BuildError> {
-        let bytes: usize = literals.keys().map(|literal| literal.len()).sum();
-        let kind = if bytes <= DFA_LITERAL_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .build(literals.keys())
-            .map_err(|error| BuildError::new(&error))?;
-        // The keys' order is the order of the automaton's pattern numbers.
-        Ok(Self { automaton, units: literals.into_values().map(Vec::into_boxed_slice).collect() })
+/// [`Candidates`] in the making.
+#[derive(Debug, Default)]
+struct Listed {
+    direct: Vec<u32>,
+    gated_raw: u16,
+    gated_canonical: u16,
+}
+
+impl Listed {
+    fn add(&mut self, number: u32, unit: &Unit, is_gated: bool) {
+        match (is_gated, unit.target) {
+            (true, Target::Raw) => self.gated_raw |= unit.contexts,
+            (true, Target::Canonical) => self.gated_canonical |= unit.contexts,
+            (false, _) => self.direct.push(number),
+        }
+    }
+
+    fn finish(self) -> Candidates {
+        let Self { direct, gated_raw, gated_canonical } = self;
+        Candidates { direct: direct.into(), gated_raw, gated_canonical }
+    }
+}
+
+impl Candidates {
+    /// True when some unit behind the gate is wanted.
+    pub(super) fn asks_gate(&self, wanted: &Wanted) -> bool {
+        let bit = context_bit(wanted.context.direction, wanted.context.role);
+        (wanted.raw && self.gated_raw & bit != 0) || (wanted.canonical && self.gated_canonical & bit != 0)
     }
 }
 
@@ -237,6 +268,9 @@ fn regex(hirs: &[&Hir], all: bool, cache_bytes: usize) -> Result<meta::Regex, Bu
         .match_kind(kind)
         .nfa_size_limit(None)
         .hybrid_cache_capacity(cache_bytes)
+        // Most searches are short and anchored; a prefilter of its own for each would be built for nothing.
+        .auto_prefilter(all)
+        .dfa(false)
         // Look-around is ASCII; the pattern's own syntax was applied when the rule was checked.
         .utf8_empty(true);
     meta::Builder::new()

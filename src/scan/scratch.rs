@@ -6,6 +6,7 @@ use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 
 use super::program::Program;
+use super::sieve::Block;
 
 /// Search state for one thread at a time. Take one with [`super::Scanner::scratch`].
 #[derive(Debug)]
@@ -17,10 +18,13 @@ pub struct Scratch {
     /// Units whose state must be reset.
     pub(super) touched: Vec<u32>,
     pub(super) regexes: RegexCaches,
+    pub(super) gate: Option<dfa::Cache>,
+    /// Folded text of the literal pass.
+    pub(super) block: Block,
     pub(super) loose: Option<(meta::Cache, PatternSet)>,
     pub(super) raw_lane: Option<dfa::Cache>,
     pub(super) canonical_lane: Option<dfa::Cache>,
-    /// Units that matched at one position of a stream.
+    /// Units that the gate let through, or that matched at one position of a stream.
     pub(super) hits: Vec<u32>,
     pub(super) folded: String,
 }
@@ -59,6 +63,8 @@ impl Scratch {
                 caches: std::iter::repeat_with(|| None).take(units).collect(),
                 slots: Vec::new(),
             },
+            gate: None,
+            block: Block::default(),
             loose: None,
             raw_lane: None,
             canonical_lane: None,

@@ -1,12 +1,12 @@
 //! Searching a whole text: one literal pass that collects windows, then confirmation inside them.
 
-use aho_corasick::Input;
 use regex_automata::PatternSet;
 
 use super::Match;
 use super::confirm::{self, Window};
 use super::program::{Kind, Program, Unit, Wanted};
 use super::scratch::{RegexCaches, Scratch, UnitState};
+use super::sieve::Sighting;
 use crate::base::Span;
 use crate::base::limits::rules as limits;
 
@@ -52,26 +52,49 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
 
 /// The literal pass: literal units are decided at once, the others get a window.
 fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
-    // An automaton of standard kind always supports overlapping search.
-    let Ok(hits) = program.literals.automaton.try_find_overlapping_iter(Input::new(text)) else { return };
-    for hit in hits {
-        for number in program.literals.units.get(hit.pattern().as_usize()).into_iter().flatten().copied() {
+    let Scratch { states, touched, regexes, gate, block, hits, .. } = scratch;
+    program.sieve.search(text.as_bytes(), 0, block, |literal, at, sighting| {
+        let Some(candidates) = program.candidates.get(literal as usize) else { return };
+        if sighting == Sighting::Open {
+            return;
+        }
+        for number in candidates.direct.iter().copied() {
             let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
-            let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) else { continue };
+            let Some(state) = touch(number, states, touched) else { continue };
             match &unit.kind {
                 Kind::Literal { .. } => {
-                    let window = Window { first: hit.start(), last: hit.start() };
-                    search(number, unit, text, window, state, &mut scratch.regexes, out);
+                    search(number, unit, text, Window { first: at, last: at }, state, regexes, out);
                 }
-                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len(), 0),
-                // The literal begins the match: a search anchored there mostly ends after a few bytes.
-                Kind::Regex { before_max: Some(0), .. } => state.add_window(hit.start(), hit.start(), 0),
-                Kind::Regex { before_min, before_max, .. } => {
-                    let first = before_max.map_or(0, |before| hit.start().saturating_sub(before));
-                    if let Some(last) = hit.start().checked_sub(*before_min) {
-                        state.add_window(first, last, WINDOW_GAP);
-                    }
+                Kind::Regex { .. } => add_window(unit, state, at, text),
+            }
+        }
+        if let Some(compiled) = program.gate.as_ref().filter(|_| candidates.asks_gate(wanted)) {
+            let cache = gate.get_or_insert_with(|| compiled.create_cache());
+            hits.clear();
+            if !compiled.passes(text.as_bytes(), at, cache, hits) {
+                hits.clear();
+                hits.extend(compiled.units());
+            }
+            for number in hits.iter().copied() {
+                let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
+                if let Some(state) = touch(number, states, touched) {
+                    add_window(unit, state, at, text);
                 }
+            }
+        }
+    });
+}
+
+/// Notes where a match of a regex may start whose literal begins at `at`.
+fn add_window(unit: &Unit, state: &mut UnitState, at: usize, text: &str) {
+    match (&unit.kind, unit.before_max) {
+        (Kind::Regex { length_max: None, .. }, _) => state.add_window(0, text.len(), 0),
+        // The literal begins the match: a search anchored there mostly ends after a few bytes.
+        (_, Some(0)) => state.add_window(at, at, 0),
+        (_, before_max) => {
+            let first = before_max.map_or(0, |before| at.saturating_sub(before));
+            if let Some(last) = at.checked_sub(unit.before_min) {
+                state.add_window(first, last, WINDOW_GAP);
             }
         }
     }
