@@ -242,7 +242,7 @@ fn a_streams_conditions_are_judged_at_its_end() {
 #[test]
 fn a_rule_reads_what_its_transforms_undo() {
     let rule = |transforms: &str| format!("patterns: [{{ literal: alpha beta gamma }}]\ntransforms: {transforms}");
-    let each = ["all", "encodings", "none", "[base64]", "[base64, hex]", "[hex]"].map(rule);
+    let each = ["all", "encodings", "none", "[base64]", "[base64, hex]", "[hex, rot13]"].map(rule);
     let snapshot = snapshot(rules(&each.each_ref().map(String::as_str)), false, BlockEnd::Hold);
     let judge = |text: &str| -> Vec<String> {
         found(&scan(&snapshot, &json!(text)).judge(Answer::NotAsked).verdict).into_iter().map(|(id, _)| id).collect()

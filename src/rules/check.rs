@@ -14,6 +14,7 @@ use super::list::Lists;
 use super::roles::Roles;
 use super::set::{Confidence, Example, Rule, Target};
 use super::source::{ExampleSource, ExamplesSource, FileSource, RuleSource, Text};
+use super::transforms::Transforms;
 use super::validator::Validator;
 use super::variables::Variables;
 use crate::base::limits::rules as limits;
@@ -85,7 +86,8 @@ fn rule(
         report.error("R017", stream.place, "`stream` on a rule that never sees a reply", help);
     }
     let flows = direction.is_some_and(|(_, reply)| reply) && source.stream.is_none();
-    let transforms = source.transforms.as_ref().map(|names| transforms::transforms(names, report)).unwrap_or_default();
+    let transforms = source.transforms.as_ref().map(|names| transforms::transforms(names, report));
+    let transforms = transforms.unwrap_or_else(|| Transforms::usual(target));
     let defaults = patterns::Defaults { target, case, word: source.word, capture: source.capture.as_ref(), flows };
     let patterns = source.patterns.as_ref().map(|list| compiler.patterns(source, list, &defaults, report));
     let condition = source.condition.as_ref().and_then(|text| {
@@ -119,7 +121,7 @@ fn rule(
         action: action?,
         mask,
         sensitive: source.sensitive,
-        block_end: stream.is_some(),
+        block_end: stream.is_some() && on_reply,
         examples: examples?,
         file: report.file.to_owned(),
         line: u64::try_from(source.id.as_ref().map_or(source.place.0, |id| id.place.0)).unwrap_or(0),

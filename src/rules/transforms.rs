@@ -2,13 +2,14 @@
 
 use serde::{Serialize, Serializer};
 
+use super::set::Target;
+
 /// What is undone for a rule.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Transforms {
-    /// Everything, disguises too.
+    /// Everything, disguises of words too.
     All,
-    /// What turns bytes into other bytes (base64 and its like), and no disguise of plain words. The default.
-    #[default]
+    /// What turns bytes into other bytes (base64 and its like), and no disguise of words.
     Encodings,
     /// These alone, also inside each other. None: no decoded text.
     Only(Vec<&'static str>),
@@ -17,10 +18,20 @@ pub enum Transforms {
 /// What turns bytes into other bytes. Text of this kind is rare by chance.
 pub const ENCODINGS: [&str; 7] = ["base32", "base64", "escape", "hex", "html", "percent", "quoted_printable"];
 
-/// Words written otherwise. To read every text that way too makes more false alarms.
-pub const DISGUISES: [&str; 4] = ["leetspeak", "reversed", "rot13", "spaced"];
+/// Words written otherwise.
+pub const DISGUISES: [&str; 9] =
+    ["atbash", "caesar", "jamo", "leetspeak", "morse", "reversed", "reversed_words", "rot13", "spaced"];
 
 impl Transforms {
+    /// What a rule wants that says nothing: rules of canonical text are about words, which are disguised; rules of raw text
+    /// are about bytes.
+    pub(super) fn usual(target: Target) -> Self {
+        match target {
+            Target::Canonical => Self::All,
+            Target::Raw => Self::Encodings,
+        }
+    }
+
     /// True when a text is judged that undoing these has made, outermost first.
     pub fn reads(&self, undone: &[&str]) -> bool {
         match self {

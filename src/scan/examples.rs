@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Context, Reading, Scanner, Scratch};
-use crate::base::Span;
+use crate::base::{Limits, Span};
 use crate::rules::condition::Counts;
 use crate::rules::{Example, Rule, RuleIndex};
-use crate::text::{Direction, Role, canonical};
+use crate::text::{Direction, Role, canonical, layers};
 
 /// What ran and what failed. A run of nothing is a failure too.
 #[derive(Debug, Default, Serialize)]
@@ -101,9 +101,9 @@ struct Runner<'a> {
 impl Runner<'_> {
     fn run(&mut self, direction: Direction, report: &mut Report) {
         let context = Context { direction, role: self.role(direction) };
-        let whole = self.whole(context);
+        let (whole, undone) = self.whole(context);
         report.ran += 1;
-        if let Some(what) = self.judge(&whole) {
+        if let Some(what) = self.judge(&undone) {
             report.fail(self.rule, Some(self.example), what);
         }
         if direction == Direction::Request {
@@ -134,9 +134,22 @@ impl Runner<'_> {
         self.example.role.or(usual).or_else(|| self.rule.roles.iter().next()).unwrap_or(Role::Unknown)
     }
 
-    /// What the rule finds in the whole text: spans of the original.
-    fn whole(&mut self, context: Context) -> BTreeSet<Span> {
+    /// What the rule finds in the whole text, as it stands and with its encodings undone: spans of the original.
+    fn whole(&mut self, context: Context) -> (BTreeSet<Span>, BTreeSet<Span>) {
         let text = &self.example.text;
+        let mut hits = self.hits(text, context);
+        let plain = self.settle(&hits);
+        for layer in layers(text, &Limits::default()).layers {
+            if self.rule.reads(&layer.encodings) {
+                let found = self.hits(&layer.text, context);
+                hits.extend(found.into_iter().map(|(pattern, span)| (pattern, layer.map.to_original(span))));
+            }
+        }
+        (plain, self.settle(&hits))
+    }
+
+    /// The rule's matches in one text, raw and canonical.
+    fn hits(&mut self, text: &str, context: Context) -> BTreeSet<(u16, Span)> {
         let folded = canonical(text);
         let mut out = Vec::new();
         let mut hits = BTreeSet::new();
@@ -146,7 +159,7 @@ impl Runner<'_> {
         self.scanner.scan(&folded.text, Reading::Canonical, context, self.scratch, &mut out);
         let found = out.drain(..).filter(|found| found.rule == self.index);
         hits.extend(found.map(|found| (found.pattern, folded.map.to_original(found.span))));
-        self.settle(&hits)
+        hits
     }
 
     /// What the rule's matches come to, by its condition and what the example says of the classifier.

@@ -33,7 +33,7 @@ pub(super) fn transforms(written: &At<Vec<Text>>, report: &mut Reporter<'_>) -> 
         }
     }
     if written.value.is_empty() {
-        let help = "write `transforms: none` for none, or leave it out for all encodings";
+        let help = "write `transforms: none` for none, or leave it out for the usual ones";
         report.error("R005", written.place, "the list of transforms is empty", help);
     }
     Transforms::Only(names)

@@ -138,7 +138,11 @@ impl<'t> Parser<'t, '_> {
                 let compare = self.compare()?;
                 let (than, before) = self.number()?;
                 let Ok(than) = than.parse::<u32>() else {
-                    return Err(wrong(before, format!("`{than}` is no whole number"), "write how many: `count(a) >= 3`"));
+                    return Err(wrong(
+                        before,
+                        format!("`{than}` is no whole number"),
+                        "write how many: `count(a) >= 3`",
+                    ));
                 };
                 // Of a rule that does not redact, no more are looked for.
                 if than as usize > limits::MATCHES {
@@ -270,7 +274,8 @@ impl<'t> Parser<'t, '_> {
     }
 }
 
-const EXAMPLE: &str = "write for example `a and not b`, `2 of (a, b, c)`, `count(a) >= 3`, `a and score.injection > 0.7`";
+const EXAMPLE: &str =
+    "write for example `a and not b`, `2 of (a, b, c)`, `count(a) >= 3`, `a and score.injection > 0.7`";
 
 fn wrong(before: usize, message: String, help: &str) -> Problem {
     Problem { before, message, help: help.to_owned() }
