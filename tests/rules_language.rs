@@ -3,10 +3,11 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -19,8 +20,8 @@ use portcullis::inspect::{
 };
 use portcullis::protocol::openai::{ChatChunk, ChatRequest, ChatStream, Template};
 use portcullis::rules::{Loaded, from_sources, load};
-use portcullis::scan::Scanner;
-use portcullis::text::Direction;
+use portcullis::scan::{Context, Reading, Scanner};
+use portcullis::text::{Direction, Role, canonical};
 use portcullis::verdict::{Action, Levels, ModelLevels, ModelThresholds, Policy, Source, Thresholds, Verdict};
 use serde_json::{Value, json};
 
@@ -178,6 +179,20 @@ fn the_parts_of_a_message_share_the_score() {
     assert!(sent(judged).contains("one [x]"));
     let low = scan(&snapshot, &parts(&["one alpha", "two beta"]));
     assert!(found(&low.judge(Answer::Scores(vec![judgement(0.4, "injection")])).verdict).is_empty());
+}
+
+#[test]
+fn what_the_classifier_confirms_over_two_parts_cannot_be_replaced_and_blocks() {
+    let snapshot = snapshot(rules(&[SCORED]), true, BlockEnd::Hold);
+    let judge = |texts: &[&str], score| {
+        scan(&snapshot, &parts(texts)).judge(Answer::Scores(vec![judgement(score, "injection")])).verdict
+    };
+    let apart = judge(&["one al", "pha"], 0.9);
+    assert_eq!((apart.action, shown(&found(&apart))), (Action::Block, vec![("INJ-000", "al")]));
+    assert_eq!(judge(&["one al", "pha"], 0.4).action, Action::Allow);
+    // One that stands in a part by itself is replaced there, and told of once.
+    let alone = judge(&["one alpha", "two"], 0.9);
+    assert_eq!((alone.action, shown(&found(&alone))), (Action::Redact, vec![("INJ-000", "alpha")]));
 }
 
 /// Streams a reply in these pieces; gives the text that left, and what was found.
@@ -427,4 +442,58 @@ fn the_limits_of_patterns_hold_at_n_and_break_at_n_plus_1() {
     };
     assert!(uses(16, "").is_empty());
     assert_eq!(uses(16, "x"), ["R015"]);
+}
+
+/// Combined patterns of many shapes, as one rule each, on streams while they flow.
+const COMBINED: [&str; 6] = [
+    "{ near: { words: 2, of: [abc, cab] } }",
+    "{ near: { words: 1, of: [abc, { regex: 'c[ab]' }, { literal: b, word: false }] } }",
+    "{ sequence: { of: [abc, { literal: cab, word: false }, b], gap: { words: 1 } } }",
+    "{ sequence: { of: [{ regex: 'ab?c' }, { regex: 'c|ca' }], gap: { bytes: 4 } } }",
+    "{ count: { of: abc, at_least: 3, gap: { words: 0 } } }",
+    "{ near: { words: 0, of: [忽略, { literal: 指, word: false }] } }",
+];
+
+proptest::proptest! {
+    /// What a stream finds, however it is cut, is what the whole text shows, and no byte of it was called safe before.
+    #[test]
+    fn combined_patterns_are_found_alike_in_streams_and_in_whole_texts(
+        text in "(abc|cab|ca|b|c|忽略|指|é| |  |, |\n){0,24}",
+        cuts in proptest::collection::vec(0usize..200, 0..6),
+    ) {
+        static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+            let rule = |pattern: &&str| format!("applies: {{ direction: both }}\npatterns: [{pattern}]");
+            let each: Vec<String> = COMBINED.iter().map(rule).collect();
+            let loaded = rules(&each.iter().map(String::as_str).collect::<Vec<_>>());
+            Scanner::new(Arc::new(loaded.set)).unwrap()
+        });
+        let scanner = &*SCANNER;
+        let mut scratch = scanner.scratch();
+        let context = Context { direction: Direction::Reply, role: Role::Assistant };
+        let folded = canonical(&text);
+        let mut matches = Vec::new();
+        scanner.scan(&folded.text, Reading::Canonical, context, &mut scratch, &mut matches);
+        let whole: BTreeSet<_> = matches.iter().map(|hit| (hit.rule, folded.map.to_original(hit.span))).collect();
+
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut % (text.len() + 1)).collect();
+        cuts.retain(|cut| text.is_char_boundary(*cut));
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        let mut stream = scanner.stream(Role::Assistant, 1 << 20);
+        let (mut out, mut streamed, mut safe) = (Vec::new(), BTreeSet::new(), 0);
+        for pair in cuts.windows(2) {
+            stream.push(&text[pair[0]..pair[1]], &mut scratch, &mut out);
+            for hit in out.drain(..) {
+                proptest::prop_assert!(hit.span.start >= safe, "{} was safe, then {:?}", safe, hit);
+                streamed.insert((hit.rule, hit.span));
+            }
+            safe = stream.safe();
+        }
+        stream.finish(&mut scratch, &mut out);
+        for hit in out.drain(..) {
+            proptest::prop_assert!(hit.span.start >= safe, "{} was safe, then {:?}", safe, hit);
+            streamed.insert((hit.rule, hit.span));
+        }
+        proptest::prop_assert_eq!(streamed, whole);
+    }
 }

@@ -168,9 +168,9 @@ pub mod rules {
     /// Words that may lie between two parts of a combined pattern.
     pub const GAP_WORDS: usize = 20;
     /// Bytes that may lie between two parts of a combined pattern.
-    pub const GAP_BYTES: usize = 1024;
+    pub const GAP_BYTES: usize = 256;
     /// Bytes of one word of a gap; a longer run of letters is none.
-    pub const GAP_WORD_BYTES: usize = 64;
+    pub const GAP_WORD_BYTES: usize = 32;
     /// Bytes of one run of blanks and punctuation in a gap.
     pub const GAP_BLANK_BYTES: usize = 16;
     /// Parts of a `near`: each order of them is one more alternative.

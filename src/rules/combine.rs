@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_gap_is_what_its_definition_says(gap in "([a-c]{1,4}|[ .,]{1,3}|é|忽略|a{60,66}| {14,18}){0,9}", most in 0u32..5) {
+        fn a_gap_is_what_its_definition_says(gap in "([a-c]{1,4}|[ .,]{1,3}|é|忽略|a{29,35}| {14,18}){0,9}", most in 0u32..5) {
             let regex = build(&sequence(&[literal("<<"), literal(">>")], Gap::Words(most)));
             let text = format!("<<{gap}>>");
             let expected = words_between(&gap).is_some_and(|words| words <= most as usize);

@@ -104,7 +104,7 @@ impl<'s> Lists<'s> {
 
     fn content(&self, rule_file: &Path, written: &str) -> Result<String, String> {
         let relative = Path::new(written);
-        let is_plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        let is_plain = relative.components().all(|part| matches!(part, Component::CurDir | Component::Normal(_)));
         if !is_plain || written.is_empty() {
             return Err("the path leads out of the rule file's folder".to_owned());
         }
