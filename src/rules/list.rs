@@ -108,6 +108,12 @@ impl<'s> Lists<'s> {
         if !is_plain || written.is_empty() {
             return Err("the path leads out of the rule file's folder".to_owned());
         }
+        // As for rule files: what editors leave, and the copies that Kubernetes keeps.
+        let is_hidden =
+            |part: Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".") && part != Component::CurDir;
+        if relative.components().any(is_hidden) {
+            return Err("names that begin with a dot are passed over".to_owned());
+        }
         let folder = rule_file.parent().unwrap_or(Path::new(""));
         let path = folder.join(relative);
         match &self.given {
