@@ -23,6 +23,8 @@ pub struct Judges {
     pub snapshot: Arc<Snapshot>,
     /// The classifier; `None`: the appliance runs on rules alone, as its policy allows.
     pub classifier: Option<Classifier>,
+    /// Prompts and replies are recorded in full.
+    pub record_full_text: bool,
 }
 
 impl Judges {

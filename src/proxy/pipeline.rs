@@ -75,8 +75,6 @@ pub struct Proxy {
     pub anonymous: bool,
     /// Callers without a key of ours may use provider keys that we hold.
     pub dangerous_open_relay: bool,
-    /// Prompts and replies are recorded in full.
-    pub record_full_text: bool,
     /// The bounds.
     pub limits: Arc<Limits>,
     /// One permit for each exchange at work.
@@ -149,7 +147,7 @@ impl Proxy {
         };
 
         let mut ledger = Ledger::reserve(&self.audit, &judges.snapshot, exchange.started)?;
-        let full_text = self.record_full_text.then(|| ledger::full_text(&asked));
+        let full_text = judges.record_full_text.then(|| ledger::full_text(&asked));
         let judged = judges.judge(asked, Direction::Request, &mut exchange.stages).await;
         let mut begin = begin(exchange, &caller, &model, stream, judges);
         begin.request = ledger::verdict_record(&judged, judges.model_version());

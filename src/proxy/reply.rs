@@ -31,7 +31,7 @@ pub(super) async fn answer(
     let headers = answer.headers.clone();
     let mut response = match (answer.status.is_success(), answer.media) {
         (true, Some(Media::EventStream)) => {
-            stream::answer(exchange, judges, ledger, answer.body, template, permit, proxy.record_full_text)
+            stream::answer(exchange, judges, ledger, answer.body, template, permit, judges.record_full_text)
         }
         (true, Some(Media::Json)) => whole(proxy, exchange, judges, ledger, answer, &template).await,
         (true, None) => {
@@ -74,7 +74,7 @@ async fn whole(
         }
     }
     let usage = reply.usage();
-    let full_text = proxy.record_full_text.then(|| ledger::full_text(&reply));
+    let full_text = judges.record_full_text.then(|| ledger::full_text(&reply));
     let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| {
