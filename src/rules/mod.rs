@@ -11,6 +11,7 @@ mod check;
 mod combine;
 pub mod condition;
 pub mod family;
+pub(crate) mod firsts;
 pub(crate) mod frequency;
 mod list;
 pub mod load;
