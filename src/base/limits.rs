@@ -165,4 +165,20 @@ pub mod rules {
     pub const EXAMPLES_MIN: usize = 2;
     /// Matches of one rule that are listed for one text; rules that redact list all.
     pub const MATCHES: usize = 64;
+    /// Names in one list of where a rule or an exception applies.
+    pub const SCOPE_NAMES: usize = 64;
+    /// Bytes of one such name.
+    pub const SCOPE_NAME_BYTES: usize = 256;
+    /// Overrides, and exceptions, in one rule set, each.
+    pub const OVERLAYS: usize = 4096;
+    /// Points of one rule.
+    pub const SCORE: u32 = 100;
+    /// Bytes of an exception's id.
+    pub const EXCEPTION_ID_BYTES: usize = 64;
+    /// Days that an exception may lie ahead without a warning.
+    pub const EXCEPTION_DAYS: usize = 400;
+    /// Longest match, in bytes, of a rule that allows: so much text it can vouch for.
+    pub const ALLOW_BYTES: usize = 256;
+    /// Bytes of the name in a token.
+    pub const TOKEN_NAME_BYTES: usize = 16;
 }

@@ -1,13 +1,14 @@
 //! One text, read every way it could be meant: as sent, made canonical, and with its encodings undone.
 
 use crate::base::Span;
+use crate::inspect::allowed::Allowed;
 use crate::inspect::excerpt;
 use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::Snapshot;
-use crate::rules::RuleIndex;
+use crate::rules::{Effect, Facts, Rule, RuleIndex};
 use crate::scan::{Context, Match, Reading, Scratch};
-use crate::text::{Direction, Layer as DecodedLayer, Layers, Passage, Trust, canonical, layers};
-use crate::verdict::{Finding, Layer, Source};
+use crate::text::{Direction, Layer as DecodedLayer, Layers, Passage, canonical, layers};
+use crate::verdict::{Action, Finding, Layer, Source, Standing};
 
 /// Findings of one rule in one passage that are built for the verdict and the record. Further matches act (they are masked)
 /// and are not listed: a rule counts once in a passage, and hostile text may hold a million matches.
@@ -20,8 +21,8 @@ pub(super) struct Read {
     pub findings: Vec<Finding>,
     /// What redacting rules replace, in order of place: every match, listed or not.
     pub masks: Vec<Mask>,
-    /// Every match of a rule: by rule, then by place, those of one rule apart.
-    pub found: Vec<(RuleIndex, Span)>,
+    /// Every match of a rule: by rule, then by place, those of one rule apart; and whether it acts.
+    pub found: Vec<(RuleIndex, Span, bool)>,
     /// Decoded texts, for the model.
     pub decoded: Vec<DecodedLayer>,
     /// False when a limit stopped the decoding.
@@ -34,9 +35,26 @@ pub(super) struct Hit {
     pub rule: RuleIndex,
     pub span: Span,
     reading: usize,
+    /// Something in a decoded layer is part of it.
+    is_decoded: bool,
 }
 
 impl Hit {
+    /// The same match, told by its share in one of the texts that it lies in.
+    pub(super) fn at(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
+    /// A match in a stream, which flows raw or canonical.
+    pub(super) fn streamed(rule: RuleIndex, span: Span) -> Self {
+        Self { rule, span, reading: 0, is_decoded: false }
+    }
+
+    /// True for a match that is all there in the text as it was sent or in its canonical form.
+    pub(super) fn is_plain(self) -> bool {
+        !self.is_decoded
+    }
+
     /// The reading that saw it, where `undone` are the decoded layers of the text.
     pub(super) fn layer(self, undone: &Layers) -> Layer {
         match self.reading.checked_sub(2) {
@@ -47,49 +65,102 @@ impl Hit {
     }
 }
 
-/// The trust of a passage: its role's in a request, the provider's in a reply.
-pub(super) fn trust(direction: Direction, passage: &Passage<'_>) -> Trust {
-    match direction {
-        Direction::Reply => Trust::Provider,
-        Direction::Request => passage.role.trust(),
-    }
+/// What is the same for all passages of a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'f> {
+    pub direction: Direction,
+    pub facts: &'f Facts,
+}
+
+/// A match, and what it comes to.
+#[derive(Debug)]
+pub(super) struct Ruled {
+    pub hit: Hit,
+    pub standing: Standing,
 }
 
 impl Snapshot {
     /// Scans one whole passage in all its readings.
-    pub(super) fn read(
-        &self,
-        index: usize,
-        passage: &Passage<'_>,
-        direction: Direction,
-        scratch: &mut Scratch,
-    ) -> Read {
-        let (hits, undone) = self.hits(&passage.text, Context { direction, role: passage.role }, scratch);
-        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+    pub(super) fn read(&self, index: usize, passage: &Passage<'_>, given: Given<'_>, scratch: &mut Scratch) -> Read {
+        let context = Context { direction: given.direction, role: passage.role };
+        let (hits, undone) = self.hits(&passage.text, context, scratch);
+        let mut read = Read { complete: undone.complete, ..Read::default() };
+        let allowed = Allowed::of(self, &hits, &[passage], given);
         for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
-            for (number, hit) in of_rule.iter().enumerate() {
-                if number < RECORDED_PER_RULE {
-                    let layer = hit.layer(&undone);
-                    findings.extend(self.finding(index, passage, direction, hit.span, hit.rule, layer));
+            let Some((rule, effect)) = self.effect(of_rule, &[passage], given) else { continue };
+            let mut listed = [0; 2];
+            let mut still = Vec::new();
+            for hit in of_rule {
+                let found = passage.text.get(hit.span.range()).unwrap_or_default();
+                let standing = self.standing(rule, &effect, *hit, found, &[passage], &allowed, given);
+                let acts = standing.acts();
+                read.found.push((hit.rule, hit.span, acts));
+                if acts {
+                    read.masks.extend(redact::mask(&effect, hit.span));
                 }
-                masks.extend(self.mask(hit.rule, hit.span));
+                let listed = &mut listed[usize::from(acts)];
+                *listed += 1;
+                if *listed <= RECORDED_PER_RULE {
+                    let ruled = Ruled { hit: *hit, standing };
+                    let finding = finding(index, passage, given.direction, rule, &effect, &ruled, ruled.hit.layer(&undone));
+                    if acts { read.findings.push(finding) } else { still.push(finding) }
+                }
             }
+            // Those that act first.
+            read.findings.append(&mut still);
         }
-        masks.sort_by_key(|mask| mask.cover);
-        let found = hits.iter().map(|hit| (hit.rule, hit.span)).collect();
-        Read { findings, masks, found, decoded: undone.layers, complete: undone.complete }
+        read.masks.sort_by_key(|mask| mask.cover);
+        read.decoded = undone.layers;
+        read
+    }
+
+    /// The rule of these hits, and what it demands in some of the passages that they lie in; `None`: it does not apply there.
+    pub(super) fn effect(
+        &self,
+        of_rule: &[Hit],
+        passages: &[&Passage<'_>],
+        given: Given<'_>,
+    ) -> Option<(&Rule, Effect)> {
+        let rule = self.scanner.rules().rule(of_rule.first()?.rule)?;
+        let mut effects = passages.iter().filter_map(|passage| rule.effect(given.facts, given.direction, passage));
+        let first = effects.next()?;
+        // The strictest of them, where it acts in one and only counts in another.
+        let strictest = effects.fold(first, |one, other| if other.strength() > one.strength() { other } else { one });
+        Some((rule, strictest))
+    }
+
+    /// Whether a match acts. `found`: its text as sent; `passages`: those it lies in.
+    #[expect(clippy::too_many_arguments, reason = "each says one thing that may keep a match from acting")]
+    pub(super) fn standing(
+        &self,
+        rule: &Rule,
+        effect: &Effect,
+        hit: Hit,
+        found: &str,
+        passages: &[&Passage<'_>],
+        allowed: &Allowed,
+        given: Given<'_>,
+    ) -> Standing {
+        if !effect.standing.acts() {
+            return effect.standing.clone();
+        }
+        let set = self.scanner.rules();
+        if let Some(exception) = set.exception(rule, given.facts, given.direction, passages, found) {
+            return Standing::Excepted(exception.id.clone());
+        }
+        allowed.by(rule, hit).map_or(Standing::Acts, |by| Standing::Allowed(by.to_owned()))
     }
 
     /// The matches of all rules in all readings of a text, by rule, then by place; and what its encodings hide.
     pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Vec<Hit>, Layers) {
         let mut hits = Vec::new();
         self.scan_text(text, context, scratch, |span, rule, is_raw| {
-            hits.push(Hit { rule, span, reading: usize::from(!is_raw) });
+            hits.push(Hit { rule, span, reading: usize::from(!is_raw), is_decoded: false });
         });
         let undone = layers(text, &self.limits);
         for (number, layer) in undone.layers.iter().enumerate() {
             self.scan_text(&layer.text, context, scratch, |span, rule, _| {
-                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2 });
+                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2, is_decoded: true });
             });
         }
         (merged(hits), undone)
@@ -118,43 +189,40 @@ impl Snapshot {
             hit(folded.map.to_original(found.span), found.rule, false);
         }
     }
+}
 
-    /// A rule's match as a finding.
-    pub(super) fn finding(
-        &self,
-        index: usize,
-        passage: &Passage<'_>,
-        direction: Direction,
-        span: Span,
-        rule: RuleIndex,
-        layer: Layer,
-    ) -> Option<Finding> {
-        let rule = self.scanner.rules().rule(rule)?;
-        // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
-        let hidden = rule.sensitive || matches!(layer, Layer::Decoded(_));
-        Some(Finding {
-            source: Source::Rule { id: rule.id.clone() },
-            title: rule.title.clone(),
-            severity: rule.severity,
-            points: rule.points(),
-            action: rule.action,
-            mask: rule.mask.clone(),
-            tags: rule.tags.clone(),
-            passage: index,
-            place: passage.place.to_string(),
-            role: passage.role,
-            trust: trust(direction, passage),
-            span,
-            layer,
-            score: None,
-            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), hidden),
-        })
-    }
-
-    /// What stands for a match of a redacting rule.
-    pub(super) fn mask(&self, rule: RuleIndex, span: Span) -> Option<Mask> {
-        let rule = self.scanner.rules().rule(rule)?;
-        redact::mask(rule.action, rule.mask.as_deref(), span)
+/// A rule's match as a finding.
+pub(super) fn finding(
+    index: usize,
+    passage: &Passage<'_>,
+    direction: Direction,
+    rule: &Rule,
+    effect: &Effect,
+    ruled: &Ruled,
+    layer: Layer,
+) -> Finding {
+    let span = ruled.hit.span;
+    let acts = ruled.standing.acts();
+    // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
+    let hidden = rule.sensitive || matches!(layer, Layer::Decoded(_));
+    Finding {
+        source: Source::Rule { id: rule.id.clone() },
+        title: rule.title.clone(),
+        severity: effect.severity,
+        points: if acts { effect.points } else { 0 },
+        action: effect.action.filter(|_| acts),
+        standing: ruled.standing.clone(),
+        would: effect.action.filter(|_| !acts),
+        mask: (effect.action == Some(Action::Redact)).then(|| redact::shown(effect)),
+        tags: rule.tags.clone(),
+        passage: index,
+        place: passage.place.to_string(),
+        role: passage.role,
+        trust: passage.trust(direction),
+        span,
+        layer,
+        score: None,
+        excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), hidden),
     }
 }
 
@@ -172,6 +240,7 @@ fn merged(mut hits: Vec<Hit>) -> Vec<Hit> {
             Some(last) if last.rule == hit.rule && (last.span.overlaps(hit.span) || last.span == hit.span) => {
                 last.span = last.span.cover(hit.span);
                 last.reading = last.reading.min(hit.reading);
+                last.is_decoded |= hit.is_decoded;
             }
             _ => merged.push(hit),
         }

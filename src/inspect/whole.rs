@@ -10,16 +10,18 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 
 use serde::Serialize;
 
-use crate::base::{Cause, Fault, FaultAction};
+use crate::base::{Cause, Fault, FaultAction, Span};
 use crate::inspect::ask::{Answer, Judgement, Question, unanswered};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::excerpt;
-use crate::inspect::reading::Read;
+use crate::inspect::reading::{Given, Read};
 use crate::inspect::redact::{self, Mask};
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
-use crate::inspect::subject::{Opaque, Subject};
+use crate::inspect::subject::{Edit, Opaque, Subject};
+use crate::inspect::vault::Vault;
+use crate::rules::Facts;
 use crate::scan::Scratch;
-use crate::text::{Direction, Passage};
+use crate::text::{Direction, Passage, Role};
 use crate::verdict::{Action, Finding, Verdict, decide};
 
 /// Bytes of text from which passages are scanned in parallel: below, handing work to other threads costs more than it saves.
@@ -54,6 +56,10 @@ pub struct Judged<T> {
     pub waived: Vec<Opaque>,
     /// Opaque content that policy refuses.
     pub refused: Vec<Opaque>,
+    /// What tokens in the cleared message stand for: give it to the inspection of the reply.
+    pub vault: Arc<Vault>,
+    /// The edits that put tokens into the message, in order.
+    pub tokens: Vec<Edit>,
     /// The message: cleared, or kept back.
     pub outcome: Outcome<T>,
 }
@@ -75,6 +81,9 @@ pub struct Scanned<T> {
     snapshot: Arc<Snapshot>,
     subject: T,
     direction: Direction,
+    salt: [u8; 8],
+    /// What is put back in a reply.
+    vault: Arc<Vault>,
     findings: Vec<Finding>,
     /// What redacting rules replace, each with its passage.
     masks: Vec<(usize, Mask)>,
@@ -87,11 +96,12 @@ pub struct Scanned<T> {
 
 impl Snapshot {
     /// Reads every passage of the message with the rules, in every reading, and what belongs together as one text.
-    pub fn scan<T: Subject>(self: &Arc<Self>, subject: T, direction: Direction) -> Scanned<T> {
+    pub fn scan<T: Subject>(self: &Arc<Self>, subject: T, direction: Direction, facts: &Facts) -> Scanned<T> {
+        let given = Given { direction, facts };
         let passages = subject.passages();
         let parallel = passages.iter().map(|passage| passage.text.len()).sum::<usize>() >= PARALLEL_BYTES;
-        let reads = self.read_all(passages, direction, parallel);
-        let across = self.read_across(passages, &reads, direction, parallel);
+        let reads = self.read_all(passages, given, parallel);
+        let across = self.read_across(passages, &reads, given, parallel);
         let complete = !across.cut && reads.iter().all(|read| read.complete);
         let alone = reads.iter().enumerate().flat_map(|(index, read)| {
             read.decoded.iter().map(move |layer| (index, layer.encodings.clone(), layer.text.as_str()))
@@ -134,6 +144,8 @@ impl Snapshot {
             snapshot: Arc::clone(self),
             subject,
             direction,
+            salt: facts.salt,
+            vault: Arc::default(),
             findings,
             masks,
             questions,
@@ -144,12 +156,12 @@ impl Snapshot {
         }
     }
 
-    fn read_all(&self, passages: &[Passage<'static>], direction: Direction, parallel: bool) -> Vec<Read> {
+    fn read_all(&self, passages: &[Passage<'static>], given: Given<'_>, parallel: bool) -> Vec<Read> {
         let read = |scratch: &mut Scratch, index: usize, passage: &Passage<'static>| {
-            let mut read = self.read(index, passage, direction, scratch);
+            let mut read = self.read(index, passage, given, scratch);
             if passages.len() > FEW_PASSAGES {
                 // They stand in order of their rules. The first of each decides; everything is still masked.
-                read.findings.dedup_by(|next, first| next.source == first.source);
+                read.findings.dedup_by(|next, first| next.source == first.source && next.standing == first.standing);
                 read.findings.shrink_to_fit();
             }
             read
@@ -192,6 +204,13 @@ impl Snapshot {
 }
 
 impl<T> Scanned<T> {
+    /// The same reply, in which tokens of its request are put back.
+    #[must_use]
+    pub fn restoring(mut self, vault: &Arc<Vault>) -> Self {
+        self.vault = Arc::clone(vault);
+        self
+    }
+
     /// The texts that the model must see. Empty: answer [`Answer::NotAsked`].
     ///
     /// A message that is refused already, or that rules alone block, asks nothing: the model costs more than all else
@@ -212,7 +231,16 @@ impl<T: Subject> Scanned<T> {
             Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
         }
         let mut findings = std::mem::take(&mut self.findings);
-        let edits = redact::edits(std::mem::take(&mut self.masks));
+        let (mut vault, masks) = (Vault::new(self.salt), std::mem::take(&mut self.masks));
+        let texts = self.subject.passages();
+        let mut edits = redact::edits(masks, |passage, mask| match (&mask.token, texts.get(passage)) {
+            (Some(name), Some(text)) if self.direction == Direction::Request => {
+                vault.token(name, text.text.get(mask.cover.range()).unwrap_or_default())
+            }
+            _ => mask.with.as_ref().to_owned(),
+        });
+        let tokens = edits.iter().filter(|edit| vault.has(&edit.with)).cloned().collect();
+        put_back(texts, &self.vault, &mut edits);
         findings
             .iter_mut()
             .filter(|finding| finding.action == Some(Action::Redact) && is_fixed(&finding.place, self.direction))
@@ -228,7 +256,8 @@ impl<T: Subject> Scanned<T> {
             (Some(fault), _) => Outcome::Refused(self.subject, fault),
             (None, _) => Outcome::Cleared(Cleared::mint(self.subject, edits)),
         };
-        Judged { verdict, faults: self.faults, waived: self.waived, refused: self.refused, outcome }
+        let (faults, waived, refused) = (self.faults, self.waived, self.refused);
+        Judged { verdict, faults, waived, refused, vault: Arc::new(vault), tokens, outcome }
     }
 
     /// What the rules alone come to: the decision before the classifier is heard, faults left out.
@@ -251,6 +280,34 @@ impl<T: Subject> Scanned<T> {
             snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal);
         }
     }
+}
+
+/// Adds the edits that put texts back in the place of their tokens, in what the model says to people and to tools.
+fn put_back(passages: &[Passage<'static>], vault: &Vault, edits: &mut Vec<Edit>) {
+    if vault.is_empty() {
+        return;
+    }
+    let mut added = Vec::new();
+    for (index, passage) in passages.iter().enumerate().filter(|(_, passage)| is_put_back(passage)) {
+        let first = edits.partition_point(|edit| edit.passage < index);
+        let own = edits.get(first..).unwrap_or_default().iter().take_while(|edit| edit.passage == index);
+        let replaced: Vec<Span> = own.map(|edit| edit.span).collect();
+        for (span, with) in vault.places(&passage.text, passage.role == Role::ToolArguments) {
+            let near = replaced.partition_point(|other| other.end <= span.start);
+            if replaced.get(near).is_none_or(|other| !other.overlaps(span)) {
+                added.push(Edit { passage: index, span, with });
+            }
+        }
+    }
+    edits.append(&mut added);
+    edits.sort_by_key(|edit| (edit.passage, edit.span));
+}
+
+fn is_put_back(passage: &Passage<'_>) -> bool {
+    // Tokens of `logprobs` are one passage that cannot be changed in part.
+    matches!(passage.role, Role::Assistant | Role::ToolArguments)
+        && !passage.place.ends_with("~key")
+        && !passage.place.contains("/logprobs")
 }
 
 /// True for a key, and for the model that a request asks: replacing them would change what the message means to its reader.

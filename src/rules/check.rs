@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::family::Family;
 use super::pattern::{self, Problem, Reading};
 use super::roles::Roles;
-use super::set::{Confidence, Example, Pattern, Rule, Target};
+use super::set::{Confidence, Example, Mode, Pattern, Rule, Target};
+use super::standing;
 use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text};
 use super::validator::Validator;
 use crate::base::limits::rules as limits;
@@ -23,7 +24,7 @@ pub(super) type Seen = HashMap<String, (PathBuf, usize)>;
 /// Checks one file. A rule with a problem is reported and left out.
 pub(super) fn check(file: &FileSource, seen: &mut Seen, report: &mut Reporter<'_>) -> Vec<Rule> {
     let family = file.family.as_ref().and_then(|family| family_of(family, report));
-    if file.rules.is_empty() && !report.has_errors() {
+    if file.rules.is_empty() && !file.is_overlay && !report.has_errors() {
         report.error("R005", (1, 1), "the file holds no rule", "add a rule under `rules:`, or delete the file");
     }
     file.rules.iter().filter_map(|source| rule(source, family, seen, report)).collect()
@@ -62,6 +63,10 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
     let case_sensitive = case.unwrap_or(target == Target::Raw);
     let stream = source.stream.as_ref().and_then(|text| choose(text, "stream", &[("block_end", ())], report));
     let validators = source.validators.iter().filter_map(|text| validator(text, report)).collect();
+    let mode = source.mode.as_ref().and_then(|text| choose(text, "mode", &MODES, report));
+    let token = standing::check_token(source, action.flatten(), report);
+    standing::check_allow(source, action.flatten(), family, report);
+    standing::check_trust(&source.scope, source.place, direction, report);
     let mask = mask(source, action.flatten(), report);
     if let (Some(stream), Some((_, false))) = (&source.stream, direction) {
         let help = "leave `stream` out, or let the rule apply to replies";
@@ -70,6 +75,7 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
     let flows = direction.is_some_and(|(_, reply)| reply) && source.stream.is_none();
     let reading = Reading { fold: target == Target::Canonical, case_sensitive };
     let patterns = source.patterns.as_ref().map(|list| patterns(source, list, reading, flows, report));
+    standing::check_allowed_length(source, action.flatten(), patterns.as_deref().unwrap_or_default(), report);
     if let (Some(capture), Some(patterns)) = (&source.capture, &patterns) {
         check_capture(capture.value, capture.place, source, patterns, report);
     }
@@ -88,6 +94,14 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
         on_request,
         on_reply,
         roles,
+        scope: source.scope.clone(),
+        mode: mode.unwrap_or_default(),
+        score: source.score,
+        token,
+        is_above_blocking: false,
+        overrides: Vec::new(),
+        exceptions: Vec::new(),
+        allowed_by: Vec::new(),
         target,
         case_sensitive,
         patterns: patterns?,
@@ -104,7 +118,7 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
     (report.error_count() == before).then_some(rule)
 }
 
-const SEVERITIES: [(&str, Severity); 5] = [
+pub(super) const SEVERITIES: [(&str, Severity); 5] = [
     ("info", Severity::Info),
     ("low", Severity::Low),
     ("medium", Severity::Medium),
@@ -116,18 +130,25 @@ const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 
 /// On requests, on replies.
-const DIRECTIONS: [(&str, (bool, bool)); 3] =
+pub(super) const DIRECTIONS: [(&str, (bool, bool)); 3] =
     [("request", (true, false)), ("reply", (false, true)), ("both", (true, true))];
 
-const ACTIONS: [(&str, Option<Action>); 4] =
-    [("score", None), ("flag", Some(Action::Flag)), ("redact", Some(Action::Redact)), ("block", Some(Action::Block))];
+pub(super) const ACTIONS: [(&str, Option<Action>); 5] = [
+    ("score", None),
+    ("allow", Some(Action::Allow)),
+    ("flag", Some(Action::Flag)),
+    ("redact", Some(Action::Redact)),
+    ("block", Some(Action::Block)),
+];
+
+pub(super) const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)];
 
 const TARGETS: [(&str, Target); 2] = [("canonical", Target::Canonical), ("raw", Target::Raw)];
 
 /// True: sensitive.
 const CASES: [(&str, bool); 2] = [("insensitive", false), ("sensitive", true)];
 
-fn choose<T: Copy>(written: &Text, key: &str, known: &[(&str, T)], report: &mut Reporter<'_>) -> Option<T> {
+pub(super) fn choose<T: Copy>(written: &Text, key: &str, known: &[(&str, T)], report: &mut Reporter<'_>) -> Option<T> {
     let found = known.iter().find(|(name, _)| *name == written.value).map(|(_, value)| *value);
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
@@ -236,7 +257,7 @@ fn roles(source: &RuleSource, report: &mut Reporter<'_>) -> Roles {
     written.iter().filter_map(|text| role(text, report)).collect()
 }
 
-fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
+pub(super) fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
     choose(text, "a role", &Roles::EVERY.map(|role| (role.name(), role)), report)
 }
 
@@ -247,7 +268,7 @@ fn validator(text: &Text, report: &mut Reporter<'_>) -> Option<Validator> {
 fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
     let redacts = action == Some(Action::Redact);
     match &source.mask {
-        None if redacts => {
+        None if redacts && source.token.is_none() => {
             let place = source.action.as_ref().map_or(source.place, |action| action.place);
             let help = "add what stands in its place: `mask: '[card number]'`";
             report.error("R019", place, "a rule that redacts needs a mask", help);

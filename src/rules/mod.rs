@@ -7,18 +7,26 @@
 //!
 //! The language is described in `docs/rules.md`.
 
+pub mod applies;
 mod check;
+pub mod exception;
 pub mod family;
+pub mod glob;
 pub mod load;
+mod overlay;
 mod pattern;
 mod required;
 pub mod roles;
 pub mod set;
 mod source;
+pub mod standing;
 pub mod validator;
 
+pub use applies::{Facts, Scope};
+pub use exception::Exception;
 pub use family::Family;
 pub use load::{Loaded, from_sources, load};
 pub use roles::Roles;
-pub use set::{Confidence, Example, PatternKind, Rule, RuleIndex, RuleSet, Target};
+pub use set::{Confidence, Example, Mode, Paranoia, PatternKind, Rule, RuleIndex, RuleSet, Target};
+pub use standing::Effect;
 pub use validator::Validator;

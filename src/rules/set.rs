@@ -1,5 +1,6 @@
 //! The checked rule set: immutable, shared, with a version.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,10 @@ use regex_syntax::hir::Hir;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::applies::Scope;
+use super::exception::Exception;
 use super::family::Family;
+use super::overlay::Override;
 use super::required::Required;
 use super::roles::Roles;
 use super::validator::Validator;
@@ -28,13 +32,24 @@ impl RuleIndex {
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Box<[Rule]>,
+    exceptions: Box<[Exception]>,
+    headers: BTreeSet<String>,
     version: String,
+}
+
+/// How many false alarms a site accepts: which rules are searched for, and which of them act. 1 to 4.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Paranoia {
+    /// Rules up to this level act.
+    pub blocking: u8,
+    /// Rules above `blocking` up to this level are found and recorded, and do not act; those above it are not loaded.
+    pub executing: u8,
 }
 
 impl RuleSet {
     /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
     /// counts, so that the same rules have the same version wherever they are installed.
-    pub(super) fn new(rules: Vec<Rule>, sources: &[(PathBuf, String)]) -> Self {
+    pub(super) fn new(rules: Vec<Rule>, exceptions: Vec<Exception>, sources: &[(PathBuf, String)]) -> Self {
         let mut hash = Sha256::new();
         for (path, content) in sources {
             let family = path.parent().and_then(Path::file_name).unwrap_or_default();
@@ -49,7 +64,27 @@ impl RuleSet {
         for byte in hash.finalize() {
             let _ = write!(version, "{byte:02x}");
         }
-        Self { rules: rules.into(), version }
+        let headers = headers(&rules, &exceptions);
+        Self { rules: rules.into(), exceptions: exceptions.into(), headers, version }
+    }
+
+    /// The rules that these levels let in, without those that are off everywhere.
+    #[must_use]
+    pub fn in_force(self, paranoia: Paranoia) -> Self {
+        let is_in = |rule: &Rule| rule.paranoia <= paranoia.executing && !rule.is_off();
+        let mut rules: Vec<Rule> = self.rules.into_iter().filter(is_in).collect();
+        rules.iter_mut().for_each(|rule| rule.is_above_blocking = rule.paranoia > paranoia.blocking);
+        Self { rules: rules.into(), ..self }
+    }
+
+    /// All exceptions, ended ones too.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// Names of the request header fields that some rule, override or exception asks for, in lower case.
+    pub fn headers(&self) -> &BTreeSet<String> {
+        &self.headers
     }
 
     /// The rule at an index; `None` for an index of another, larger rule set.
@@ -88,6 +123,15 @@ impl RuleSet {
     }
 }
 
+fn headers(rules: &[Rule], exceptions: &[Exception]) -> BTreeSet<String> {
+    let of_rules = rules.iter().flat_map(|rule| {
+        let overrides = rule.overrides.iter().map(|change| &change.reach.scope);
+        std::iter::once(&rule.scope).chain(overrides)
+    });
+    let scopes = of_rules.chain(exceptions.iter().map(Exception::scope));
+    scopes.flat_map(|scope| scope.headers.iter().map(|(name, _)| name.clone())).collect()
+}
+
 /// One checked rule. Values cannot be wrong here: whatever a file may say wrongly is a diagnostic before.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
@@ -116,6 +160,26 @@ pub struct Rule {
     pub on_reply: bool,
     /// Whose texts it judges.
     pub roles: Roles,
+    /// What else it asks of the exchange and of the passage.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Whether it acts, only counts, or is off.
+    pub mode: Mode,
+    /// Points of a match; `None`: those of its severity.
+    pub score: Option<u32>,
+    /// The name in the tokens that stand in for its matches and are put back in the reply; `None`: they are masked for good.
+    pub token: Option<String>,
+    /// Its paranoia level is searched for and does not act.
+    pub is_above_blocking: bool,
+    /// What a site changes about it in some exchanges, in order.
+    #[serde(skip)]
+    pub(super) overrides: Vec<Override>,
+    /// Positions of the exceptions that name it.
+    #[serde(skip)]
+    pub(super) exceptions: Vec<usize>,
+    /// Ids of the rules that keep it from acting where their matches cover its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) allowed_by: Vec<String>,
     /// Which reading of the text it judges.
     pub target: Target,
     /// Lower and upper case are told apart (ASCII).
@@ -147,7 +211,11 @@ pub struct Rule {
 impl Rule {
     /// Points that a match adds to the anomaly score.
     pub fn points(&self) -> u32 {
-        self.severity.points()
+        self.score.unwrap_or(self.severity.points())
+    }
+
+    fn is_off(&self) -> bool {
+        self.mode == Mode::Off && self.overrides.iter().all(|change| change.mode.is_none_or(|mode| mode == Mode::Off))
     }
 
     /// True when the rule judges texts of this role that travel this way.
@@ -163,6 +231,19 @@ impl Rule {
     pub fn patterns(&self) -> impl Iterator<Item = (PatternKind, &str)> {
         self.patterns.iter().map(|pattern| (pattern.kind(), pattern.written.as_str()))
     }
+}
+
+/// Whether a rule's matches act.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They act.
+    #[default]
+    Enforce,
+    /// It does not look.
+    Off,
+    /// They are recorded and counted, and do nothing else.
+    Shadow,
 }
 
 /// How sure a match of a rule is what its title says.

@@ -1,5 +1,7 @@
 //! Rules as they are written: keys and types checked, meanings not yet.
 
+use super::applies::{self, Scope};
+use super::overlay::{self, Overlay};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Place, Value};
 use crate::yaml::table::{At, Table, boolean, list, number, text, texts};
@@ -12,6 +14,9 @@ pub(super) type Text = At<String>;
 pub(super) struct FileSource {
     pub(super) family: Option<Text>,
     pub(super) rules: Vec<RuleSource>,
+    pub(super) overlay: Overlay,
+    /// True for a file that holds overrides or exceptions, and so may hold no rule.
+    pub(super) is_overlay: bool,
 }
 
 /// One rule. `None`: missing or of a wrong type, both reported.
@@ -28,6 +33,12 @@ pub(super) struct RuleSource {
     pub(super) references: Vec<Text>,
     pub(super) direction: Option<Text>,
     pub(super) roles: Option<Vec<Text>>,
+    pub(super) scope: Scope,
+    pub(super) mode: Option<Text>,
+    pub(super) score: Option<u32>,
+    pub(super) token: Option<Text>,
+    /// The rules that an allowing rule quiets.
+    pub(super) allows: Vec<Text>,
     pub(super) on: Option<Text>,
     pub(super) case: Option<Text>,
     pub(super) patterns: Option<Vec<PatternSource>>,
@@ -63,14 +74,21 @@ pub(super) struct ExampleSource {
 
 /// Reads a file's tree.
 pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource> {
-    let table = Table::open(node, "a rule file", &["family", "rules"], report)?;
-    let family = table.needed("family", report).and_then(|node| text(node, "family", report));
-    let rules = table.needed("rules", report).and_then(|node| list(node, "rules", report));
-    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, report)).collect();
-    Some(FileSource { family, rules })
+    let table = Table::open(node, "a rule file", &FILE_KEYS, report)?;
+    let tenants = applies::names_at(&table, "tenants", report);
+    let is_overlay = overlay::KEYS.iter().any(|key| table.get(key).is_some());
+    let overlay = overlay::read(&table, &tenants, report);
+    let has_rules = !is_overlay || table.get("family").or(table.get("rules")).is_some();
+    let needed = |key, report: &mut Reporter<'_>| if has_rules { table.needed(key, report) } else { None };
+    let family = needed("family", report).and_then(|node| text(node, "family", report));
+    let rules = needed("rules", report).and_then(|node| list(node, "rules", report));
+    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, &tenants, report)).collect();
+    Some(FileSource { family, rules, overlay, is_overlay })
 }
 
-const RULE_KEYS: [&str; 19] = [
+const FILE_KEYS: [&str; 5] = ["family", "rules", "tenants", "overrides", "exceptions"];
+
+const RULE_KEYS: [&str; 23] = [
     "id",
     "title",
     "description",
@@ -86,23 +104,30 @@ const RULE_KEYS: [&str; 19] = [
     "validators",
     "capture",
     "action",
+    "mode",
+    "score",
+    "allows",
+    "token",
     "mask",
     "sensitive",
     "stream",
     "examples",
 ];
 
-fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
+fn rule(node: &Node, tenants: &[Text], report: &mut Reporter<'_>) -> Option<RuleSource> {
     let table = Table::open(node, "a rule", &RULE_KEYS, report)?;
     let applies = table.needed("applies", report);
-    let applies = applies.and_then(|node| Table::open(node, "applies", &["direction", "roles"], report));
-    let (direction, roles) = match &applies {
+    let known: Vec<&str> = ["direction", "roles"].into_iter().chain(applies::KEYS).collect();
+    let applies = applies.and_then(|node| Table::open(node, "applies", &known, report));
+    let (direction, roles, mut scope) = match &applies {
         Some(applies) => (
             applies.needed("direction", report).and_then(|node| text(node, "direction", report)),
             applies.get("roles").and_then(|node| texts(node, "roles", report)),
+            applies::read(applies, report),
         ),
-        None => (None, None),
+        None => (None, None, Scope::default()),
     };
+    overlay::narrow(&mut scope, tenants, applies.as_ref().map_or(node.place, |applies| applies.place), report);
     let patterns = table.needed("patterns", report).and_then(|node| list(node, "patterns", report));
     let patterns = patterns.map(|nodes| nodes.iter().filter_map(|node| pattern(node, report)).collect());
     Some(RuleSource {
@@ -117,6 +142,11 @@ fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
         references: table.get("references").and_then(|node| texts(node, "references", report)).unwrap_or_default(),
         direction,
         roles,
+        scope,
+        mode: table.get("mode").and_then(|node| text(node, "mode", report)),
+        score: table.get("score").and_then(|node| overlay::score(node, report)),
+        token: table.get("token").and_then(|node| text(node, "token", report)),
+        allows: applies::names_at(&table, "allows", report),
         on: table.get("on").and_then(|node| text(node, "on", report)),
         case: table.get("case").and_then(|node| text(node, "case", report)),
         patterns,

@@ -13,7 +13,6 @@ use super::{BuildError, Context};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
 use crate::text::{Direction, Role};
-use crate::verdict::Action;
 
 /// Everything that searching needs, immutable.
 #[derive(Debug)]
@@ -158,7 +157,7 @@ impl Unit {
             contexts: contexts(rule),
             kind,
             validators: rule.validators.clone().into(),
-            lists_all: rule.action == Some(Action::Redact),
+            lists_all: rule.lists_all(),
         })
     }
 

@@ -167,7 +167,7 @@ fn decide_passage(findings: &[Finding], levels: Levels) -> (Action, u32) {
     let mut score = 0u32;
     let mut action = Action::Allow;
     let mut counted = HashSet::new();
-    for finding in findings {
+    for finding in findings.iter().filter(|finding| finding.standing.acts()) {
         if counted.insert(&finding.source) {
             score = score.saturating_add(finding.points);
         }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::base::Span;
     use crate::text::Role;
-    use crate::verdict::finding::{Layer, Severity, Source};
+    use crate::verdict::finding::{Layer, Severity, Source, Standing};
 
     fn finding(id: &str, passage: usize, severity: Severity, action: Option<Action>) -> Finding {
         Finding {
@@ -195,6 +195,8 @@ mod tests {
             severity,
             points: severity.points(),
             action,
+            standing: Standing::Acts,
+            would: None,
             mask: None,
             tags: Vec::new(),
             passage,
@@ -225,6 +227,14 @@ mod tests {
     fn a_rule_counts_once_however_often_it_matches() {
         let same = vec![finding("A", 0, Severity::Medium, None); 40];
         assert_eq!(decide(same, &THRESHOLDS).action, Action::Flag);
+    }
+
+    #[test]
+    fn what_does_not_act_neither_counts_nor_hides_what_does() {
+        let shadow = Finding { standing: Standing::Shadow, points: 0, ..finding("A", 0, Severity::Critical, None) };
+        assert_eq!(decide(vec![shadow.clone()], &THRESHOLDS).action, Action::Allow);
+        let both = decide(vec![shadow, finding("A", 0, Severity::Critical, None)], &THRESHOLDS);
+        assert_eq!((both.action, both.score), (Action::Block, 5));
     }
 
     #[test]
