@@ -13,6 +13,7 @@ pub mod reply;
 pub mod request;
 pub mod stream;
 pub mod template;
+mod tools;
 mod unseen;
 pub mod usage;
 mod words;

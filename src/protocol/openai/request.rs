@@ -9,6 +9,7 @@ use crate::text::{Passage, Role};
 
 use super::edits::replacements;
 use super::lift::{Lift, Lifted};
+use super::tools::{self, Calls};
 use super::words::{is_plain_name, same_folded};
 
 /// Fields that steer us as well as the provider. A provider that ignores the case of keys would read `Stream` as `stream`
@@ -154,9 +155,15 @@ fn lift(root: Value<'_>, limits: &Limits) -> Result<Lifted, Fault> {
     let mut lift = Lift::new(limits);
     lift.members(root, Role::Unknown, |lift, key, value| match key {
         "model" if value.as_str().is_some_and(|model| is_plain_name(&model)) => {}
-        "messages" => lift.each(value, message),
+        "messages" => {
+            let calls = Calls::of(value);
+            lift.each(value, |lift, one| message(lift, one, &calls));
+        }
         "tools" if value.kind() == Kind::Array => lift.each(value, tool),
         "tools" if !value.is_null() => tool(lift, value),
+        "functions" if value.kind() == Kind::Array => lift.each(value, |lift, function| {
+            lift.of_tool(tools::name(function), |lift| lift.tree("functions", function, Role::ToolDefinition));
+        }),
         "functions" | "response_format" => lift.tree(key, value, Role::ToolDefinition),
         "metadata" => lift.tree(key, value, Role::Unknown),
         _ => {
@@ -172,7 +179,7 @@ fn lift(root: Value<'_>, limits: &Limits) -> Result<Lifted, Fault> {
     lift.finish()
 }
 
-fn message(lift: &mut Lift, message: Value<'_>) {
+fn message(lift: &mut Lift, message: Value<'_>, calls: &Calls) {
     let role = match message.get("role").and_then(Value::as_str).as_deref() {
         Some("assistant") => Role::Assistant,
         Some("developer" | "system") => Role::System,
@@ -180,6 +187,11 @@ fn message(lift: &mut Lift, message: Value<'_>) {
         Some("user") => Role::User,
         _ => Role::Unknown,
     };
+    let tool = (role == Role::ToolResult).then(|| calls.answered(message)).flatten();
+    lift.of_tool(tool, |lift| lift_message(lift, message, role));
+}
+
+fn lift_message(lift: &mut Lift, message: Value<'_>, role: Role) {
     lift.members(message, Role::Unknown, |lift, key, value| match key {
         "content" => match value.kind() {
             Kind::String => lift.text(value, role, None),
@@ -226,9 +238,11 @@ fn content_part(lift: &mut Lift, part: Value<'_>, role: Role, group: u32) {
 pub(super) fn tool_call(lift: &mut Lift, key: &str, value: Value<'_>) {
     match value.kind() {
         Kind::Array => lift.each(value, |lift, call| tool_call(lift, key, call)),
-        Kind::Object => lift.members(value, Role::ToolArguments, |lift, key, value| match key {
-            "call_id" | "id" | "index" | "type" => lift.tree(key, value, Role::Unknown),
-            _ => lift.tree(key, value, Role::ToolArguments),
+        Kind::Object => lift.of_tool(tools::name(value), |lift| {
+            lift.members(value, Role::ToolArguments, |lift, key, value| match key {
+                "call_id" | "id" | "index" | "type" => lift.tree(key, value, Role::Unknown),
+                _ => lift.tree(key, value, Role::ToolArguments),
+            });
         }),
         _ => lift.tree(key, value, Role::ToolArguments),
     }
@@ -244,7 +258,7 @@ fn tool(lift: &mut Lift, tool: Value<'_>) {
     if !is_ours {
         lift.opaque(OpaqueKind::RemoteTool);
     }
-    lift.tree("tools", tool, Role::ToolDefinition);
+    lift.of_tool(tools::name(tool), |lift| lift.tree("tools", tool, Role::ToolDefinition));
 }
 
 fn names(keys: &[&str], key: &str) -> bool {
