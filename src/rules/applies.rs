@@ -202,7 +202,10 @@ fn names(table: &Table<'_>, key: &'static str, report: &mut Reporter<'_>) -> Vec
 pub(super) fn names_at(table: &Table<'_>, key: &'static str, report: &mut Reporter<'_>) -> Vec<At<String>> {
     let Some(node) = table.get(key) else { return Vec::new() };
     if list(node, key, report).is_some_and(<[Node]>::is_empty) {
-        let help = format!("name one, or leave `{key}` out for all");
+        let help = match key {
+            "rules" => "name a rule's id, a family or a tag".to_owned(),
+            _ => format!("name one, or leave `{key}` out for all"),
+        };
         report.error("R005", node.place, format!("the list `{key}` is empty"), help);
     }
     let Value::List(_) = node.value else { return Vec::new() };

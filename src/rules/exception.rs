@@ -31,6 +31,7 @@ pub struct Exception {
     pub file: PathBuf,
     /// The line of its `id`, from 1.
     pub line: u64,
+    column: usize,
     reach: Reach,
     matched: Option<Matched>,
 }
@@ -59,7 +60,7 @@ impl Exception {
     }
 
     pub(super) fn place(&self) -> (usize, usize) {
-        (usize::try_from(self.line).unwrap_or(0), 1)
+        (usize::try_from(self.line).unwrap_or(0), self.column)
     }
 
     pub(super) fn scope(&self) -> &Scope {
@@ -135,6 +136,7 @@ pub(super) fn read(
     let (id, reason) = (id?, reason?);
     let exception = Exception {
         line: u64::try_from(id.place.0).unwrap_or(0),
+        column: id.place.1,
         id: id.value,
         reason: reason.value.trim().to_owned(),
         by: by.map(|by| by.value),
