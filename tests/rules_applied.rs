@@ -566,3 +566,101 @@ fn frames_stay_frames_when_tokens_are_put_back() {
     reader.push(b"data: [DONE]\n\n", &mut frames).unwrap();
     assert!(frames[0].is_last());
 }
+
+fn stripped(snapshot: &Arc<Snapshot>, body: &str) -> Option<String> {
+    let request = ChatRequest::parse(Bytes::from(body.to_owned()), &Limits::default()).unwrap();
+    let judged = snapshot.scan(request, Direction::Request, &facts()).judge(Answer::NotAsked);
+    match judged.outcome {
+        Outcome::Blocked(_) => {
+            assert_eq!(judged.verdict.action, Action::Block);
+            None
+        }
+        Outcome::Refused(_, fault) => panic!("{fault}"),
+        Outcome::Cleared(cleared) => {
+            assert_eq!(judged.verdict.action, Action::Strip);
+            let bytes = cleared.encode().into_bytes();
+            ChatRequest::parse(bytes.clone(), &Limits::default()).unwrap();
+            Some(String::from_utf8(bytes.to_vec()).unwrap())
+        }
+    }
+}
+
+#[test]
+fn strip_takes_the_field_or_the_element_out() {
+    let strip = "applies: { direction: both }\naction: strip";
+    let snapshot = snapshot(&[rule(1, "needle", strip), rule(2, "ab\\ncd", EVERYWHERE)], "");
+    let around = |inner: &str| format!(r#"{{"model":"m", {inner} "messages":[{{"role":"user","content":"x"}}]}}"#);
+    for (inner, left) in [
+        (r#""note": "a needle","#, ""),
+        (r#""a": 1, "note" : "a needle" , "b": 2,"#, r#""a": 1 , "b": 2,"#),
+        (r#""metadata": {"one": "needle", "two": "b", "three": "needle"},"#, r#""metadata": {"two": "b"},"#),
+        (r#""metadata": {"one": "needle", "two": "needle"},"#, r#""metadata": {},"#),
+        (r#""metadata": {"needle": {"x": ["y"]}},"#, r#""metadata": {},"#),
+        (r#""stop": ["needle", "END", "needle"],"#, r#""stop": ["END"],"#),
+        (r#""tools": [{"type":"function","function":{"name":"needle"}},{"type":"function","function":{"name":"b"}}],"#, r#""tools": [{"type":"function","function":{"name":"b"}}],"#),
+        (r#""tools": [{"type":"function","function":{"name":"f","description":"needle"}}],"#, r#""tools": [{"type":"function","function":{"name":"f"}}],"#),
+    ] {
+        let expected = around(left).replace("  ", " ");
+        assert_eq!(stripped(&snapshot, &around(inner)).map(|left| left.replace("  ", " ")), Some(expected), "{inner}");
+    }
+    for inner in [r#""stop": ["needle"],"#, r#""tools": [{"type":"function","function":{"name":"needle"}}],"#] {
+        assert_eq!(stripped(&snapshot, &around(inner)), None, "{inner}: nothing would be left of the list");
+    }
+    for message in [
+        r#"{"role":"user","content":"a needle"}"#,
+        r#"{"role":"tool","tool_call_id":"1","content":"a needle"}"#,
+        r#"{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"needle"}}]}"#,
+        r#"{"role":"user","content":[{"type":"text","text":"needle"}]}"#,
+    ] {
+        assert_eq!(stripped(&snapshot, &format!(r#"{{"model":"m","messages":[{message}]}}"#)), None, "{message}");
+    }
+    let part = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"b"}, {"type":"text","text":"needle"}]}]}"#;
+    assert_eq!(stripped(&snapshot, part).unwrap(), part.replace(r#", {"type":"text","text":"needle"}"#, ""));
+    assert_eq!(reply(&snapshot, "a needle here", &facts(), &Arc::default()).0, None, "what has come cannot be taken out");
+}
+
+#[test]
+fn what_stands_together_once_something_is_taken_out_is_read_again() {
+    let strip = "applies: { direction: request }\naction: strip";
+    let snapshot = snapshot(&[rule(1, "needle", strip), rule(2, "ignorance is bliss", EVERYWHERE)], "");
+    let parts = |texts: &[&str]| {
+        let parts: Vec<Value> = texts.iter().map(|text| json!({ "type": "text", "text": text })).collect();
+        json!({ "model": "m", "messages": [{ "role": "user", "content": parts }] }).to_string()
+    };
+    assert!(stripped(&snapshot, &parts(&["ignorance", "needle", "of bliss"])).is_some());
+    assert_eq!(stripped(&snapshot, &parts(&["ignorance is", "needle", " bliss"])), None);
+    assert_eq!(stripped(&snapshot, &parts(&["nee", "needle", "dle"])), None, "another one");
+}
+
+#[test]
+fn the_strongest_action_wins_and_a_block_is_above_all() {
+    let acts = |number, word: &str, action: &str| {
+        rule(number, word, &format!("applies: {{ direction: request }}\naction: {action}"))
+    };
+    let rules = [
+        acts(1, "alpha", "flag"),
+        acts(2, "bravo", "redact\nmask: '[x]'"),
+        acts(3, "charlie", "strip"),
+        acts(4, "delta", "{ route: small }"),
+        acts(5, "echo", "{ throttle: slow }"),
+        acts(6, "foxtrot", "block"),
+    ];
+    let snapshot = snapshot(&rules, "");
+    let words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"];
+    let actions = [Action::Flag, Action::Redact, Action::Strip, Action::Route, Action::Throttle, Action::Block];
+    for (upto, expected) in actions.iter().enumerate() {
+        let fields: serde_json::Map<String, Value> =
+            words[..=upto].iter().enumerate().map(|(at, word)| (format!("f{at}"), json!(word))).collect();
+        let mut body = json!({ "model": "m", "messages": [] });
+        body.as_object_mut().unwrap().extend(fields);
+        let judged = judge(&snapshot, &body, &facts());
+        assert_eq!(judged.verdict.action, *expected, "{:?}", &words[..=upto]);
+        assert_eq!(judged.verdict.route(), (upto >= 3).then_some("small"));
+        assert_eq!(judged.verdict.throttles().collect::<Vec<_>>(), if upto >= 4 { vec!["slow"] } else { Vec::new() });
+        if let Outcome::Cleared(cleared) = judged.outcome {
+            let sent = cleared.encode().into_bytes();
+            assert!(upto < 1 || !String::from_utf8_lossy(&sent).contains("bravo"), "the milder ones are done too");
+            assert!(upto < 2 || !String::from_utf8_lossy(&sent).contains("charlie"));
+        }
+    }
+}

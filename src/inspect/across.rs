@@ -24,6 +24,8 @@ pub(super) struct Across {
     pub findings: Vec<Finding>,
     /// What is replaced, each with its passage.
     pub masks: Vec<(usize, Mask)>,
+    /// Passages that a rule which acts wants taken out.
+    pub strips: Vec<usize>,
     /// Texts that only the joined text decodes to, for the model: passage where they begin, encodings, text.
     pub decoded: Vec<(usize, Vec<&'static str>, String)>,
     /// True when a limit stopped the decoding.
@@ -46,15 +48,17 @@ impl Group {
 }
 
 impl Snapshot {
-    /// Reads what belongs together as one text. `reads` has what each passage says alone.
+    /// Reads what belongs together as one text. `reads` has what each passage says alone; those that are `gone` are taken out
+    /// of the message, so that their neighbours stand together.
     pub(super) fn read_across(
         &self,
         passages: &[Passage<'static>],
         reads: &[Read],
         given: Given<'_>,
         parallel: bool,
+        gone: &BTreeSet<usize>,
     ) -> Across {
-        let groups = groups(passages);
+        let groups = groups(passages, gone);
         let read = |scratch: &mut Scratch, group: &Group| self.read_group(group, passages, reads, given, scratch);
         let all: Vec<Across> = if parallel {
             groups.par_iter().map_init(|| self.scanner.scratch(), |scratch, group| read(scratch, group)).collect()
@@ -64,6 +68,7 @@ impl Snapshot {
         all.into_iter().fold(Across::default(), |mut sum, one| {
             sum.findings.extend(one.findings);
             sum.masks.extend(one.masks);
+            sum.strips.extend(one.strips);
             sum.decoded.extend(one.decoded);
             sum.cut |= one.cut;
             sum
@@ -160,6 +165,9 @@ impl GroupReading<'_> {
                 self.list(seen, None);
             }
             return;
+        }
+        if effect.action == Some(Action::Strip) {
+            self.out.strips.extend(places.iter().map(|(index, _)| *index));
         }
         let masks: Vec<(usize, Mask)> =
             places.iter().filter_map(|(index, span)| Some((*index, redact::mask(&effect, *span)?))).collect();
@@ -271,14 +279,14 @@ fn rules_of(read: &Read) -> impl Iterator<Item = RuleIndex> {
 }
 
 /// What belongs together: passages of one group and role; and neighbours in unknown fields, whatever the fields are.
-fn groups(passages: &[Passage<'static>]) -> Vec<Group> {
+fn groups(passages: &[Passage<'static>], gone: &BTreeSet<usize>) -> Vec<Group> {
     let mut parts: BTreeMap<(u32, Role), Vec<usize>> = BTreeMap::new();
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut is_open = false;
     for (index, passage) in passages.iter().enumerate() {
         let is_field = passage.role == Role::Unknown && passage.group.is_none() && passage.channel.is_none();
         match (passage.group, runs.last_mut()) {
-            _ if passage.text.is_empty() => continue,
+            _ if passage.text.is_empty() || gone.contains(&index) => continue,
             (Some(group), _) => parts.entry((group, passage.role)).or_default().push(index),
             (None, Some(run)) if is_field && is_open => run.push(index),
             (None, _) if is_field => runs.push(vec![index]),

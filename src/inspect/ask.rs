@@ -144,6 +144,7 @@ impl Snapshot {
             action,
             standing: Standing::Acts,
             would: None,
+            to: None,
             mask: None,
             tags: vec!["owasp:LLM01:2025".to_owned()],
             passage: index,

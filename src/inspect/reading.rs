@@ -21,6 +21,8 @@ pub(super) struct Read {
     pub findings: Vec<Finding>,
     /// What redacting rules replace, in order of place: every match, listed or not.
     pub masks: Vec<Mask>,
+    /// A rule that acts demands that the passage be taken out of its message.
+    pub strips: bool,
     /// Every match of a rule: by rule, then by place, those of one rule apart; and whether it acts.
     pub found: Vec<(RuleIndex, Span, bool)>,
     /// Decoded texts, for the model.
@@ -97,6 +99,7 @@ impl Snapshot {
                 read.found.push((hit.rule, hit.span, acts));
                 if acts {
                     read.masks.extend(redact::mask(&effect, hit.span));
+                    read.strips |= effect.action == Some(Action::Strip);
                 }
                 let listed = &mut listed[usize::from(acts)];
                 *listed += 1;
@@ -213,6 +216,7 @@ pub(super) fn finding(
         action: effect.action.filter(|_| acts),
         standing: ruled.standing.clone(),
         would: effect.action.filter(|_| !acts),
+        to: effect.to.clone(),
         mask: (effect.action == Some(Action::Redact)).then(|| redact::shown(effect)),
         tags: rule.tags.clone(),
         passage: index,

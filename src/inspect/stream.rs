@@ -17,7 +17,7 @@ use crate::inspect::snapshot::{BlockEnd, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
 use crate::inspect::tally::Tally;
 use crate::inspect::vault::{Restorer, Vault};
-use crate::inspect::whole::FaultTaken;
+use crate::inspect::whole::{FaultTaken, unstrippable};
 use crate::rules::Facts;
 use crate::scan::StreamMatch;
 use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage, PathSegment};
@@ -296,7 +296,8 @@ impl<F: Frame> ReplyStream<F> {
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
         }
-        for mut finding in read.findings {
+        for finding in read.findings {
+            let mut finding = unstrippable(finding);
             finding.passage = entry;
             // A key cannot be replaced without changing what the object means to its reader.
             self.tally.replaced(!(finding.action == Some(Action::Redact) && finding.place.ends_with("~key")));
@@ -434,7 +435,7 @@ impl<F: Frame> ReplyStream<F> {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.tally.replaced(in_time);
         }
-        for finding in read.findings {
+        for finding in read.findings.into_iter().map(unstrippable) {
             if !self.tally.knows(&finding) {
                 self.tally.record(finding);
             }
@@ -511,8 +512,9 @@ impl<F: Frame> ReplyStream<F> {
 
     /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
     fn act(&mut self, index: usize, finding: Finding) {
-        let mask = redact::of(&finding);
-        if let Some(mask) = mask {
+        // Some of its frames may have left.
+        let finding = unstrippable(finding);
+        if let Some(mask) = redact::of(&finding) {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.tally.replaced(in_time);
         }

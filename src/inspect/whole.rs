@@ -3,7 +3,7 @@
 //! Two steps, because the classifier answers later and elsewhere: [`Snapshot::scan`] reads every passage with the rules
 //! and says what the model must see; [`Scanned::judge`] takes the model's answer and decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -22,7 +22,7 @@ use crate::inspect::vault::Vault;
 use crate::rules::Facts;
 use crate::scan::Scratch;
 use crate::text::{Direction, Passage, Role};
-use crate::verdict::{Action, Finding, Verdict, decide};
+use crate::verdict::{Action, Finding, Source, Verdict, decide};
 
 /// Bytes of text from which passages are scanned in parallel: below, handing work to other threads costs more than it saves.
 const PARALLEL_BYTES: usize = 64 * 1024;
@@ -96,12 +96,12 @@ pub struct Scanned<T> {
 
 impl Snapshot {
     /// Reads every passage of the message with the rules, in every reading, and what belongs together as one text.
-    pub fn scan<T: Subject>(self: &Arc<Self>, subject: T, direction: Direction, facts: &Facts) -> Scanned<T> {
+    pub fn scan<T: Subject>(self: &Arc<Self>, mut subject: T, direction: Direction, facts: &Facts) -> Scanned<T> {
         let given = Given { direction, facts };
         let passages = subject.passages();
         let parallel = passages.iter().map(|passage| passage.text.len()).sum::<usize>() >= PARALLEL_BYTES;
         let reads = self.read_all(passages, given, parallel);
-        let across = self.read_across(passages, &reads, given, parallel);
+        let across = self.read_across(passages, &reads, given, parallel, &BTreeSet::new());
         let complete = !across.cut && reads.iter().all(|read| read.complete);
         let alone = reads.iter().enumerate().flat_map(|(index, read)| {
             read.decoded.iter().map(move |layer| (index, layer.encodings.clone(), layer.text.as_str()))
@@ -109,6 +109,11 @@ impl Snapshot {
         let together = across.decoded.iter().map(|(index, names, text)| (*index, names.clone(), text.as_str()));
         let decoded: Vec<(usize, Vec<&'static str>, &str)> = alone.chain(together).collect();
         let mut questions = self.questions(passages, &decoded, direction);
+        let alone = reads.iter().enumerate().filter(|(_, read)| read.strips).map(|(index, _)| index);
+        let strips: BTreeSet<usize> = alone.chain(across.strips).collect();
+        let strips: Vec<usize> = strips.into_iter().collect();
+        let gone = if strips.is_empty() { None } else { subject.strip(&strips) };
+        let closed = gone.as_ref().map(|gone| self.read_across(subject.passages(), &reads, given, parallel, gone));
         let (mut findings, mut masks) = (Vec::new(), Vec::new());
         for (index, read) in reads.into_iter().enumerate() {
             findings.extend(read.findings);
@@ -116,6 +121,15 @@ impl Snapshot {
         }
         findings.extend(across.findings);
         masks.extend(across.masks);
+        if let Some(closed) = closed {
+            // What stands together only now. All else is known.
+            let known: HashSet<(Source, usize, Span)> = findings.iter().map(identity).collect();
+            let new = closed.findings.into_iter().filter(|finding| !known.contains(&identity(finding)));
+            findings.extend(new.map(unstrippable));
+            masks.extend(closed.masks);
+        } else if !strips.is_empty() {
+            findings = findings.into_iter().map(unstrippable).collect();
+        }
         let (mut faults, mut refusal) = (Vec::new(), None);
         let (mut waived, mut refused) = (Vec::new(), Vec::new());
         if !complete {
@@ -280,6 +294,18 @@ impl<T: Subject> Scanned<T> {
             snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal);
         }
     }
+}
+
+/// What cannot be taken out does not pass.
+pub(super) fn unstrippable(finding: Finding) -> Finding {
+    match finding.action {
+        Some(Action::Strip) => Finding { action: Some(Action::Block), ..finding },
+        _ => finding,
+    }
+}
+
+fn identity(finding: &Finding) -> (Source, usize, Span) {
+    (finding.source.clone(), finding.passage, finding.span)
 }
 
 /// Adds the edits that put texts back in the place of their tokens, in what the model says to people and to tools.

@@ -65,6 +65,7 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
     let validators = source.validators.iter().filter_map(|text| validator(text, report)).collect();
     let mode = source.mode.as_ref().and_then(|text| choose(text, "mode", &MODES, report));
     let token = standing::check_token(source, action.flatten(), report);
+    standing::check_to(source, action.flatten(), direction, report);
     standing::check_allow(source, action.flatten(), family, report);
     standing::check_trust(&source.scope, source.place, direction, report);
     let mask = mask(source, action.flatten(), report);
@@ -108,6 +109,7 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
         validators,
         capture: source.capture.as_ref().map_or(0, |capture| capture.value),
         action: action?,
+        to: source.to.as_ref().map(|to| to.value.clone()),
         mask,
         sensitive: source.sensitive,
         block_end: stream.is_some(),
@@ -133,11 +135,14 @@ const CONFIDENCES: [(&str, Confidence); 3] =
 pub(super) const DIRECTIONS: [(&str, (bool, bool)); 3] =
     [("request", (true, false)), ("reply", (false, true)), ("both", (true, true))];
 
-pub(super) const ACTIONS: [(&str, Option<Action>); 5] = [
+pub(super) const ACTIONS: [(&str, Option<Action>); 8] = [
     ("score", None),
     ("allow", Some(Action::Allow)),
     ("flag", Some(Action::Flag)),
     ("redact", Some(Action::Redact)),
+    ("strip", Some(Action::Strip)),
+    ("route", Some(Action::Route)),
+    ("throttle", Some(Action::Throttle)),
     ("block", Some(Action::Block)),
 ];
 

@@ -89,9 +89,9 @@ fn read_override(
 
 /// What an override may make of a rule. The others need more than a word, or make too much of a rule that was not written
 /// for it.
-const OVERRIDING: [(&str, Option<Action>); 4] = {
-    let [score, _, flag, redact, block, ..] = ACTIONS;
-    [score, flag, redact, block]
+const OVERRIDING: [(&str, Option<Action>); 5] = {
+    let [score, _, flag, redact, strip, _, _, block] = ACTIONS;
+    [score, flag, redact, strip, block]
 };
 
 /// Where an override or an exception applies, in a file that may be for some tenants alone.
@@ -200,6 +200,7 @@ pub(super) fn apply(change: &Override, chosen: &BTreeSet<usize>, rules: &mut [Ru
             rule.action = action;
             rule.mask = change.mask.clone().or(rule.mask.take());
             rule.token = None;
+            rule.to = None;
         }
     }
 }

@@ -193,6 +193,8 @@ pub struct Rule {
     pub capture: usize,
     /// What it demands whatever the score is; `None`: it only adds points.
     pub action: Option<Action>,
+    /// The model that it routes to, or the throttle that it puts on whoever calls.
+    pub to: Option<String>,
     /// Stands in for the finding when it is redacted.
     pub mask: Option<String>,
     /// The matched text must not appear in the record.

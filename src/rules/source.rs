@@ -45,6 +45,8 @@ pub(super) struct RuleSource {
     pub(super) validators: Vec<Text>,
     pub(super) capture: Option<At<usize>>,
     pub(super) action: Option<Text>,
+    /// The model or the throttle that the action names.
+    pub(super) to: Option<Text>,
     pub(super) mask: Option<Text>,
     pub(super) sensitive: bool,
     pub(super) stream: Option<Text>,
@@ -129,6 +131,8 @@ fn rule(node: &Node, tenants: &[Text], report: &mut Reporter<'_>) -> Option<Rule
     };
     overlay::narrow(&mut scope, tenants, applies.as_ref().map_or(node.place, |applies| applies.place), report);
     let patterns = table.needed("patterns", report).and_then(|node| list(node, "patterns", report));
+    let action = table.needed("action", report).and_then(|node| action(node, report));
+    let (action, to) = action.unzip();
     let patterns = patterns.map(|nodes| nodes.iter().filter_map(|node| pattern(node, report)).collect());
     Some(RuleSource {
         place: node.place,
@@ -152,12 +156,30 @@ fn rule(node: &Node, tenants: &[Text], report: &mut Reporter<'_>) -> Option<Rule
         patterns,
         validators: table.get("validators").and_then(|node| texts(node, "validators", report)).unwrap_or_default(),
         capture: table.get("capture").and_then(|node| number(node, "capture", report)),
-        action: table.needed("action", report).and_then(|node| text(node, "action", report)),
+        action,
+        to: to.flatten(),
         mask: table.get("mask").and_then(|node| text(node, "mask", report)),
         sensitive: table.get("sensitive").and_then(|node| boolean(node, "sensitive", report)).unwrap_or(false),
         stream: table.get("stream").and_then(|node| text(node, "stream", report)),
         examples: table.needed("examples", report).and_then(|node| examples(node, report)),
     })
+}
+
+/// A word, or `{ route: MODEL }` or `{ throttle: NAME }`.
+fn action(node: &Node, report: &mut Reporter<'_>) -> Option<(Text, Option<Text>)> {
+    if !matches!(node.value, Value::Map(_)) {
+        return Some((text(node, "action", report)?, None));
+    }
+    let table = Table::open(node, "action", &["route", "throttle"], report)?;
+    let named = ["route", "throttle"].into_iter().filter_map(|word| Some((word, table.get(word)?)));
+    let named: Vec<(&str, &Node)> = named.collect();
+    let [(word, name)] = named.as_slice() else {
+        let help = "write `action: { route: MODEL }` or `action: { throttle: NAME }`";
+        report.error("R045", node.place, "an action names one model or one throttle", help);
+        return None;
+    };
+    let name = text(name, word, report)?;
+    Some((Text { place: node.place, value: (*word).to_owned() }, Some(name)))
 }
 
 fn pattern(node: &Node, report: &mut Reporter<'_>) -> Option<PatternSource> {

@@ -25,6 +25,8 @@ pub struct Effect {
     pub mask: Option<String>,
     /// The name in the token that stands in for the match where it can be put back.
     pub token: Option<String>,
+    /// The model that it routes to, or the throttle that it names.
+    pub to: Option<String>,
     /// [`Standing::Acts`], or why it only counts.
     pub standing: Standing,
 }
@@ -52,6 +54,7 @@ impl Rule {
             action: self.action,
             mask: self.mask.clone(),
             token: self.token.clone(),
+            to: self.to.clone(),
             standing: Standing::Acts,
         };
         for change in self.overrides.iter().filter(|change| change.reach.covers(facts, direction, passage)) {
@@ -64,7 +67,7 @@ impl Rule {
             if let Some(action) = change.action {
                 effect.action = action;
                 effect.mask = change.mask.clone().or(effect.mask);
-                effect.token = None;
+                (effect.token, effect.to) = (None, None);
             }
         }
         effect.standing = match mode {
@@ -133,6 +136,31 @@ pub(super) fn check_token(
         report.error("R044", token.place, message, help);
     }
     Some(token.value.clone())
+}
+
+/// An action that names something must, and no other may.
+pub(super) fn check_to(
+    source: &RuleSource,
+    action: Option<Action>,
+    direction: Option<(bool, bool)>,
+    report: &mut Reporter<'_>,
+) {
+    let place = source.action.as_ref().map_or(source.place, |action| action.place);
+    match (action, &source.to) {
+        (Some(Action::Route | Action::Throttle), None) => {
+            let help = "write `action: { route: MODEL }` or `action: { throttle: NAME }`";
+            report.error("R045", place, "the action must name a model or a throttle", help);
+        }
+        (Some(Action::Route), Some(_)) if direction.is_some_and(|(_, reply)| reply) => {
+            let help = "write `direction: request`: a reply has come already";
+            report.error("R045", place, "only requests can be routed", help);
+        }
+        (_, Some(to)) if to.value.is_empty() || to.value.len() > limits::SCOPE_NAME_BYTES => {
+            let help = format!("write 1 to {} bytes", limits::SCOPE_NAME_BYTES);
+            report.error("R045", to.place, format!("the name has {} bytes", to.value.len()), help);
+        }
+        _ => {}
+    }
 }
 
 /// What a rule that allows must and must not say.

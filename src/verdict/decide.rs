@@ -18,6 +18,12 @@ pub enum Action {
     Flag,
     /// Passes with the matched spans replaced.
     Redact,
+    /// Passes without the field or element that holds the text.
+    Strip,
+    /// Passes to another model than the one that was asked.
+    Route,
+    /// Passes; whoever sent it is slowed down for a while.
+    Throttle,
     /// Does not pass.
     Block,
 }
@@ -29,6 +35,9 @@ impl Action {
             Self::Allow => "allow",
             Self::Flag => "flag",
             Self::Redact => "redact",
+            Self::Strip => "strip",
+            Self::Route => "route",
+            Self::Throttle => "throttle",
             Self::Block => "block",
         }
     }
@@ -134,6 +143,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The model that the exchange is sent to instead: that of the first finding that routes.
+    pub fn route(&self) -> Option<&str> {
+        let mut routing = self.findings.iter().filter(|finding| finding.action == Some(Action::Route));
+        routing.find_map(|finding| finding.to.as_deref())
+    }
+
+    /// Names of the throttles that findings put on whoever sent this.
+    pub fn throttles(&self) -> impl Iterator<Item = &str> {
+        let throttling = self.findings.iter().filter(|finding| finding.action == Some(Action::Throttle));
+        throttling.filter_map(|finding| finding.to.as_deref())
+    }
+
     /// Takes another verdict in: the stronger action, the higher score, all findings.
     pub fn join(&mut self, other: Self) {
         self.action = self.action.max(other.action);
@@ -197,6 +218,7 @@ mod tests {
             action,
             standing: Standing::Acts,
             would: None,
+            to: None,
             mask: None,
             tags: Vec::new(),
             passage,

@@ -136,6 +136,9 @@ pub struct Finding {
     /// The action that one that does not act would demand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would: Option<Action>,
+    /// The model that it routes to, or the throttle that it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// Text that stands in for the span when the verdict is redact.
     pub mask: Option<String>,
     /// Tags: OWASP LLM Top 10, MITRE ATLAS, CWE.

@@ -22,7 +22,7 @@ pub(super) fn score(snapshot: &Arc<Snapshot>, classifier: &Classifier, row: &Row
     let by_rules = match scanned.by_rules().action {
         Action::Block => 1.0,
         Action::Allow => 0.0,
-        Action::Flag | Action::Redact => 0.5,
+        Action::Flag | Action::Redact | Action::Strip | Action::Route | Action::Throttle => 0.5,
     };
     let ticket = match questions.is_empty() {
         true => None,

@@ -64,7 +64,7 @@ pub(super) fn run(args: &ProfileArgs) -> Result<u8, Failure> {
             match verdict.action {
                 Action::Allow => {}
                 Action::Flag => side[1] += 1,
-                Action::Redact => side[2] += 1,
+                Action::Redact | Action::Strip | Action::Route | Action::Throttle => side[2] += 1,
                 Action::Block => side[3] += 1,
             }
             let mut seen = Vec::new();

@@ -12,6 +12,7 @@ mod pieces;
 pub mod reply;
 pub mod request;
 pub mod stream;
+mod strip;
 pub mod template;
 mod tools;
 mod unseen;

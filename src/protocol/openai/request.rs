@@ -1,5 +1,7 @@
 //! `POST /v1/chat/completions`: the request body, its passages, and the few fields that steer the appliance.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::base::{Cause, Fault, Limits};
@@ -9,6 +11,7 @@ use crate::text::{Passage, Role};
 
 use super::edits::replacements;
 use super::lift::{Lift, Lifted};
+use super::strip;
 use super::tools::{self, Calls};
 use super::words::{is_plain_name, same_folded};
 
@@ -36,6 +39,8 @@ pub struct ChatRequest {
     include_usage: bool,
     choices: u64,
     tokens_max: Option<u64>,
+    /// What a verdict takes out.
+    removals: Vec<Replacement>,
 }
 
 impl ChatRequest {
@@ -88,6 +93,7 @@ impl ChatRequest {
             include_usage,
             choices,
             tokens_max: completion.or(tokens),
+            removals: Vec::new(),
             document,
         })
     }
@@ -138,6 +144,12 @@ impl Subject for ChatRequest {
     fn opaque(&self) -> &[Opaque] {
         &self.lifted.opaque
     }
+
+    fn strip(&mut self, passages: &[usize]) -> Option<BTreeSet<usize>> {
+        let cut = strip::cut(&self.document, &self.lifted, passages)?;
+        self.removals = cut.removals;
+        Some(cut.gone)
+    }
 }
 
 impl Encode for ChatRequest {
@@ -147,7 +159,12 @@ impl Encode for ChatRequest {
             made.retain(|replacement| replacement.span != value.span());
             made.push(Replacement { span: value.span(), with: quoted(model) });
         }
+        made.extend(self.removals.iter().cloned());
         splice(self.document.bytes(), made)
+    }
+
+    fn ask_model(&mut self, model: &str) {
+        self.provider_model = Some(model.to_owned());
     }
 }
 
