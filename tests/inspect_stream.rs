@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis::base::{Blame, Cause, ExchangeId, FaultAction, FaultPolicy, Limits};
-use portcullis::rules::Facts;
 use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Snapshot, Step};
 use portcullis::protocol::openai::{ChatChunk, ChatReply, ChatStream, Template};
+use portcullis::rules::Facts;
 use portcullis::rules::Loaded;
 use portcullis::scan::Scanner;
 use portcullis::text::Direction;
@@ -320,7 +320,9 @@ fn what_cannot_be_seen_in_a_reply_is_the_providers_fault() {
     let snapshot = snapshot(BlockEnd::Release);
     let body = json!({ "choices": [], "k\n".repeat(200): { "image_url": "https://example.com/a.png" } });
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    let Outcome::Refused(_, fault) = snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked).outcome else {
+    let Outcome::Refused(_, fault) =
+        snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked).outcome
+    else {
         panic!("not refused")
     };
     assert_eq!((fault.cause, fault.blame), (Cause::Opaque, Blame::Provider));

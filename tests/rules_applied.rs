@@ -116,7 +116,10 @@ fn streamed(
         ReplyStream::new(Arc::clone(snapshot), Arc::new(facts.clone())).restoring(vault);
     let event = |delta: &Value, finish: Value| {
         let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-        format!("data: {}\n\n", json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice] }))
+        format!(
+            "data: {}\n\n",
+            json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice] })
+        )
     };
     let mut events: Vec<String> = deltas.iter().map(|delta| event(delta, Value::Null)).collect();
     events.push(event(&json!({}), json!("stop")));
@@ -266,15 +269,16 @@ fn rules_apply_by_the_name_of_the_tool() {
     assert_eq!(judged(&conversation(json!([call("1", "shell_run", "{}")]), result("1"))), Action::Block);
     assert_eq!(judged(&conversation(json!([call("1", "search", "{}")]), result("1"))), Action::Allow);
     assert_eq!(judged(&conversation(json!([call("1", "shell", "a needle")]), result("2"))), Action::Block);
-    assert_eq!(judged(&conversation(json!([call("1", "search", "a needle")]), json!({ "role": "user", "content": "x" }))), Action::Allow);
+    assert_eq!(
+        judged(&conversation(json!([call("1", "search", "a needle")]), json!({ "role": "user", "content": "x" }))),
+        Action::Allow
+    );
     // Hiding the call, or giving two tools one id, does not lead around the rule.
     assert_eq!(judged(&conversation(json!([call("1", "search", "{}")]), result("2"))), Action::Block);
     let twice = json!([call("1", "search", "{}"), call("1", "shell", "{}")]);
     assert_eq!(judged(&conversation(twice, result("1"))), Action::Block);
     assert_eq!(judged(&user("a needle")), Action::Allow);
-    let defined = |name: &str| {
-        json!({ "model": "m", "messages": [], "tools": [{ "type": "function", "function": { "name": name, "description": "a needle" } }] })
-    };
+    let defined = |name: &str| json!({ "model": "m", "messages": [], "tools": [{ "type": "function", "function": { "name": name, "description": "a needle" } }] });
     assert_eq!((judged(&defined("shell")), judged(&defined("search"))), (Action::Block, Action::Allow));
 
     let deltas = |name: &str| {
@@ -286,7 +290,13 @@ fn rules_apply_by_the_name_of_the_tool() {
         ]
     };
     let streamed = |name: &str| {
-        streamed(&snapshot, &deltas(name), &facts(), &Arc::default(), |delta| &delta["tool_calls"][0]["function"]["arguments"])
+        streamed(
+            &snapshot,
+            &deltas(name),
+            &facts(),
+            &Arc::default(),
+            |delta| &delta["tool_calls"][0]["function"]["arguments"],
+        )
     };
     assert_eq!(streamed("shell_run").0, None);
     assert_eq!(streamed("search").0.as_deref(), Some("{\"x\": \"a needle\"}"));
@@ -313,7 +323,8 @@ fn rules_above_the_blocking_level_are_recorded_and_those_above_the_executing_lev
     let levels = |blocking, executing| {
         let snapshot = snapshot_of(&rules, "", Paranoia { blocking, executing }, BlockEnd::Release);
         let judged = judge(&snapshot, &user("a needle"), &facts());
-        let standings = standings(&judged.verdict).into_iter().map(|(id, standing)| format!("{id} {}", standing.name()));
+        let standings =
+            standings(&judged.verdict).into_iter().map(|(id, standing)| format!("{id} {}", standing.name()));
         (judged.verdict.action, standings.collect::<Vec<_>>().join(", "))
     };
     assert_eq!(levels(1, 1), (Action::Allow, String::new()));
@@ -380,7 +391,8 @@ fn an_exception_covers_what_it_names_and_is_recorded() {
         "sha256: 09881f6ed93360a2f6ad81f435a8ca51ca4575d0f954f197ff8f7d16c6565562",
         "applies: { direction: request }",
     ] {
-        let overlay = format!("exceptions:\n- {{ id: E1, rules: [AGT-001], {matched}, reason: r, expires: 2026-11-22 }}\n");
+        let overlay =
+            format!("exceptions:\n- {{ id: E1, rules: [AGT-001], {matched}, reason: r, expires: 2026-11-22 }}\n");
         let snapshot = snapshot(&rules, &overlay);
         let judged = judge(&snapshot, &user("a needle"), &facts());
         assert_eq!(judged.verdict.action, Action::Allow, "{matched}");
@@ -468,10 +480,8 @@ fn redaction_waits_for_what_may_still_allow_it() {
 
 #[test]
 fn an_allowing_rule_in_shadow_allows_nothing() {
-    let snapshot = snapshot(
-        &[rule(1, "4111", EVERYWHERE), rule(2, "4111-1111 test", &format!("{ALLOWS}\nmode: shadow"))],
-        "",
-    );
+    let snapshot =
+        snapshot(&[rule(1, "4111", EVERYWHERE), rule(2, "4111-1111 test", &format!("{ALLOWS}\nmode: shadow"))], "");
     assert_eq!(action(&snapshot, &user("4111-1111 test"), &facts()), Action::Block);
 }
 
@@ -523,10 +533,13 @@ fn tokens_in_arguments_of_tools_are_put_back_as_json() {
         let (head, tail) = arguments.split_at(at);
         let delta = |value: Value| json!({ "tool_calls": [value] });
         let deltas = [
-            delta(json!({ "index": 0, "id": "c1", "type": "function", "function": { "name": "f", "arguments": head } })),
+            delta(
+                json!({ "index": 0, "id": "c1", "type": "function", "function": { "name": "f", "arguments": head } }),
+            ),
             delta(json!({ "index": 0, "function": { "arguments": tail } })),
         ];
-        let left = streamed(&snapshot, &deltas, &facts(), &vault, |delta| &delta["tool_calls"][0]["function"]["arguments"]);
+        let left =
+            streamed(&snapshot, &deltas, &facts(), &vault, |delta| &delta["tool_calls"][0]["function"]["arguments"]);
         assert_eq!(left.0.as_deref(), Some(put_back), "split at {at}");
     }
     let body = json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{ "index": 0,
@@ -597,8 +610,14 @@ fn strip_takes_the_field_or_the_element_out() {
         (r#""metadata": {"one": "needle", "two": "needle"},"#, r#""metadata": {},"#),
         (r#""metadata": {"needle": {"x": ["y"]}},"#, r#""metadata": {},"#),
         (r#""stop": ["needle", "END", "needle"],"#, r#""stop": ["END"],"#),
-        (r#""tools": [{"type":"function","function":{"name":"needle"}},{"type":"function","function":{"name":"b"}}],"#, r#""tools": [{"type":"function","function":{"name":"b"}}],"#),
-        (r#""tools": [{"type":"function","function":{"name":"f","description":"needle"}}],"#, r#""tools": [{"type":"function","function":{"name":"f"}}],"#),
+        (
+            r#""tools": [{"type":"function","function":{"name":"needle"}},{"type":"function","function":{"name":"b"}}],"#,
+            r#""tools": [{"type":"function","function":{"name":"b"}}],"#,
+        ),
+        (
+            r#""tools": [{"type":"function","function":{"name":"f","description":"needle"}}],"#,
+            r#""tools": [{"type":"function","function":{"name":"f"}}],"#,
+        ),
     ] {
         let expected = around(left).replace("  ", " ");
         assert_eq!(stripped(&snapshot, &around(inner)).map(|left| left.replace("  ", " ")), Some(expected), "{inner}");
@@ -616,7 +635,11 @@ fn strip_takes_the_field_or_the_element_out() {
     }
     let part = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"b"}, {"type":"text","text":"needle"}]}]}"#;
     assert_eq!(stripped(&snapshot, part).unwrap(), part.replace(r#", {"type":"text","text":"needle"}"#, ""));
-    assert_eq!(reply(&snapshot, "a needle here", &facts(), &Arc::default()).0, None, "what has come cannot be taken out");
+    assert_eq!(
+        reply(&snapshot, "a needle here", &facts(), &Arc::default()).0,
+        None,
+        "what has come cannot be taken out"
+    );
 }
 
 #[test]

@@ -105,7 +105,8 @@ impl Snapshot {
                 *listed += 1;
                 if *listed <= RECORDED_PER_RULE {
                     let ruled = Ruled { hit: *hit, standing };
-                    let finding = finding(index, passage, given.direction, rule, &effect, &ruled, ruled.hit.layer(&undone));
+                    let finding =
+                        finding(index, passage, given.direction, rule, &effect, &ruled, ruled.hit.layer(&undone));
                     if acts { read.findings.push(finding) } else { still.push(finding) }
                 }
             }
@@ -207,7 +208,8 @@ pub(super) fn finding(
     let span = ruled.hit.span;
     let acts = ruled.standing.acts();
     // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
-    let hidden = rule.sensitive || matches!(layer, Layer::Decoded(_));
+    // What a token stands for is not for the record either.
+    let hidden = rule.sensitive || effect.token.is_some() || matches!(layer, Layer::Decoded(_));
     Finding {
         source: Source::Rule { id: rule.id.clone() },
         title: rule.title.clone(),

@@ -79,10 +79,7 @@ pub(super) fn edits(
             earlier => joined.extend(earlier.into_iter().chain([(passage, mask)])),
         }
     }
-    joined
-        .into_iter()
-        .map(|(passage, mask)| Edit { passage, span: mask.cover, with: with(passage, &mask) })
-        .collect()
+    joined.into_iter().map(|(passage, mask)| Edit { passage, span: mask.cover, with: with(passage, &mask) }).collect()
 }
 
 /// The text between `from` and `to` with the edits applied; spans are absolute, `text` starts at `from`. Every edit lies

@@ -33,7 +33,8 @@ impl Vault {
     pub(super) fn new(salt: [u8; 8]) -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         let bits = u64::from_be_bytes(salt);
-        let letter = |at: usize| LETTERS.get((bits >> (5 * at)) as usize & 31).map_or('a', |letter| char::from(*letter));
+        let letter =
+            |at: usize| LETTERS.get((bits >> (5 * at)) as usize & 31).map_or('a', |letter| char::from(*letter));
         Self { mark: (0..MARK_LETTERS).map(letter).collect(), ..Self::default() }
     }
 
@@ -283,7 +284,9 @@ mod tests {
     #[test]
     fn what_nobody_took_out_stands_for_nothing() {
         let (_, one, _) = vault();
-        for text in ["[CARD-1-aaaaaaaaaaaa]", "[CARD-1]", "[CARD-", "[[[", &one.to_lowercase(), &one.replace("-1-", "-9-")] {
+        for text in
+            ["[CARD-1-aaaaaaaaaaaa]", "[CARD-1]", "[CARD-", "[[[", &one.to_lowercase(), &one.replace("-1-", "-9-")]
+        {
             assert_eq!(restored(text, false), text);
         }
         let other = Vault::new([8; 8]);

@@ -261,7 +261,12 @@ fn headers(node: &Node, report: &mut Reporter<'_>) -> Vec<(String, Glob)> {
             report.error("R040", *place, format!("`{}` is not a header field's name", shown(name)), help);
         } else if SECRET_HEADERS.contains(&lower.as_str()) {
             let help = "leave it out; `keys` and `tenants` say who calls";
-            report.error("R040", *place, format!("the header field `{lower}` holds secrets and is never looked at"), help);
+            report.error(
+                "R040",
+                *place,
+                format!("the header field `{lower}` holds secrets and is never looked at"),
+                help,
+            );
         } else if found.iter().any(|(known, _)| *known == lower) {
             report.error("R004", *place, format!("the header field `{lower}` stands here twice"), "keep one of them");
         } else if let Some(value) = text(value, "a header's value", report) {
@@ -317,9 +322,8 @@ mod tests {
             tool: tool.map(Into::into),
             ..Passage::new(role, place.to_owned(), "x")
         };
-        let fits = |scope: &Scope, passage: &Passage<'_>| {
-            scope.fits_passage(Direction::Request, passage, UnknownTool::Fits)
-        };
+        let fits =
+            |scope: &Scope, passage: &Passage<'_>| scope.fits_passage(Direction::Request, passage, UnknownTool::Fits);
         let untrusted = Scope { trust: vec![Trust::Untrusted], ..Scope::default() };
         assert!(fits(&untrusted, &passage(Role::ToolResult, "/messages/1/content", None)));
         assert!(!fits(&untrusted, &passage(Role::User, "/messages/1/content", None)));

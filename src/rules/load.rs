@@ -148,8 +148,12 @@ fn lay_over(later: Vec<Later<'_>>, rules: &mut [Rule], seen: &Seen, problems: &m
         }
         for (selectors, exception) in overlay.exceptions {
             if let Some(known) = exceptions.iter().find(|known| known.id == exception.id) {
-                let message =
-                    format!("the exception `{}` is there already, in {}:{}", known.id, known.file.display(), known.line);
+                let message = format!(
+                    "the exception `{}` is there already, in {}:{}",
+                    known.id,
+                    known.file.display(),
+                    known.line
+                );
                 report.error("R042", exception.place(), message, "give this one another id; the record names it");
             }
             for at in overlay::select(&selectors, rules, &names, &mut report) {

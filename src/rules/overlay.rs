@@ -52,11 +52,7 @@ pub(super) fn read(table: &Table<'_>, tenants: &[At<String>], report: &mut Repor
     overlay
 }
 
-fn read_override(
-    node: &Node,
-    tenants: &[At<String>],
-    report: &mut Reporter<'_>,
-) -> Option<(Vec<Selector>, Override)> {
+fn read_override(node: &Node, tenants: &[At<String>], report: &mut Reporter<'_>) -> Option<(Vec<Selector>, Override)> {
     let keys = ["rules", "applies", "mode", "severity", "score", "action", "mask", "reason"];
     let table = Table::open(node, "an override", &keys, report)?;
     let before = report.error_count();
@@ -159,7 +155,9 @@ pub(super) fn select(
             let near = near.and_then(|near| names.known.iter().find(|word| word.to_lowercase() == near));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "name a rule's id (`PII-003`), a family (`pii`) or a tag; `portcullis rules list` has them".into(),
+                None => {
+                    "name a rule's id (`PII-003`), a family (`pii`) or a tag; `portcullis rules list` has them".into()
+                }
             };
             report.error("R041", selector.place, format!("there is no rule, family or tag `{}`", shown(name)), help);
         }

@@ -42,8 +42,7 @@ impl Rule {
     /// What its matches demand in this passage; `None`: it does not apply here, or is off.
     pub fn effect(&self, facts: &Facts, direction: Direction, passage: &Passage<'_>) -> Option<Effect> {
         let fits = self.scope.is_everywhere()
-            || (self.scope.fits_exchange(facts)
-                && self.scope.fits_passage(direction, passage, UnknownTool::Fits));
+            || (self.scope.fits_exchange(facts) && self.scope.fits_passage(direction, passage, UnknownTool::Fits));
         if !fits {
             return None;
         }
@@ -116,11 +115,7 @@ impl RuleSet {
 }
 
 /// The name in a rule's tokens.
-pub(super) fn check_token(
-    source: &RuleSource,
-    action: Option<Action>,
-    report: &mut Reporter<'_>,
-) -> Option<String> {
+pub(super) fn check_token(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
     let token = source.token.as_ref()?;
     if action != Some(Action::Redact) && source.action.is_some() {
         let help = "leave it out, or write `action: redact`";
@@ -216,12 +211,7 @@ pub(super) fn check_allowed_length(
 }
 
 /// A trust that no text of the rule's direction has.
-pub(super) fn check_trust(
-    scope: &Scope,
-    place: Place,
-    direction: Option<(bool, bool)>,
-    report: &mut Reporter<'_>,
-) {
+pub(super) fn check_trust(scope: &Scope, place: Place, direction: Option<(bool, bool)>, report: &mut Reporter<'_>) {
     let Some((request, reply)) = direction.filter(|_| !scope.trust.is_empty()) else { return };
     let is_provider = |trust: &Trust| *trust == Trust::Provider;
     let sees_reply = reply && scope.trust.iter().any(is_provider);

@@ -165,9 +165,11 @@ impl<'a> Passage<'a> {
 
     /// Its place as it would be in a reply that is not streamed: what rules name.
     pub fn field(&self) -> Cow<'_, str> {
-        streamed_choice(&self.place).map_or(Cow::Borrowed(&*self.place), |(choice, rest)| match rest.strip_prefix("/..") {
-            Some(beside) => Cow::Owned(format!("{choice}{beside}")),
-            None => Cow::Owned(format!("{choice}/message{rest}")),
+        streamed_choice(&self.place).map_or(Cow::Borrowed(&*self.place), |(choice, rest)| {
+            match rest.strip_prefix("/..") {
+                Some(beside) => Cow::Owned(format!("{choice}{beside}")),
+                None => Cow::Owned(format!("{choice}/message{rest}")),
+            }
         })
     }
 }
@@ -190,7 +192,10 @@ mod tests {
     fn streamed_places_have_the_names_of_whole_ones() {
         for (place, field) in [
             ("/choices/0/delta/content", "/choices/0/message/content"),
-            ("/choices/12/delta/tool_calls/0/function/arguments", "/choices/12/message/tool_calls/0/function/arguments"),
+            (
+                "/choices/12/delta/tool_calls/0/function/arguments",
+                "/choices/12/message/tool_calls/0/function/arguments",
+            ),
             ("/choices/0/delta/../stop", "/choices/0/stop"),
             ("/choices/0/deltas", "/choices/0/deltas"),
             ("/choices/0/message/content", "/choices/0/message/content"),

@@ -9,8 +9,28 @@ use super::lift::{Lifted, Slot};
 
 /// Members without which what holds them means nothing, or something else. What holds them goes in their place, if it may.
 const NEEDED: &[&str] = &[
-    "arguments", "content", "custom", "function", "function_call", "functions", "id", "index", "input", "messages", "model",
-    "n", "name", "refusal", "role", "stream", "stream_options", "text", "tool_call_id", "tool_calls", "tool_choice", "tools",
+    "arguments",
+    "content",
+    "custom",
+    "function",
+    "function_call",
+    "functions",
+    "id",
+    "index",
+    "input",
+    "messages",
+    "model",
+    "n",
+    "name",
+    "refusal",
+    "role",
+    "stream",
+    "stream_options",
+    "text",
+    "tool_call_id",
+    "tool_calls",
+    "tool_choice",
+    "tools",
     "type",
 ];
 
