@@ -175,7 +175,7 @@ pub mod rules {
     /// Overrides, and exceptions, in one rule set, each.
     pub const OVERLAYS: usize = 4096;
     /// Points of one rule.
-    pub const SCORE: u32 = 100;
+    pub const SCORE: usize = 100;
     /// Bytes of an exception's id.
     pub const EXCEPTION_ID_BYTES: usize = 64;
     /// Days that an exception may lie ahead without a warning.
