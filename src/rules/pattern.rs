@@ -49,12 +49,8 @@ pub(super) fn literal(written: &str, word: bool, reading: Reading) -> Result<Pat
     }
     Ok(Pattern {
         written: written.to_owned(),
+        required: Some(Required::prefix(text.as_bytes(), Hir::empty())),
         hir: Hir::concat(parts),
-        required: Some(Required {
-            literals: vec![text.to_ascii_lowercase().into_bytes()],
-            before_min: 0,
-            before_max: Some(0),
-        }),
         length_max: Some(text.len()),
         literal: Some(Literal { text, word }),
     })
@@ -70,7 +66,6 @@ pub(super) fn regex(written: &str, reading: Reading) -> Result<Pattern, Problem>
     if hir.properties().minimum_len().unwrap_or(0) == 0 {
         return Err(Problem::MatchesNothing);
     }
-    let required = Required::of(&hir);
     if !reading.case_sensitive {
         hir = ignore_case(&hir);
     }
@@ -78,6 +73,7 @@ pub(super) fn regex(written: &str, reading: Reading) -> Result<Pattern, Problem>
     if thompson::Compiler::new().configure(config).build_from_hir(&hir).is_err() {
         return Err(Problem::TooBig);
     }
+    let required = Required::of(&hir);
     let length_max = hir.properties().maximum_len();
     Ok(Pattern { written: written.to_owned(), literal: None, hir, required, length_max })
 }

@@ -7,14 +7,13 @@
 //! only when no longer match and no word boundary is pending.
 
 use regex_automata::hybrid::{LazyStateID, dfa};
-use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::start;
-use regex_automata::{Anchored, Input, MatchError, MatchKind, PatternID};
+use regex_automata::{Anchored, Input, MatchError, PatternID};
 
 use super::confirm::{self, Window};
 use super::program::{Program, Unit};
 use super::scratch::RegexCaches;
-use super::{BuildError, Context};
+use super::{BuildError, Context, gate};
 use crate::base::Span;
 use crate::base::limits::rules as limits;
 use crate::rules::set::Pattern;
@@ -47,24 +46,7 @@ impl LaneProgram {
             return Ok(None);
         }
         let hirs: Vec<_> = patterns.iter().map(|(_, pattern)| &pattern.hir).collect();
-        let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(None);
-        let nfa = thompson::Compiler::new()
-            .configure(config)
-            .build_many_from_hir(&hirs)
-            .map_err(|error| BuildError::new(&error))?;
-        let config = |bytes| {
-            dfa::Config::new()
-                .match_kind(MatchKind::All)
-                .cache_capacity(bytes)
-                .minimum_cache_clear_count(None)
-                .minimum_bytes_per_state(None)
-        };
-        // A very large rule set needs more than the usual memory for even a handful of states.
-        let least = config(0).get_minimum_cache_capacity(&nfa).map_err(|error| BuildError::new(&error))?;
-        let automaton = dfa::Builder::new()
-            .configure(config(CACHE_BYTES.max(least.saturating_mul(2))))
-            .build_from_nfa(nfa)
-            .map_err(|error| BuildError::new(&error))?;
+        let automaton = gate::automaton(&hirs, CACHE_BYTES)?;
         let starts = starts(&automaton)?;
         Ok(Some(Self {
             automaton,

@@ -1,14 +1,16 @@
-//! The compiled form of a rule set: one unit per pattern, and the automata that find candidates for them.
+//! The compiled form of a rule set: one unit per pattern, and what finds candidates for them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use regex_automata::meta;
-use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
+use super::gate::Gate;
 use super::lane::LaneProgram;
+use super::regex::{self, Regex};
+use super::sieve::Sieve;
 use super::{BuildError, Context};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
@@ -20,7 +22,10 @@ pub(super) struct Program {
     /// Unique in this process.
     pub(super) id: u64,
     pub(super) units: Box<[Unit]>,
-    pub(super) literals: Literals,
+    pub(super) sieve: Sieve,
+    /// Whom each literal of the sieve is a candidate for.
+    pub(super) candidates: Box<[Candidates]>,
+    pub(super) gate: Option<Gate>,
     pub(super) loose: Option<Loose>,
     pub(super) raw_lane: Option<LaneProgram>,
     pub(super) canonical_lane: Option<LaneProgram>,
@@ -36,6 +41,10 @@ pub(super) struct Unit {
     pub(super) block_end: bool,
     contexts: u16,
     pub(super) kind: Kind,
+    /// Bytes between a match's start and its required literal, at least.
+    pub(super) before_min: usize,
+    /// The same, at most; `None`: unbounded.
+    pub(super) before_max: Option<usize>,
     pub(super) validators: Box<[Validator]>,
     /// Every match is listed, however many there are: each of them must be taken out.
     pub(super) lists_all: bool,
@@ -43,28 +52,18 @@ pub(super) struct Unit {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Literal {
-        literal: Literal,
-        case_sensitive: bool,
-    },
-    Regex {
-        regex: Box<meta::Regex>,
-        capture: usize,
-        /// Bytes of the longest match.
-        length_max: Option<usize>,
-        /// Bytes between a match's start and its required literal, at least.
-        before_min: usize,
-        /// The same, at most; `None`: unbounded.
-        before_max: Option<usize>,
-    },
+    Literal { literal: Literal, case_sensitive: bool },
+    Regex { regex: Box<Regex>, capture: usize },
 }
 
-/// One automaton over the literals of all units.
-#[derive(Debug)]
-pub(super) struct Literals {
-    pub(super) automaton: AhoCorasick,
-    /// Units that each literal is a candidate for.
-    pub(super) units: Box<[Box<[u32]>]>,
+/// The units that have one literal.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Literal patterns, and regexes that the gate knows nothing of.
+    pub(super) direct: Box<[u32]>,
+    /// Whether units behind the gate are wanted: one bit per direction and role, for each reading.
+    gated_raw: u16,
+    gated_canonical: u16,
 }
 
 /// One automaton over all patterns without a literal: says which of them match somewhere.
@@ -84,10 +83,6 @@ pub(super) struct Wanted {
     pub(super) block_end_only: bool,
 }
 
-/// Up to this many bytes of literals the automaton is a DFA; above, its tables would outgrow the caches.
-const DFA_LITERAL_BYTES: usize = 24 * 1024;
-/// Memory for one regex's lazy DFA.
-const REGEX_CACHE_BYTES: usize = 512 * 1024;
 /// Memory for the shared lazy DFA of the patterns without a literal.
 const LOOSE_CACHE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -95,39 +90,49 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Program {
     pub(super) fn new(rules: &RuleSet) -> Result<Self, BuildError> {
-        let mut units = Vec::new();
-        let mut literals: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-        let mut loose: Vec<(u32, &Hir)> = Vec::new();
-        let mut raw_lane = Vec::new();
-        let mut canonical_lane = Vec::new();
-        for (index, rule) in rules.iter() {
-            for pattern in &rule.patterns {
-                let unit = u32::try_from(units.len()).map_err(|_| BuildError::new(&"too many patterns"))?;
-                units.push(Unit::new(index, rule, pattern)?);
-                match &pattern.required {
-                    Some(required) => {
-                        for literal in &required.literals {
-                            literals.entry(literal).or_default().push(unit);
-                        }
+        let patterns: Vec<(RuleIndex, &Rule, &Pattern)> = rules
+            .iter()
+            .flat_map(|(index, rule)| rule.patterns.iter().map(move |pattern| (index, rule, pattern)))
+            .collect();
+        if u32::try_from(patterns.len()).is_err() {
+            return Err(BuildError::new(&"too many patterns"));
+        }
+        let made: Result<Vec<Unit>, BuildError> =
+            patterns.clone().into_par_iter().map(|(index, rule, pattern)| Unit::new(index, rule, pattern)).collect();
+        let units = made?;
+        let mut literals: BTreeMap<&[u8], Listed> = BTreeMap::new();
+        let (mut gated, mut loose) = (Vec::new(), Vec::new());
+        let (mut raw_lane, mut canonical_lane) = (Vec::new(), Vec::new());
+        for ((number, unit), (_, rule, pattern)) in (0u32..).zip(&units).zip(&patterns) {
+            match &pattern.required {
+                Some(required) => {
+                    let rest = required.rest.as_ref().filter(|_| pattern.literal.is_none());
+                    gated.extend(rest.map(|rest| (number, rest)));
+                    for literal in &required.literals {
+                        literals.entry(literal).or_default().add(number, unit, rest.is_some());
                     }
-                    None => loose.push((unit, &pattern.hir)),
                 }
-                if rule.on_reply && !rule.block_end {
-                    let lane = match rule.target {
-                        Target::Canonical => &mut canonical_lane,
-                        Target::Raw => &mut raw_lane,
-                    };
-                    lane.push((unit, pattern));
-                }
+                None => loose.push((number, &pattern.hir)),
+            }
+            if rule.on_reply && !rule.block_end {
+                let lane = match rule.target {
+                    Target::Canonical => &mut canonical_lane,
+                    Target::Raw => &mut raw_lane,
+                };
+                lane.push((number, *pattern));
             }
         }
+        // The keys' order is the order of the sieve's numbers.
+        let sieve = Sieve::new(&literals.keys().copied().collect::<Vec<_>>());
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            units: units.into(),
-            literals: Literals::new(literals)?,
+            sieve,
+            candidates: literals.into_values().map(Listed::finish).collect(),
+            gate: Gate::new(&gated)?,
             loose: Loose::new(&loose)?,
             raw_lane: LaneProgram::new(&raw_lane)?,
             canonical_lane: LaneProgram::new(&canonical_lane)?,
+            units: units.into(),
         })
     }
 
@@ -141,13 +146,9 @@ impl Unit {
         let kind = match &pattern.literal {
             // A literal has no groups, so the loader allows it capture 0 only.
             Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: rule.case_sensitive },
-            None => Kind::Regex {
-                regex: Box::new(regex(&[&pattern.hir], false, REGEX_CACHE_BYTES)?),
-                capture: rule.capture,
-                length_max: pattern.length_max,
-                before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
-                before_max: pattern.required.as_ref().and_then(|required| required.before_max),
-            },
+            None => {
+                Kind::Regex { regex: Box::new(Regex::new(&pattern.hir, pattern.length_max)?), capture: rule.capture }
+            }
         };
         Ok(Self {
             rule: index,
@@ -156,6 +157,8 @@ impl Unit {
             block_end: rule.block_end,
             contexts: contexts(rule),
             kind,
+            before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
+            before_max: pattern.required.as_ref().and_then(|required| required.before_max),
             validators: rule.validators.clone().into(),
             lists_all: rule.lists_all(),
         })
@@ -171,6 +174,11 @@ impl Unit {
             Target::Raw => wanted.raw,
         };
         target && (self.block_end || !wanted.block_end_only) && self.applies(wanted.context)
+    }
+
+    /// True for a regex whose matches may be of any length.
+    pub(super) fn is_unbounded(&self) -> bool {
+        matches!(&self.kind, Kind::Regex { regex, .. } if regex.length_max.is_none())
     }
 
     pub(super) fn accepts(&self, text: &str) -> bool {
@@ -202,18 +210,34 @@ fn contexts(rule: &Rule) -> u16 {
     all.filter(|(way, role)| rule.applies(*way, *role)).fold(0, |bits, (way, role)| bits | context_bit(way, role))
 }
 
-impl Literals {
-    fn new(literals: BTreeMap<&[u8], Vec<u32>>) -> Result<Self, BuildError> {
-        let bytes: usize = literals.keys().map(|literal| literal.len()).sum();
-        let kind = if bytes <= DFA_LITERAL_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .build(literals.keys())
-            .map_err(|error| BuildError::new(&error))?;
-        // The keys' order is the order of the automaton's pattern numbers.
-        Ok(Self { automaton, units: literals.into_values().map(Vec::into_boxed_slice).collect() })
+/// [`Candidates`] in the making.
+#[derive(Debug, Default)]
+struct Listed {
+    direct: Vec<u32>,
+    gated_raw: u16,
+    gated_canonical: u16,
+}
+
+impl Listed {
+    fn add(&mut self, number: u32, unit: &Unit, is_gated: bool) {
+        match (is_gated, unit.target) {
+            (true, Target::Raw) => self.gated_raw |= unit.contexts,
+            (true, Target::Canonical) => self.gated_canonical |= unit.contexts,
+            (false, _) => self.direct.push(number),
+        }
+    }
+
+    fn finish(self) -> Candidates {
+        let Self { direct, gated_raw, gated_canonical } = self;
+        Candidates { direct: direct.into(), gated_raw, gated_canonical }
+    }
+}
+
+impl Candidates {
+    /// True when some unit behind the gate is wanted.
+    pub(super) fn asks_gate(&self, wanted: &Wanted) -> bool {
+        let bit = context_bit(wanted.context.direction, wanted.context.role);
+        (wanted.raw && self.gated_raw & bit != 0) || (wanted.canonical && self.gated_canonical & bit != 0)
     }
 }
 
@@ -223,23 +247,7 @@ impl Loose {
             return Ok(None);
         }
         let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| *hir).collect();
-        let automaton = regex(&hirs, true, LOOSE_CACHE_BYTES)?;
+        let automaton = regex::many(&hirs, true, LOOSE_CACHE_BYTES)?;
         Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
     }
-}
-
-/// `all`: searched for every pattern that matches anywhere, rather than for the leftmost match.
-fn regex(hirs: &[&Hir], all: bool, cache_bytes: usize) -> Result<meta::Regex, BuildError> {
-    let kind = if all { regex_automata::MatchKind::All } else { regex_automata::MatchKind::LeftmostFirst };
-    let config = meta::Config::new()
-        .match_kind(kind)
-        .nfa_size_limit(None)
-        .hybrid_cache_capacity(cache_bytes)
-        // Look-around is ASCII; the pattern's own syntax was applied when the rule was checked.
-        .utf8_empty(true);
-    meta::Builder::new()
-        .configure(config)
-        .syntax(syntax::Config::new())
-        .build_many_from_hir(hirs)
-        .map_err(|error| BuildError::new(&error))
 }

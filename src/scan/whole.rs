@@ -1,12 +1,14 @@
 //! Searching a whole text: one literal pass that collects windows, then confirmation inside them.
 
-use aho_corasick::Input;
+use std::time::Instant;
+
 use regex_automata::PatternSet;
 
 use super::Match;
 use super::confirm::{self, Window};
 use super::program::{Kind, Program, Unit, Wanted};
 use super::scratch::{RegexCaches, Scratch, UnitState};
+use super::sieve::Sighting;
 use crate::base::Span;
 use crate::base::limits::rules as limits;
 
@@ -29,8 +31,20 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
     for touched in 0..scratch.touched.len() {
         let Some(number) = scratch.touched.get(touched).copied() else { break };
         if let (Some(unit), Some(state)) = (program.unit(number), scratch.states.get_mut(number as usize)) {
+            let start = scratch.costs.is_some().then(|| (Instant::now(), out.len()));
+            let cost = scratch.costs.as_mut().and_then(|costs| costs.get_mut(number as usize));
+            if let Some((cost, _)) = cost.zip(start) {
+                cost.candidates += state.windows.len() as u64;
+                cost.searches += state.windows.len() as u64;
+                cost.bytes += state.windows.iter().map(|(first, last)| (last - first) as u64).sum::<u64>();
+            }
             regexes(number, unit, text, state, &mut scratch.regexes, out);
             state.reset();
+            let cost = scratch.costs.as_mut().and_then(|costs| costs.get_mut(number as usize));
+            if let Some((cost, (start, before))) = cost.zip(start) {
+                cost.matches += (out.len() - before) as u64;
+                cost.nanoseconds += u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            }
         }
     }
     scratch.touched.clear();
@@ -52,26 +66,49 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
 
 /// The literal pass: literal units are decided at once, the others get a window.
 fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
-    // An automaton of standard kind always supports overlapping search.
-    let Ok(hits) = program.literals.automaton.try_find_overlapping_iter(Input::new(text)) else { return };
-    for hit in hits {
-        for number in program.literals.units.get(hit.pattern().as_usize()).into_iter().flatten().copied() {
+    let Scratch { states, touched, regexes, gate, block, hits, .. } = scratch;
+    program.sieve.search(text.as_bytes(), 0, block, |literal, at, sighting| {
+        let Some(candidates) = program.candidates.get(literal as usize) else { return };
+        if sighting == Sighting::Open {
+            return;
+        }
+        for number in candidates.direct.iter().copied() {
             let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
-            let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) else { continue };
+            let Some(state) = touch(number, states, touched) else { continue };
             match &unit.kind {
                 Kind::Literal { .. } => {
-                    let window = Window { first: hit.start(), last: hit.start() };
-                    search(number, unit, text, window, state, &mut scratch.regexes, out);
+                    search(number, unit, text, Window { first: at, last: at }, state, regexes, out);
                 }
-                Kind::Regex { length_max: None, .. } => state.add_window(0, text.len(), 0),
-                // The literal begins the match: a search anchored there mostly ends after a few bytes.
-                Kind::Regex { before_max: Some(0), .. } => state.add_window(hit.start(), hit.start(), 0),
-                Kind::Regex { before_min, before_max, .. } => {
-                    let first = before_max.map_or(0, |before| hit.start().saturating_sub(before));
-                    if let Some(last) = hit.start().checked_sub(*before_min) {
-                        state.add_window(first, last, WINDOW_GAP);
-                    }
+                Kind::Regex { .. } => add_window(unit, state, at, text),
+            }
+        }
+        if let Some(compiled) = program.gate.as_ref().filter(|_| candidates.asks_gate(wanted)) {
+            let cache = gate.get_or_insert_with(|| compiled.create_cache());
+            hits.clear();
+            if !compiled.passes(text.as_bytes(), at, cache, hits) {
+                hits.clear();
+                hits.extend(compiled.units());
+            }
+            for number in hits.iter().copied() {
+                let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
+                if let Some(state) = touch(number, states, touched) {
+                    add_window(unit, state, at, text);
                 }
+            }
+        }
+    });
+}
+
+/// Notes where a match of a regex may start whose literal begins at `at`.
+fn add_window(unit: &Unit, state: &mut UnitState, at: usize, text: &str) {
+    match unit.before_max {
+        _ if unit.is_unbounded() => state.add_window(0, text.len(), 0),
+        // The literal begins the match: a search anchored there mostly ends after a few bytes.
+        Some(0) => state.add_window(at, at, 0),
+        before_max => {
+            let first = before_max.map_or(0, |before| at.saturating_sub(before));
+            if let Some(last) = at.checked_sub(unit.before_min) {
+                state.add_window(first, last, WINDOW_GAP);
             }
         }
     }
@@ -127,7 +164,8 @@ fn regexes(
 ) {
     let mut windows = std::mem::take(&mut state.windows);
     windows.sort_unstable();
-    if let Kind::Regex { length_max: Some(length), .. } = unit.kind
+    if let Kind::Regex { regex, .. } = &unit.kind
+        && let Some(length) = regex.length_max
         && windows.len().saturating_mul(length) > SEARCH_FACTOR.saturating_mul(text.len())
     {
         join(&mut windows, length);
@@ -163,7 +201,7 @@ fn search(
         }
         state.listed += 1;
         let mut span = found.finding;
-        if state.listed >= limits::MATCHES && matches!(unit.kind, Kind::Regex { length_max: None, .. }) {
+        if state.listed >= limits::MATCHES && unit.is_unbounded() {
             // Searching on for matches of unbounded length could take quadratic time: the rest of the text counts as
             // part of the last one.
             span.end = text.len();

@@ -1,0 +1,188 @@
+//! The gate: where a literal stands, which of the patterns that go on from it do so here?
+//!
+//! One lazy DFA over all patterns, each from its literal on, anchored at the literal's place. On ordinary text it dies after
+//! a few bytes, and most candidates end here without a regex of their own having been asked. A pattern is cut where it could
+//! make the DFA run far: the gate may let too many through, never too few.
+
+use regex_automata::hybrid::dfa;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
+
+use super::BuildError;
+
+/// Immutable; the cache is the caller's.
+#[derive(Debug)]
+pub(super) struct Gate {
+    automaton: dfa::DFA,
+    units: Box<[u32]>,
+}
+
+/// Bytes after a literal that the gate looks at.
+const REACH: usize = 64;
+
+/// Memory for the lazy DFA. It is cleared when full and never gives up.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+impl Gate {
+    /// `patterns`: units and what each goes on with from its literal.
+    pub(super) fn new(patterns: &[(u32, &Hir)]) -> Result<Option<Self>, BuildError> {
+        if patterns.is_empty() {
+            return Ok(None);
+        }
+        let hirs: Vec<Hir> = patterns.iter().map(|(_, hir)| cut(hir)).collect();
+        let automaton = automaton(&hirs.iter().collect::<Vec<_>>(), CACHE_BYTES)?;
+        Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
+    }
+
+    pub(super) fn create_cache(&self) -> dfa::Cache {
+        self.automaton.create_cache()
+    }
+
+    /// All units that it knows.
+    pub(super) fn units(&self) -> &[u32] {
+        &self.units
+    }
+
+    /// Appends the units that may go on from `at`, each once. False: the gate cannot say.
+    pub(super) fn passes(&self, text: &[u8], at: usize, cache: &mut dfa::Cache, passed: &mut Vec<u32>) -> bool {
+        self.run(text, at, cache, passed).unwrap_or(false)
+    }
+
+    fn run(&self, text: &[u8], at: usize, cache: &mut dfa::Cache, passed: &mut Vec<u32>) -> Option<bool> {
+        let dfa = &self.automaton;
+        let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
+        let mut state = dfa.start_state_forward(cache, &input).ok()?;
+        for byte in text.get(at..)? {
+            state = dfa.next_state(cache, state, *byte).ok()?;
+            if state.is_tagged() {
+                if state.is_dead() {
+                    return Some(true);
+                }
+                if state.is_quit() {
+                    return None;
+                }
+                self.collect(state, cache, passed);
+            }
+        }
+        state = dfa.next_eoi_state(cache, state).ok()?;
+        self.collect(state, cache, passed);
+        Some(true)
+    }
+
+    fn collect(&self, state: regex_automata::hybrid::LazyStateID, cache: &dfa::Cache, passed: &mut Vec<u32>) {
+        if !state.is_match() {
+            return;
+        }
+        for index in 0..self.automaton.match_len(cache, state) {
+            let pattern = self.automaton.match_pattern(cache, state, index);
+            if let Some(unit) = self.units.get(pattern.as_usize()).filter(|unit| !passed.contains(unit)) {
+                passed.push(*unit);
+            }
+        }
+    }
+}
+
+/// One lazy DFA over many patterns that tells all of them that match.
+pub(super) fn automaton(hirs: &[&Hir], cache_bytes: usize) -> Result<dfa::DFA, BuildError> {
+    let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(None);
+    let nfa = thompson::Compiler::new()
+        .configure(config)
+        .build_many_from_hir(hirs)
+        .map_err(|error| BuildError::new(&error))?;
+    let config = |bytes| {
+        dfa::Config::new()
+            .match_kind(MatchKind::All)
+            .cache_capacity(bytes)
+            .minimum_cache_clear_count(None)
+            .minimum_bytes_per_state(None)
+    };
+    // A very large rule set needs more than the usual memory for even a handful of states.
+    let least = config(0).get_minimum_cache_capacity(&nfa).map_err(|error| BuildError::new(&error))?;
+    dfa::Builder::new()
+        .configure(config(cache_bytes.max(least.saturating_mul(2))))
+        .build_from_nfa(nfa)
+        .map_err(|error| BuildError::new(&error))
+}
+
+/// The beginning of an expression, of at most [`REACH`] bytes: whatever matches the whole begins with a match of it.
+fn cut(hir: &Hir) -> Hir {
+    begin(hir, &mut { REACH }).0
+}
+
+/// Takes what fits into `room`; false when something was left out, so that nothing may follow.
+fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
+    if let Some(length) = hir.properties().maximum_len().filter(|length| length <= room) {
+        *room -= length;
+        return (hir.clone(), true);
+    }
+    match hir.kind() {
+        HirKind::Capture(capture) => begin(&capture.sub, room),
+        HirKind::Concat(parts) => {
+            let mut taken = Vec::new();
+            for part in parts {
+                let (part, whole) = begin(part, room);
+                taken.push(part);
+                if !whole {
+                    break;
+                }
+            }
+            (Hir::concat(taken), false)
+        }
+        // As many copies as there must be, if they fit.
+        HirKind::Repetition(Repetition { min, sub, .. }) => {
+            let each = sub.properties().maximum_len().unwrap_or(usize::MAX).max(1);
+            let copies = u32::try_from(*room / each).unwrap_or(u32::MAX).min(*min);
+            *room = 0;
+            let taken = Repetition { min: copies, max: Some(copies), greedy: true, sub: sub.clone() };
+            (if copies == 0 { Hir::empty() } else { Hir::repetition(taken) }, false)
+        }
+        HirKind::Literal(literal) => {
+            let taken = literal.0.get(..*room).unwrap_or(&literal.0).to_vec();
+            *room = 0;
+            (Hir::literal(taken), false)
+        }
+        HirKind::Alternation(parts) => {
+            let each = *room;
+            let parts = parts.iter().map(|part| begin(part, &mut { each }).0).collect();
+            *room = 0;
+            (Hir::alternation(parts), false)
+        }
+        _ => (Hir::empty(), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passing(patterns: &[&str], text: &str) -> Vec<u32> {
+        let hirs: Vec<Hir> = patterns.iter().map(|regex| regex_syntax::parse(regex).unwrap()).collect();
+        let numbered: Vec<(u32, &Hir)> = hirs.iter().enumerate().map(|(n, hir)| (n as u32, hir)).collect();
+        let gate = Gate::new(&numbered).unwrap().unwrap();
+        let mut passed = Vec::new();
+        assert!(gate.passes(text.as_bytes(), 0, &mut gate.create_cache(), &mut passed));
+        passed.sort();
+        passed
+    }
+
+    #[test]
+    fn tells_all_that_go_on() {
+        assert_eq!(passing(&["ab", "a[a-z]c", "abd", r"(?-u:\bab\b)"], "abc"), [0, 1]);
+        assert_eq!(passing(&["ab", r"(?-u:\bab\b)"], "ab"), [0, 1]);
+    }
+
+    #[test]
+    fn long_patterns_are_cut_and_let_all_matches_through() {
+        for regex in
+            ["k-[a-z]{40,4000}x", "k-(?s:.){0,900}y", "(k-)(?:[a-z]{70}|b)", &"k-".repeat(90), "(?:k-[a-z]{1,9}){20}"]
+        {
+            let hir = regex_syntax::parse(regex).unwrap();
+            let short = cut(&hir);
+            assert!(short.properties().maximum_len().is_some_and(|length| length <= REACH), "{regex}");
+            assert!(short.properties().minimum_len().is_some_and(|length| length >= 2), "{regex}");
+        }
+        assert_eq!(passing(&["k-[a-z]{40,4000}x"], &format!("k-{}", "a".repeat(50))), [0]);
+        assert_eq!(passing(&["k-[a-z]{40,4000}x"], "k-aaaa"), [0; 0]);
+    }
+}

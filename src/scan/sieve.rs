@@ -1,0 +1,483 @@
+//! The literal pass: where in a text stands one of many literals, letters of either case and all digits taken for one.
+//!
+//! Four folded bytes at every place are hashed into a bitmap; where its bit is set, a table tells which literals have these
+//! four bytes and the rest of them is compared. Each literal is entered under the four of its bytes that are rarest in
+//! ordinary text, so that on clean text the loop that only computes and looks up is nearly all there is. The idea is that
+//! of Vectorscan's FDR and of Wu and Manber (TR-94-17, 1994); a bitmap of the size of the first cache keeps it plain.
+//!
+//! Literals of one or two bytes are looked for by their rarest byte, those of three under every byte that may follow.
+
+use std::collections::HashMap;
+
+use crate::rules::frequency::{self, fold};
+use crate::rules::required::{GRAM, LITERAL_BYTES_MAX, rarest_gram};
+
+/// Finds literals. Immutable.
+#[derive(Debug)]
+pub(super) struct Sieve {
+    bits: Bits,
+    slots: Box<[Slot]>,
+    slot_shift: u32,
+    seats: Box<[Seat]>,
+    /// All literals' bytes, one after another.
+    bytes: Box<[u8]>,
+    /// Bytes that are looked for one by one, and the seats of their literals.
+    watched: Box<[(u8, Box<[Seat]>)]>,
+}
+
+/// A literal under one of its grams.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    /// Its first eight bytes, zeros behind a shorter one.
+    head: u64,
+    literal: u32,
+    /// Where its bytes begin in [`Sieve::bytes`].
+    start: u32,
+    length: u8,
+    /// Where the gram stands in the literal.
+    offset: u8,
+}
+
+/// The seats of one gram.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    gram: u32,
+    first: u32,
+    /// 0: nobody sits here.
+    count: u32,
+}
+
+/// The bitmap, in the sizes of three caches; more entries than a size serves well take the next.
+#[derive(Debug)]
+enum Bits {
+    Small(Box<[u64; 1 << 12]>),
+    Middle(Box<[u64; 1 << 15]>),
+    Large(Box<[u64; 1 << 18]>),
+}
+
+/// Folded text of one block with its margins.
+#[derive(Debug)]
+pub(super) struct Block {
+    bytes: Box<[u8; BLOCK + BEFORE + AFTER]>,
+}
+
+/// Places that are looked at with one folding.
+const BLOCK: usize = 4096;
+/// Bytes before a block that its literals may begin in.
+const BEFORE: usize = LITERAL_BYTES_MAX;
+/// Bytes after a block that its literals may end in.
+const AFTER: usize = LITERAL_BYTES_MAX + 8;
+
+/// The golden ratio in 32 bits: spreads grams over the bitmap (Knuth, TAOCP 3, 6.4).
+const SPREAD: u32 = 0x9E37_79B1;
+
+/// What the pass found at one place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sighting {
+    /// The whole literal stands there.
+    Whole,
+    /// The text ends inside it.
+    Open,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { bytes: Box::new([0; BLOCK + BEFORE + AFTER]) }
+    }
+}
+
+impl Sieve {
+    /// Takes folded literals of 1 to [`LITERAL_BYTES_MAX`] bytes, each once; their order numbers them.
+    pub(super) fn new(literals: &[&[u8]]) -> Self {
+        let mut bytes = Vec::new();
+        let mut grams: HashMap<u32, Vec<Seat>> = HashMap::new();
+        let mut watched: Vec<(u8, Vec<Seat>)> = Vec::new();
+        for (number, literal) in literals.iter().enumerate() {
+            let length = literal.len().min(LITERAL_BYTES_MAX);
+            let literal = literal.get(..length).unwrap_or_default();
+            let mut head = [0; 8];
+            head.iter_mut().zip(literal).for_each(|(to, from)| *to = *from);
+            let mut seat = Seat {
+                head: u64::from_le_bytes(head),
+                literal: u32::try_from(number).unwrap_or(u32::MAX),
+                start: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+                length: u8::try_from(length).unwrap_or(u8::MAX),
+                offset: 0,
+            };
+            bytes.extend_from_slice(literal);
+            match *literal {
+                [] => {}
+                [_] | [_, _] => {
+                    let rarest = literal
+                        .iter()
+                        .enumerate()
+                        .min_by(|a, b| frequency::of(&[*a.1]).total_cmp(&frequency::of(&[*b.1])));
+                    let Some((offset, byte)) = rarest else { continue };
+                    seat.offset = u8::try_from(offset).unwrap_or(0);
+                    match watched.iter_mut().find(|(watched, _)| watched == byte) {
+                        Some((_, seats)) => seats.push(seat),
+                        None => watched.push((*byte, vec![seat])),
+                    }
+                }
+                [a, b, c] => {
+                    for next in (0..=u8::MAX).filter(|byte| fold(*byte) == *byte) {
+                        grams.entry(u32::from_le_bytes([a, b, c, next])).or_default().push(seat);
+                    }
+                }
+                _ => {
+                    let (gram, offset) = choose(literal, &grams);
+                    seat.offset = u8::try_from(offset).unwrap_or(0);
+                    grams.entry(gram).or_default().push(seat);
+                }
+            }
+        }
+        Self::of(&grams, bytes, watched)
+    }
+
+    fn of(grams: &HashMap<u32, Vec<Seat>>, bytes: Vec<u8>, watched: Vec<(u8, Vec<Seat>)>) -> Self {
+        let mut bits = Bits::for_entries(grams.len());
+        let places = (grams.len() * 2).next_power_of_two().max(2);
+        let mut sieve = Self {
+            slot_shift: 32 - places.trailing_zeros(),
+            slots: vec![Slot::default(); places].into(),
+            seats: Box::default(),
+            bytes: bytes.into(),
+            watched: watched.into_iter().map(|(byte, seats)| (byte, seats.into())).collect(),
+            bits: Bits::for_entries(0),
+        };
+        let mut seats = Vec::new();
+        // In order, so that the same rules make the same tables.
+        let mut sorted: Vec<_> = grams.iter().collect();
+        sorted.sort_unstable_by_key(|(gram, _)| **gram);
+        for (gram, sitting) in sorted {
+            bits.set(*gram);
+            let first = u32::try_from(seats.len()).unwrap_or(u32::MAX);
+            let slot = Slot { gram: *gram, first, count: u32::try_from(sitting.len()).unwrap_or(u32::MAX) };
+            seats.extend_from_slice(sitting);
+            let mut at = sieve.slot(*gram);
+            while sieve.slots.get(at).is_some_and(|slot| slot.count > 0) {
+                at = (at + 1) & (places - 1);
+            }
+            if let Some(place) = sieve.slots.get_mut(at) {
+                *place = slot;
+            }
+        }
+        sieve.seats = seats.into();
+        sieve.bits = bits;
+        sieve
+    }
+
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        let watched: usize = self.watched.iter().map(|(_, seats)| size_of_val(seats.as_ref())).sum();
+        self.bits.memory()
+            + size_of_val(self.slots.as_ref())
+            + size_of_val(self.seats.as_ref())
+            + self.bytes.len()
+            + watched
+    }
+
+    /// Calls `found` with the number and the first byte of every literal of which the gram, or the watched byte, begins at
+    /// `from` or later. What begins before the text's end and goes on beyond it is [`Sighting::Open`]. Each literal's places
+    /// come in order.
+    pub(super) fn search(
+        &self,
+        text: &[u8],
+        from: usize,
+        block: &mut Block,
+        mut found: impl FnMut(u32, usize, Sighting),
+    ) {
+        let mut start = from;
+        while start < text.len() {
+            let end = (start + BLOCK).min(text.len());
+            block.fill(text, start, end);
+            let mut take = |seat: &Seat, at: usize| {
+                if let Some(sighting) = self.compare(seat, block, at, start, text.len()) {
+                    found(seat.literal, start + at - usize::from(seat.offset), sighting);
+                }
+            };
+            let grams = |at: usize, take: &mut dyn FnMut(&Seat, usize)| self.candidates(block, at, take);
+            match &self.bits {
+                Bits::Small(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
+                Bits::Middle(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
+                Bits::Large(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
+            }
+            for (byte, seats) in &self.watched {
+                let places = block.bytes.get(BEFORE..BEFORE + end - start).unwrap_or_default();
+                for at in memchr::memchr_iter(*byte, places) {
+                    seats.iter().for_each(|seat| take(seat, at));
+                }
+            }
+            start = end;
+        }
+    }
+
+    fn slot(&self, gram: u32) -> usize {
+        // The upper bits of another multiple than the bitmap's, so that its false candidates do not meet here again.
+        (gram.wrapping_mul(0x85EB_CA6B) >> self.slot_shift) as usize
+    }
+
+    /// The literals whose gram stands at a place of the block.
+    #[inline(never)]
+    fn candidates(&self, block: &Block, at: usize, take: &mut dyn FnMut(&Seat, usize)) {
+        let Some(gram) = block.gram(at) else { return };
+        let mut slot = self.slot(gram);
+        while let Some(Slot { gram: sitting, first, count: count @ 1.. }) = self.slots.get(slot) {
+            if *sitting == gram {
+                let seats = self.seats.get(*first as usize..(*first + *count) as usize).unwrap_or_default();
+                seats.iter().for_each(|seat| take(seat, at));
+                return;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Compares all of a literal. `at`: place of its gram in the block; `start`: the block's place in the text.
+    #[inline]
+    fn compare(&self, seat: &Seat, block: &Block, at: usize, start: usize, end: usize) -> Option<Sighting> {
+        let (length, offset) = (usize::from(seat.length), usize::from(seat.offset));
+        let from = BEFORE + at - offset;
+        // Nearly all end here.
+        let head = u64::from_le_bytes(block.bytes.get(from..from + 8)?.try_into().ok()?);
+        let first = (start + at).checked_sub(offset)?;
+        let unused = 64 - 8 * length.min(8);
+        if (head ^ seat.head) << unused != 0 && first + length <= end {
+            return None;
+        }
+        let there = end.saturating_sub(first).min(length);
+        let literal = self.bytes.get(seat.start as usize..)?.get(..there)?;
+        (block.bytes.get(from..from + there)? == literal).then_some(if there == length {
+            Sighting::Whole
+        } else {
+            Sighting::Open
+        })
+    }
+}
+
+/// The gram of a literal that is rarest, and least crowded, and its place.
+fn choose(literal: &[u8], grams: &HashMap<u32, Vec<Seat>>) -> (u32, usize) {
+    let gram =
+        |at: usize| literal.get(at..at + GRAM).and_then(|gram| gram.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let cost = |at: usize| {
+        let crowd = grams.get(&gram(at)).map_or(0, Vec::len);
+        frequency::of(literal.get(at..at + GRAM).unwrap_or_default()) * (1.0 + crowd as f64)
+    };
+    let best = (0..=literal.len() - GRAM).min_by(|a, b| cost(*a).total_cmp(&cost(*b)));
+    let at = best.unwrap_or_else(|| rarest_gram(literal).0);
+    (gram(at), at)
+}
+
+/// The loop over all places of a block: clean text hardly ever leaves it.
+#[inline]
+fn pass<const WORDS: usize>(bits: &[u64; WORDS], block: &Block, places: usize, mut candidate: impl FnMut(usize)) {
+    let bytes = block.bytes.as_slice();
+    let mut at = 0;
+    while at < places {
+        // Eight places need eleven bytes; the margin behind the block has them.
+        let Some(Ok(window)) = bytes.get(BEFORE + at..BEFORE + at + 12).map(<[u8; 12]>::try_from) else { return };
+        let [a, b, c, d, e, f, g, h, i, j, k, _] = window;
+        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let high = u64::from_le_bytes([e, f, g, h, i, j, k, 0]);
+        let mut hits = 0u32;
+        for place in 0..4 {
+            hits |= bit(bits, (low >> (8 * place)) as u32) << place;
+            hits |= bit(bits, (high >> (8 * place)) as u32) << (place + 4);
+        }
+        while hits != 0 {
+            let place = at + hits.trailing_zeros() as usize;
+            if place < places {
+                candidate(place);
+            }
+            hits &= hits - 1;
+        }
+        at += 8;
+    }
+}
+
+#[inline]
+fn bit<const WORDS: usize>(bits: &[u64; WORDS], gram: u32) -> u32 {
+    let hash = gram.wrapping_mul(SPREAD) >> (32 - 6 - WORDS.trailing_zeros());
+    let word = bits[(hash >> 6) as usize & (WORDS - 1)];
+    (word >> (hash & 63)) as u32 & 1
+}
+
+impl Bits {
+    fn for_entries(entries: usize) -> Self {
+        match entries {
+            ..=12_000 => Self::Small(Box::new([0; 1 << 12])),
+            ..=100_000 => Self::Middle(Box::new([0; 1 << 15])),
+            _ => Self::Large(vec![0; 1 << 18].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([0; 1 << 18]))),
+        }
+    }
+
+    fn set(&mut self, gram: u32) {
+        fn set<const WORDS: usize>(bits: &mut [u64; WORDS], gram: u32) {
+            let hash = gram.wrapping_mul(SPREAD) >> (32 - 6 - WORDS.trailing_zeros());
+            bits[(hash >> 6) as usize & (WORDS - 1)] |= 1 << (hash & 63);
+        }
+        match self {
+            Self::Small(bits) => set(bits, gram),
+            Self::Middle(bits) => set(bits, gram),
+            Self::Large(bits) => set(bits, gram),
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Self::Small(bits) => size_of_val(bits.as_ref()),
+            Self::Middle(bits) => size_of_val(bits.as_ref()),
+            Self::Large(bits) => size_of_val(bits.as_ref()),
+        }
+    }
+}
+
+impl Block {
+    /// Folds the places `start..end` of a text and what lies around them; zeros stand for what the text has not.
+    fn fill(&mut self, text: &[u8], start: usize, end: usize) {
+        let first = start.saturating_sub(BEFORE);
+        let last = (end + AFTER).min(text.len());
+        let skipped = BEFORE - (start - first);
+        let source = text.get(first..last).unwrap_or_default();
+        let Some(target) = self.bytes.get_mut(skipped..skipped + source.len()) else { return };
+        for (target, source) in target.iter_mut().zip(source) {
+            *target = folded(*source);
+        }
+        let behind = skipped + source.len();
+        let needed = (BEFORE + end - start + AFTER).max(behind);
+        if let Some(rest) = self.bytes.get_mut(behind..needed) {
+            rest.fill(0);
+        }
+    }
+
+    fn gram(&self, at: usize) -> Option<u32> {
+        let bytes = self.bytes.get(BEFORE + at..BEFORE + at + GRAM)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
+}
+
+/// [`fold`] without branches, so that the compiler folds many bytes at once.
+#[inline]
+fn folded(byte: u8) -> u8 {
+    let upper = u8::from(byte.wrapping_sub(b'A') < 26);
+    let digit = u8::from(byte.wrapping_sub(b'0') < 10);
+    let letter = byte | (upper << 5);
+    letter & !(digit * 0x0F)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn found(literals: &[&str], text: &str, from: usize) -> Vec<(String, usize, Sighting)> {
+        let mut folded: Vec<Vec<u8>> = literals.iter().map(|text| text.bytes().map(fold).collect()).collect();
+        folded.sort();
+        folded.dedup();
+        let slices: Vec<&[u8]> = folded.iter().map(Vec::as_slice).collect();
+        let sieve = Sieve::new(&slices);
+        let mut found = Vec::new();
+        sieve.search(text.as_bytes(), from, &mut Block::default(), |literal, at, sighting| {
+            found.push((String::from_utf8_lossy(slices[literal as usize]).into_owned(), at, sighting));
+        });
+        found.sort_by_key(|(text, at, _)| (*at, text.clone()));
+        found
+    }
+
+    /// The same by looking everywhere.
+    fn plainly(literals: &[&str], text: &str) -> Vec<(String, usize, Sighting)> {
+        let folded: Vec<u8> = text.bytes().map(fold).collect();
+        let mut found = Vec::new();
+        for literal in literals {
+            let literal: Vec<u8> = literal.bytes().take(LITERAL_BYTES_MAX).map(fold).collect();
+            for at in 0..folded.len() {
+                if folded[at..].starts_with(&literal) {
+                    found.push((String::from_utf8_lossy(&literal).into_owned(), at, Sighting::Whole));
+                }
+            }
+        }
+        found.sort_by_key(|(text, at, _)| (*at, text.clone()));
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn every_byte_folds_as_the_compiler_folds() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(folded(byte), fold(byte), "{byte}");
+        }
+    }
+
+    #[test]
+    fn finds_literals_of_every_length_at_the_ends_of_the_text() {
+        let literals = ["@", "k:", "abc", "Word", "longer literal", "AKIA12"];
+        for literal in literals {
+            assert_eq!(found(&literals, literal, 0).first().unwrap().1, 0, "{literal}");
+            let text = format!("........ {literal}");
+            assert!(found(&literals, &text, 0).contains(&(
+                literal.bytes().map(|b| fold(b) as char).collect(),
+                9,
+                Sighting::Whole
+            )));
+        }
+        assert_eq!(found(&["word"], "xwordword", 2), [("word".to_owned(), 5, Sighting::Whole)]);
+    }
+
+    #[test]
+    fn what_the_end_cuts_is_open() {
+        let open: Vec<_> = found(&["ignore previous"], "please ignore previou", 0);
+        assert_eq!(open, [("ignore previous".to_owned(), 7, Sighting::Open)]);
+    }
+
+    #[test]
+    fn many_literals_take_the_larger_tables() {
+        for count in [20_000usize, 120_000] {
+            let words: Vec<String> = (0..count)
+                .map(|n| {
+                    let letters = |mut n: usize| -> String {
+                        (0..6)
+                            .map(|_| {
+                                let c = b'a' + (n % 26) as u8;
+                                n /= 26;
+                                c as char
+                            })
+                            .collect()
+                    };
+                    letters(n.wrapping_mul(7919) % 308_915_776)
+                })
+                .collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let text = [words[5], words[count / 2], "ZZ", words[count - 1]].join(" ");
+            let wanted = plainly(&words[..0], &text);
+            assert!(wanted.is_empty());
+            let found = found(&words, &text, 0);
+            for word in [words[5], words[count / 2], words[count - 1]] {
+                assert!(found.iter().any(|(text, _, sighting)| text == word && *sighting == Sighting::Whole));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_looking_everywhere_finds(
+            literals in prop::collection::btree_set("[abK1@:é ]{1,6}|[a-c]{30,40}", 1..12),
+            text in "([abK1@:é ]{0,40}|x{4090,4110}){0,4}",
+            from in any::<prop::sample::Index>(),
+        ) {
+            let folded: std::collections::BTreeSet<String> = literals
+                .iter()
+                .map(|text| String::from_utf8_lossy(&text.bytes().take(LITERAL_BYTES_MAX).map(fold).collect::<Vec<_>>()).into_owned())
+                .collect();
+            // A literal cut inside a character is no text any more.
+            let literals: Vec<&str> = folded.iter().filter(|text| !text.contains('\u{FFFD}')).map(String::as_str).collect();
+            let wanted = plainly(&literals, &text);
+            let whole: Vec<_> = found(&literals, &text, 0).into_iter().filter(|(_, _, s)| *s == Sighting::Whole).collect();
+            prop_assert_eq!(&whole, &wanted);
+            // From a later place on: all that begin there, and some that began before.
+            let from = from.index(text.len() + 1);
+            let later: Vec<_> = found(&literals, &text, from).into_iter().filter(|(_, at, s)| *at >= from && *s == Sighting::Whole).collect();
+            let wanted: Vec<_> = wanted.into_iter().filter(|(_, at, _)| *at >= from).collect();
+            prop_assert_eq!(later, wanted);
+        }
+    }
+}
