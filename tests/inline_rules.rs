@@ -73,26 +73,13 @@ impl Site {
         self.upstream.seen().pop().map(|seen| seen.body)
     }
 
-    /// The findings of the newest exchange's request, from its record.
-    fn findings(&self) -> Vec<Value> {
-        let rows = self
-            .appliance
-            .record_when("the exchange is in the record", |rows| !rows.is_empty() && rows[0]["outcome"].is_string());
-        let id = rows[0]["exchange_id"].as_str().unwrap();
+    /// The findings of an exchange's request, from its record.
+    fn findings(&self, reply: &Reply) -> Vec<Value> {
+        let id = reply.field("x-request-id").unwrap();
+        let is_there = |rows: &[Value]| rows.iter().any(|row| row["exchange_id"] == id && row["outcome"].is_string());
+        self.appliance.record_when("the exchange is in the record", is_there);
         let shown = self.appliance.ask_json(&["audit", "show", id]);
-        let begin = shown.as_array().and_then(|records| records.iter().find_map(|record| find(record, "findings")));
-        begin.or_else(|| find(&shown, "findings")).and_then(|findings| findings.as_array().cloned()).unwrap_or_default()
-    }
-}
-
-/// The first value of that name, wherever it stands.
-fn find(value: &Value, name: &str) -> Option<Value> {
-    match value {
-        Value::Object(members) => {
-            members.get(name).cloned().or_else(|| members.values().find_map(|member| find(member, name)))
-        }
-        Value::Array(elements) => elements.iter().find_map(|element| find(element, name)),
-        _ => None,
+        shown["begin"]["request"]["findings"].as_array().cloned().unwrap_or_default()
     }
 }
 
@@ -135,9 +122,10 @@ async fn rules_and_overlays_apply_to_those_that_they_name() {
     assert_eq!((site.say(&acme, "bilbified").await, site.say(&[], "bilbified").await), (200, 400));
     assert_eq!((site.say(&acme, "bettongly").await, site.say(&[], "bettongly").await), (200, 400));
 
-    assert_eq!(site.say(&[], "potorooed").await, 200);
+    let passed = site.send(&[], &chat("demo", "potorooed")).await;
+    assert_eq!(passed.status, 200);
     assert_eq!(site.appliance.counter("portcullis_findings_total{source=\"AGT-905\",standing=\"shadow\"}"), 1);
-    let findings = site.findings();
+    let findings = site.findings(&passed);
     let shadow = findings.iter().find(|finding| finding["id"] == "AGT-905").unwrap_or_else(|| panic!("{findings:?}"));
     assert_eq!(
         (&shadow["standing"], &shadow["would"], &shadow["points"]),
