@@ -1,34 +1,58 @@
 //! The wiring: configuration becomes a running appliance, and a running appliance stops in good order. No logic here.
 
-use std::collections::BTreeMap;
+mod archive;
+mod build;
+mod capture;
+mod choice;
+mod keeper;
+mod offline;
+mod providers;
+mod refusal;
+mod sealed;
+mod state;
+mod told;
+mod watch;
+
 use std::fs;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::access::{Keyring, Throttles, Verified, keys};
+use crate::access::{Keyring, Throttles, Verified};
 use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
 use crate::base::{FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
-use crate::config::{Config, FsyncConfig, ProviderAuth, ProviderConfig, ProviderKind, StoreConfig};
+use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
 use crate::console::Console;
 use crate::inspect::Snapshot;
 use crate::model::ModelError;
-use crate::provider::{Auth, MockConfig, MockHandle, MockProvider, Provider, ProviderClient};
-use crate::proxy::{Admission, Judges, Proxy, Target};
+use crate::provider::MockHandle;
+use crate::proxy::{Judges, PolicyControl, Proxy, Wish};
 use crate::route::Table;
 use crate::rules::{self, RuleSet};
 use crate::scan::Scanner;
 use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
 use crate::verdict::Action;
+use archive::{Archive, ArchiveError};
+use build::Frame;
+use choice::Choice;
+use keeper::Keeper;
+use providers::targets;
+use refusal::Refusal;
+use state::create_private_folder;
+use watch::Watch;
+
+pub use providers::problems;
+pub use state::kept_secret;
+
+pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, is_running, kept_policies, rollback_offline};
 
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
 const AUDIT_CLOSE: Duration = Duration::from_secs(10);
@@ -88,8 +112,14 @@ pub struct App {
     pub rules: usize,
     /// The classifier's version; `None`: rules alone.
     pub model: Option<String>,
+    /// The version of the policy in force at the start.
+    pub policy: String,
     proxy: Arc<Proxy>,
-    stop: watch::Sender<bool>,
+    control: PolicyControl,
+    watch: Watch,
+    keeper: Option<std::thread::JoinHandle<()>>,
+    state: PathBuf,
+    stop: tokio::sync::watch::Sender<bool>,
     data_task: JoinHandle<Drained>,
     admin_task: JoinHandle<Drained>,
     mocks: Vec<MockHandle>,
@@ -100,14 +130,19 @@ impl App {
     ///
     /// # Errors
     /// The first thing that cannot be started; what was started before is stopped again.
-    pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
+    pub async fn start(
+        mut config: Config,
+        (source, written): (Source, Written),
+        metrics: PrometheusHandle,
+    ) -> Result<Self, StartError> {
         create_private_folder(&config.state)?;
         let limits = Arc::new(config.limits.clone());
         let tls = load_tls(&config)?;
         let encrypted = tls.is_some();
         let data = listen(config.server.data, &limits, tls).await?;
         let admin = listen(config.server.admin, &limits, None).await?;
-        let judges = judges(&config, &limits).await?;
+        let (keeper, judges) = open_policy(&mut config, (source, written), &limits).await?;
+        let policy = judges.snapshot.version.clone();
         let rules = judges.snapshot.scanner.rules().len();
         let model = judges.classifier.as_ref().map(|classifier| classifier.version().to_owned());
         let record_config = audit_config(&config);
@@ -124,26 +159,36 @@ impl App {
             targets,
             anonymous: config.access.anonymous,
             dangerous_open_relay: config.access.dangerous_open_relay,
-            record_full_text: config.policy.record_full_text,
             permits: Arc::new(Semaphore::new(limits.exchanges.min(Semaphore::MAX_PERMITS))),
             crowd: Arc::default(),
             throttles: Arc::new(Throttles::new(limits.throttled)),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
-            limits,
+            limits: Arc::clone(&limits),
         });
+        let (control, wishes) = PolicyControl::new(keeper.status());
+        let watched = keeper.watched();
+        let keeper = start_keeper(keeper, &proxy, wishes)?;
+        let watch = Watch::start(watched, control.clone(), limits).map_err(no_thread)?;
         let (data_address, admin_address) = (data.local_addr(), admin.local_addr());
         let hosts = &config.server.admin_hosts;
-        let console =
-            Console::new(Arc::clone(&proxy), metrics, token.clone(), admin_address, hosts, record_config.clone());
+        offline::write_address(&config.state, admin_address)?;
+        let console = Console::new(
+            (Arc::clone(&proxy), control.clone()),
+            metrics,
+            token.clone(),
+            admin_address,
+            hosts,
+            record_config.clone(),
+        );
         audit.system(
             SystemKind::Start,
             format!(
-                "version {}, {rules} rules, model {}",
+                "version {}, policy {policy}, {rules} rules, model {}",
                 env!("CARGO_PKG_VERSION"),
                 model.as_deref().unwrap_or("none")
             ),
         );
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = tokio::sync::watch::channel(false);
         let serving = Arc::clone(&proxy);
         let data_task = tokio::spawn(data.run(
             move |request, peer: Peer| {
@@ -166,7 +211,12 @@ impl App {
             fresh_token: is_fresh.then_some(token),
             rules,
             model,
+            policy,
             proxy,
+            control,
+            watch,
+            keeper: Some(keeper),
+            state: config.state,
             stop,
             data_task,
             admin_task,
@@ -179,12 +229,24 @@ impl App {
         &self.proxy
     }
 
+    /// Asks for another policy.
+    pub fn control(&self) -> &PolicyControl {
+        &self.control
+    }
+
     /// Stops: no new connections, open exchanges have [`Limits::drain_ms`], then the record is shipped as far as it goes.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        offline::remove_address(&self.state);
+        drop(self.watch);
         self.stop.send_replace(true);
         let cut = self.data_task.await.map_or(0, |drained| drained.cut);
         let _ = self.admin_task.await;
         self.proxy.settled(SETTLE).await;
+        // A reload that is at work ends first; then the kept policies are another process's to open.
+        let _ = self.control.ask(Wish::Stop).await;
+        if let Some(keeper) = self.keeper.take() {
+            let _ = tokio::task::spawn_blocking(move || keeper.join()).await;
+        }
         self.proxy.audit.system(SystemKind::Stop, format!("{cut} exchanges were cut"));
         tracing::info!(cut, "drained");
         for mock in self.mocks {
@@ -196,7 +258,7 @@ impl App {
     }
 }
 
-async fn ended(mut stopped: watch::Receiver<bool>) {
+async fn ended(mut stopped: tokio::sync::watch::Receiver<bool>) {
     // An error means that the sender is gone: then it is over too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
@@ -218,6 +280,53 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartE
     tls_config(&certificate, &key).map(Some).map_err(StartError::Tls)
 }
 
+/// The policy to start with, and whoever keeps it.
+async fn open_policy(
+    config: &mut Config,
+    (source, written): (Source, Written),
+    limits: &Arc<Limits>,
+) -> Result<(Keeper, Judges), StartError> {
+    let state = config.state.clone();
+    let archive = Archive::open(&state, limits).map_err(|error| held(error, &state))?;
+    // A crash may have left it.
+    offline::remove_address(&state);
+    let watch = (config.rules.clone(), config.watch_rules);
+    let choice = Choice::make(&archive, config, &written)?;
+    let classifier = load_classifier(config).await?;
+    let frame =
+        Frame { limits: Arc::clone(limits), state, table: Some(table_of(config)), has_model: classifier.is_some() };
+    let opening = move || Keeper::open(choice, (source, written), frame, archive, watch, classifier);
+    tokio::task::spawn_blocking(opening)
+        .await
+        .map_err(|error| StartError::Rules(format!("loading the rules was cut short: {error}")))?
+}
+
+fn held(error: ArchiveError, state: &Path) -> StartError {
+    let path = state.join(archive::FOLDER);
+    match error {
+        ArchiveError::Held => {
+            let error = std::io::Error::other("another process uses it; one process at a time uses a state folder");
+            StartError::State { what: "cannot lock", path, error }
+        }
+        ArchiveError::Io { what, path, error } => StartError::State { what, path, error },
+    }
+}
+
+/// Rules compile on a thread of their own, away from those that serve.
+fn start_keeper(
+    keeper: Keeper,
+    proxy: &Arc<Proxy>,
+    wishes: tokio::sync::mpsc::Receiver<crate::proxy::Asked>,
+) -> Result<std::thread::JoinHandle<()>, StartError> {
+    let (proxy, runtime) = (Arc::clone(proxy), tokio::runtime::Handle::current());
+    let thread = std::thread::Builder::new().name("policy".to_owned());
+    thread.spawn(move || keeper.run(&proxy, wishes, &runtime)).map_err(no_thread)
+}
+
+fn no_thread(error: std::io::Error) -> StartError {
+    StartError::Listen(std::io::Error::other(format!("the system gives no thread: {error}")))
+}
+
 /// The judges that the configuration names: rules, policy, classifier.
 ///
 /// # Errors
@@ -225,8 +334,9 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartE
 pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, StartError> {
     let scanner = rules_in_force(config)?;
     let classifier = load_classifier(config).await?;
+    let snapshot = Arc::new(snapshot(&config.policy, scanner, limits));
     let throttles = Arc::new(config.policy.throttles.clone());
-    Ok(Judges { snapshot: Arc::new(snapshot(config, scanner, limits)), classifier, throttles })
+    Ok(Judges { snapshot, classifier, throttles, record_full_text: config.policy.record_full_text })
 }
 
 /// Compiles the rules of these folders.
@@ -234,7 +344,7 @@ pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, Sta
 /// # Errors
 /// Every problem of every file.
 pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
-    compile(load_set(folders)?)
+    load_set(folders).and_then(compile).map_err(|refusal| StartError::Rules(refusal.text))
 }
 
 /// Compiles the rules that the policy lets in. Exceptions that have ended are told.
@@ -242,30 +352,43 @@ pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
 /// # Errors
 /// Every problem of every file.
 pub fn rules_in_force(config: &Config) -> Result<Scanner, StartError> {
-    let set = load_set(&config.rules)?;
+    let compiled = compile_rules(&config.rules, &config.policy, Some(&table_of(config)));
+    compiled.map_err(|refusal| StartError::Rules(refusal.text))
+}
+
+/// Who serves which model.
+fn table_of(config: &Config) -> Table {
+    Table::new(config.providers.iter().map(|provider| (provider.name.clone(), provider.models.clone())).collect())
+}
+
+fn compile_rules(folders: &[PathBuf], policy: &PolicyConfig, table: Option<&Table>) -> Result<Scanner, Refusal> {
+    let set = load_set(folders)?;
+    let problems = unserved(policy, table, &set);
+    if !problems.is_empty() {
+        return Err(Refusal::new(problems.join("\n"), "name what there is, or add it to the configuration"));
+    }
     for notice in rules::exception::notices(set.exceptions(), today()) {
         tracing::warn!(code = notice.code, file = %notice.file.display(), "{}", notice.message);
     }
-    let problems = unserved(config, &set);
-    if !problems.is_empty() {
-        return Err(StartError::Rules(problems.join("\n")));
-    }
-    compile(set.in_force(config.policy.paranoia))
+    compile(set.in_force(policy.paranoia))
 }
 
-/// Rules that name a model which no provider serves, or a throttle that the policy does not have.
-pub fn unserved(config: &Config, set: &RuleSet) -> Vec<String> {
-    let table = |provider: &ProviderConfig| (provider.name.clone(), provider.models.clone());
-    let table = Table::new(config.providers.iter().map(table).collect());
+/// Rules of the configuration that name a model which no provider serves, or a throttle that the policy does not have.
+pub fn unserved_rules(config: &Config, set: &RuleSet) -> Vec<String> {
+    unserved(&config.policy, Some(&table_of(config)), set)
+}
+
+/// `table`: left out where the providers are not known.
+fn unserved(policy: &PolicyConfig, table: Option<&Table>, set: &RuleSet) -> Vec<String> {
     let wrong = set.iter().filter_map(|(_, rule)| {
         let to = rule.to.as_ref()?;
         let place = format!("{}:{}: {}", rule.file.display(), rule.line, rule.id);
         match rule.action {
-            Some(Action::Route) if table.choose(to).is_err() => {
+            Some(Action::Route) if table.is_some_and(|table| table.choose(to).is_err()) => {
                 Some(format!("{place} routes to the model `{to}`, which no provider under `providers` serves"))
             }
-            Some(Action::Throttle) if !config.policy.throttles.contains_key(to) => {
-                let names: Vec<&str> = config.policy.throttles.keys().map(String::as_str).collect();
+            Some(Action::Throttle) if !policy.throttles.contains_key(to) => {
+                let names: Vec<&str> = policy.throttles.keys().map(String::as_str).collect();
                 let known = names.join(", ");
                 Some(format!("{place} names the throttle `{to}`; policy.throttles has: {known}"))
             }
@@ -280,12 +403,12 @@ pub fn today() -> jiff::civil::Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-fn compile(set: RuleSet) -> Result<Scanner, StartError> {
-    Scanner::new(Arc::new(set)).map_err(|error| StartError::Rules(error.to_string()))
+fn compile(set: RuleSet) -> Result<Scanner, Refusal> {
+    Scanner::new(Arc::new(set)).map_err(|error| Refusal::new(error.to_string(), "see docs/rules.md"))
 }
 
-fn load_set(folders: &[PathBuf]) -> Result<RuleSet, StartError> {
-    let loaded = rules::load(folders).map_err(|found| StartError::Rules(found.to_string()))?;
+fn load_set(folders: &[PathBuf]) -> Result<RuleSet, Refusal> {
+    let loaded = rules::load(folders)?;
     let warnings = loaded.warnings.warnings.len();
     if warnings > 0 {
         tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
@@ -315,26 +438,31 @@ async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartErr
 }
 
 /// Rules, thresholds and fault actions as one value with one version.
-pub fn snapshot(config: &Config, scanner: Scanner, limits: &Arc<Limits>) -> Snapshot {
-    let policy = &config.policy;
-    let opaque: BTreeMap<_, _> = policy.opaque.clone();
-    let written = serde_json::json!({
-        "decide": policy.decide, "faults": policy.faults, "opaque": opaque, "block_end": policy.block_end,
-        "rules": policy.paranoia, "throttles": policy.throttles, "limits": config.limits,
-    });
+pub fn snapshot(policy: &PolicyConfig, scanner: Scanner, limits: &Arc<Limits>) -> Snapshot {
     let mut hash = Sha256::new();
-    hash.update(scanner.rules().version());
-    hash.update(written.to_string());
+    hash.update(policy_digest(policy, &scanner));
+    // The limits decide too: what is too deep, too long, too late.
+    hash.update(serde_json::json!(**limits).to_string());
     let version: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     Snapshot {
         scanner,
         policy: policy.decide,
         faults: policy.faults,
-        opaque,
+        opaque: policy.opaque.clone(),
         block_end: policy.block_end,
         limits: Arc::clone(limits),
         version,
     }
+}
+
+/// Names rules and policy, without the limits that they work under. Whatever a reload takes over counts.
+fn policy_digest(policy: &PolicyConfig, scanner: &Scanner) -> String {
+    let PolicyConfig { decide, faults, opaque, paranoia, throttles, block_end, record_full_text } = policy;
+    let written = serde_json::json!({
+        "decide": decide, "faults": faults, "opaque": opaque, "block_end": block_end, "record_full_text": record_full_text,
+        "rules": paranoia, "throttles": throttles,
+    });
+    sealed::digest(format!("{}{written}", scanner.rules().version()).as_bytes())
 }
 
 /// The record's settings.
@@ -353,108 +481,5 @@ pub fn audit_config(config: &Config) -> AuditConfig {
             FsyncConfig::Never => Fsync::Never,
         },
         limits: config.limits.clone(),
-    }
-}
-
-async fn targets(providers: &[ProviderConfig], limits: &Limits) -> Result<(Vec<Target>, Vec<MockHandle>), StartError> {
-    let (mut targets, mut mocks) = (Vec::new(), Vec::new());
-    for configured in providers {
-        let name = &configured.name;
-        let target = match &configured.kind {
-            ProviderKind::Mock => {
-                let names = configured.models.iter().filter_map(|model| model.as_name().map(str::to_owned)).collect();
-                let settings = MockConfig { models: names, ..MockConfig::default() };
-                let mock =
-                    MockProvider::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await.map_err(StartError::Listen)?;
-                let base_url = format!("http://{}/v1", mock.addr());
-                mocks.push(mock);
-                target(name, &base_url, &ProviderAuth::None, None, limits)?
-            }
-            ProviderKind::Remote { base_url, auth, ca_file } => {
-                target(name, base_url, auth, ca_file.as_deref(), limits)?
-            }
-        };
-        targets.push(target);
-    }
-    Ok((targets, mocks))
-}
-
-fn target(
-    name: &str,
-    base_url: &str,
-    auth: &ProviderAuth,
-    ca_file: Option<&Path>,
-    limits: &Limits,
-) -> Result<Target, StartError> {
-    let (auth, admission) = match auth {
-        ProviderAuth::Held(key) => (Auth::Held(key.clone()), Admission::Known),
-        ProviderAuth::None => (Auth::None, Admission::Anyone),
-        ProviderAuth::PassThrough => (Auth::PassThrough, Admission::OwnKey),
-    };
-    let provider = Provider::new(name, base_url, auth, &[], base_url.starts_with("http://"))
-        .map_err(|problems| StartError::Provider(problems.join("\n")))?;
-    let provider = match ca_file {
-        Some(path) => provider.with_extra_roots(read_roots(path)?),
-        None => provider,
-    };
-    Ok(Target { client: ProviderClient::new(provider, limits).map_err(StartError::Provider)?, admission })
-}
-
-/// What a start would find wrong with certificates and providers; nothing is opened or connected.
-pub fn problems(config: &Config) -> Vec<String> {
-    let tls = load_tls(config).err();
-    let providers = config.providers.iter().filter_map(|provider| match &provider.kind {
-        ProviderKind::Mock => None,
-        ProviderKind::Remote { base_url, auth, ca_file } => {
-            target(&provider.name, base_url, auth, ca_file.as_deref(), &config.limits).err()
-        }
-    });
-    tls.into_iter().chain(providers).map(|error| error.to_string()).collect()
-}
-
-fn read_roots(path: &Path) -> Result<Vec<u8>, StartError> {
-    fs::read(path).map_err(|error| StartError::Provider(format!("ca_file {} cannot be read: {error}", path.display())))
-}
-
-fn create_private_folder(path: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let state = |error| StartError::State { what: "cannot create the state folder", path: path.to_owned(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(state)?;
-    let mode = fs::metadata(path).map_err(state)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let path = path.display();
-        tracing::warn!(%path, "the state folder is open to other users of this machine; chmod 700 closes it");
-    }
-    Ok(())
-}
-
-/// A secret of this box, made at the first start and kept in the state folder, readable by its owner alone. The flag says
-/// that it was made now.
-pub fn kept_secret(state: &Path, name: &str) -> Result<(Secret, bool), StartError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let path = state.join(name);
-    let failed = |what, error| StartError::State { what, path: path.clone(), error };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let secret = Secret::new(text);
-            if secret.expose().len() >= 16 {
-                return Ok((secret, false));
-            }
-            let error = std::io::Error::other("it holds less than 16 characters; delete the file to have it made anew");
-            Err(failed("the secret in", error))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = keys::generate().map_err(|error| failed("cannot make", std::io::Error::other(error)))?;
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| failed("cannot create", error))?;
-            let written = file.write_all(secret.expose().as_bytes()).and_then(|()| file.sync_all());
-            written.map_err(|error| failed("cannot write", error))?;
-            Ok((secret, true))
-        }
-        Err(error) => Err(failed("cannot read", error)),
     }
 }

@@ -95,6 +95,26 @@ pub struct Limits {
     pub audit_record_bytes: usize,
     /// Bytes of opted-in prompt or reply text in one audit record; more is cut, and the record says so.
     pub audit_text_bytes: usize,
+    /// Policies kept on disk to go back to; the one in force is always among them.
+    pub policies: usize,
+    /// Bytes of all policies that are kept on disk.
+    pub policies_bytes: u64,
+    /// Bytes of one policy: its configuration and everything in its rules folders; a larger one is refused.
+    pub policy_bytes: u64,
+    /// Files and folders in the rules folders of one policy; more are refused.
+    pub policy_files: usize,
+    /// Attempts to change the policy that the admin port still tells of.
+    pub policy_attempts: usize,
+    /// Problems of one attempt that are told; the others are counted.
+    pub policy_problems: usize,
+    /// Policies in memory at once: the one in force and those that open exchanges began with; a reload beyond is refused.
+    pub policies_live: usize,
+    /// Silence of the watched files after which they are read, in milliseconds.
+    pub watch_quiet_ms: u64,
+    /// Longest time that files which keep changing are waited for, in milliseconds.
+    pub watch_busy_ms: u64,
+    /// Time between two looks at the watched files where the system tells of no change, in milliseconds.
+    pub watch_poll_ms: u64,
 }
 
 impl Default for Limits {
@@ -143,6 +163,16 @@ impl Default for Limits {
             audit_slots: 4096,
             audit_record_bytes: 64 * 1024,
             audit_text_bytes: 1024 * 1024,
+            policies: 16,
+            policies_bytes: 256 * 1024 * 1024,
+            policy_bytes: 64 * 1024 * 1024,
+            policy_files: 8192,
+            policy_attempts: 64,
+            policy_problems: 100,
+            policies_live: 16,
+            watch_quiet_ms: 300,
+            watch_busy_ms: 5_000,
+            watch_poll_ms: 5_000,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::scan::Scanner;
 pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
     let mut problems = Vec::new();
     match args.load() {
-        Ok(Loaded { config, warnings }) => {
+        Ok(Loaded { config, warnings, .. }) => {
             warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
             let Config { rules, model, limits, .. } = &config;
             problems.extend(app::problems(&config));
@@ -24,7 +24,7 @@ pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
         Err(found) => {
             problems.push(found.to_string());
             // A wrong line elsewhere does not keep rules and model from being looked at.
-            let Readable { rules, model } = args.readable();
+            let Readable { rules, model, .. } = args.readable();
             problems.extend(rules.map(|rules| check_rules(&rules, None)).transpose()?.flatten());
             problems.extend(model.map(|model| check_model(&model, &Limits::default())).transpose()?.flatten());
         }
@@ -45,7 +45,7 @@ fn check_rules(folders: &[PathBuf], config: Option<&Config>) -> Result<Option<St
     loaded.warnings.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
     let notices = rules::exception::notices(loaded.set.exceptions(), app::today());
     notices.iter().for_each(|notice| out::error(&format!("warning {notice}")));
-    let unserved = config.map(|config| app::unserved(config, &loaded.set)).unwrap_or_default();
+    let unserved = config.map(|config| app::unserved_rules(config, &loaded.set)).unwrap_or_default();
     if !unserved.is_empty() {
         return Ok(Some(unserved.join("\n")));
     }

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use super::run::failure;
 use super::{ConfigArg, Failure, block_on, out};
 use crate::app::App;
-use crate::config::{Config, ProviderAuth, ProviderConfig, ProviderKind, StoreConfig};
+use crate::config::{Config, ProviderAuth, ProviderConfig, ProviderKind, Source, StoreConfig, Written};
 use crate::provider::{MockConfig, MockProvider};
 use crate::route::ModelPattern;
 use crate::telemetry::{metrics, trace};
@@ -34,7 +34,7 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<u8, Failure> {
-    let mut config = args.config.config()?;
+    let (mut config, origin) = args.config.written()?;
     trace::install(config.log.format, "error").map_err(Failure::usage)?;
     let prometheus = metrics::install().map_err(Failure::job)?;
     config.state = config.state.join("demo");
@@ -46,12 +46,13 @@ pub(super) fn run(args: &DemoArgs) -> Result<u8, Failure> {
         StoreConfig::Postgres(_) => " PORTCULLIS_AUDIT__STORE=sqlite",
     };
     config.server.tls = None;
+    config.watch_rules = false;
     config.access.anonymous = true;
     let state = config.state.clone();
     block_on(async move {
         let leaky = MockProvider::start(([127, 0, 0, 1], 0).into(), leaky()).await?;
         config.providers = vec![provider("demo", ProviderKind::Mock), remote("leaky", leaky.addr())];
-        let wrong = start_and_show(config, prometheus).await?;
+        let wrong = start_and_show(config, origin, prometheus).await?;
         leaky.stop().await;
         let state = state.display();
         out::line(format!("\nreview   PORTCULLIS_STATE={state}{store} portcullis audit list"))?;
@@ -64,8 +65,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<u8, Failure> {
 }
 
 /// Runs all prompts through a running appliance; how many did not go as they should.
-async fn start_and_show(config: Config, prometheus: metrics::PrometheusHandle) -> Result<usize, Failure> {
-    let app = App::start(config, prometheus).await.map_err(failure)?;
+async fn start_and_show(
+    config: Config,
+    origin: (Source, Written),
+    prometheus: metrics::PrometheusHandle,
+) -> Result<usize, Failure> {
+    let app = App::start(config, origin, prometheus).await.map_err(failure)?;
     let model = app.model.as_deref().unwrap_or("none: RULES ONLY");
     out::line(format!("portcullis {}: {} rules, classifier {model}\n", env!("CARGO_PKG_VERSION"), app.rules))?;
     out::line(format!("{:<46} {:<10} {:<12} {:>9}  exchange", "prompt", "expected", "verdict", "ms"))?;

@@ -127,7 +127,7 @@ pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), EvalError> {
 /// Rules and policy of the configuration.
 fn snapshot(config: &Config, limits: &Limits) -> Result<Arc<Snapshot>, EvalError> {
     let scanner = app::rules_in_force(config).map_err(|error| EvalError::Usage(error.to_string()))?;
-    Ok(Arc::new(app::snapshot(config, scanner, &Arc::new(limits.clone()))))
+    Ok(Arc::new(app::snapshot(&config.policy, scanner, &Arc::new(limits.clone()))))
 }
 
 /// What one text came to.

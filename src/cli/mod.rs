@@ -1,5 +1,6 @@
 //! The command line, one file per subcommand.
 
+mod admin;
 mod audit;
 mod check;
 mod demo;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, Loaded, Readable};
+use crate::config::{self, Config, Loaded, Readable, Source, Written};
 use crate::yaml::Diagnostics;
 use eval::EvalError;
 
@@ -49,7 +50,7 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Measure the classifier on labelled JSON lines
     Eval(eval::EvalArgs),
-    /// List, test and explain rules
+    /// List, test and explain rules; put them in force, and go back
     #[command(subcommand)]
     Rules(rules::RulesCommand),
     /// Read the record: list, show, verify
@@ -160,8 +161,12 @@ impl ConfigArg {
         self.config.clone().or(named).or_else(|| beside.is_file().then_some(beside))
     }
 
+    fn source(&self) -> Source {
+        Source::new(self.file(), environment())
+    }
+
     fn load(&self) -> Result<Loaded, Diagnostics> {
-        config::load(self.file().as_deref(), &environment())
+        self.source().read()?.load()
     }
 
     /// What can be read of a configuration that does not load.
@@ -171,9 +176,15 @@ impl ConfigArg {
 
     /// The configuration, for commands that only read it: warnings go to stderr.
     fn config(&self) -> Result<Config, Failure> {
-        let loaded = self.load()?;
-        loaded.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
-        Ok(loaded.config)
+        self.written().map(|(config, _)| config)
+    }
+
+    /// As [`Self::config`], with where it comes from and what it was read from, for commands that read it again.
+    fn written(&self) -> Result<(Config, (Source, Written)), Failure> {
+        let source = self.source();
+        let Loaded { config, warnings, written } = source.read()?.load()?;
+        warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+        Ok((config, (source, written)))
     }
 }
 

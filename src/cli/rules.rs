@@ -2,7 +2,9 @@
 
 use clap::Subcommand;
 
+use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
+mod policy;
 mod profile;
 
 use super::run::failure;
@@ -29,6 +31,12 @@ pub(super) enum RulesCommand {
     },
     /// Hits per rule on labelled JSON lines
     Profile(ProfileArgs),
+    /// Have the running appliance read rules and policy again, and say what became of it
+    Reload(ReloadArgs),
+    /// Go back to a policy that was in force before; it stays until the files change or a reload is asked for
+    Rollback(RollbackArgs),
+    /// List the policies that are kept to go back to, the latest first
+    Versions(VersionsArgs),
     /// Show one rule in full: what it looks for, where, and why
     Explain {
         /// The rule's id, for example INJ-001
@@ -43,6 +51,9 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::List { json, config } => list(*json, config),
         RulesCommand::Test { config } => test(config),
         RulesCommand::Profile(args) => profile::run(args),
+        RulesCommand::Reload(args) => policy::reload(args),
+        RulesCommand::Rollback(args) => policy::rollback(args),
+        RulesCommand::Versions(args) => policy::versions(args),
         RulesCommand::Explain { id, config } => explain(id, config),
     }
 }

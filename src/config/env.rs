@@ -30,6 +30,12 @@ pub(super) fn overlay(tree: &mut Node, environment: &[(String, String)], report:
     }
 }
 
+/// The section that a variable sets something in; `None`: it is no key of the configuration.
+pub(super) fn section(name: &str) -> Option<String> {
+    let path = name.strip_prefix(PREFIX).filter(|path| !is_foreign(name, path))?;
+    path.split("__").next().map(str::to_lowercase)
+}
+
 fn set(node: &mut Node, keys: &[String], value: Node, place: Place) {
     let Some((first, rest)) = keys.split_first() else {
         *node = value;

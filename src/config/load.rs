@@ -1,10 +1,12 @@
 //! One file to one configuration, or to everything that is wrong with it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ModelConfig, env, sections};
-use crate::yaml::diagnostic::{Codes, Reporter};
-use crate::yaml::node;
+use super::written::{Source, Written};
+use super::{Config, ModelConfig};
+use crate::base::Limits;
+use crate::yaml::diagnostic::Codes;
 use crate::yaml::{Diagnostic, Diagnostics};
 
 /// The shipped example, used when there is no file: what a first run starts with.
@@ -27,40 +29,31 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed and yet not good.
     pub warnings: Vec<Diagnostic>,
+    /// The text that it was read from.
+    pub written: Written,
 }
 
-/// What can be read of a configuration that is wrong elsewhere, so that `check` can name the problems behind it as well.
-#[derive(Debug)]
+/// What can be read of a configuration that is wrong elsewhere: so `check` can name the problems behind it as well, and so the
+/// running appliance is found while its files are broken.
+#[derive(Debug, Default)]
 pub struct Readable {
     /// Folders of rule files.
     pub rules: Option<Vec<PathBuf>>,
     /// The classifier.
     pub model: Option<ModelConfig>,
+    /// Folder for all state.
+    pub state: Option<PathBuf>,
+    /// The admin port.
+    pub admin: Option<SocketAddr>,
+    /// The bounds.
+    pub limits: Option<Limits>,
 }
 
 /// The sections of a broken configuration that are well by themselves.
 pub fn readable(file: Option<&Path>, environment: &[(String, String)]) -> Readable {
-    let mut found = Diagnostics::default();
-    let Some((name, content, base)) = open(file, &mut found) else { return Readable { rules: None, model: None } };
-    let mut report = Reporter::new(&name, &content, CODES, &mut found);
-    let Ok(mut tree) = node::parse(&content) else { return Readable { rules: None, model: None } };
-    env::overlay(&mut tree, environment, &mut report);
-    sections::readable(&tree, &base, &mut report)
-}
-
-/// The file's name, its content, and the folder that its paths count from.
-fn open(file: Option<&Path>, found: &mut Diagnostics) -> Option<(PathBuf, String, PathBuf)> {
-    let Some(path) = file else {
-        return Some((PathBuf::from("(built-in portcullis.yaml)"), DEFAULT.to_owned(), PathBuf::new()));
-    };
-    match std::fs::read_to_string(path) {
-        Ok(content) => Some((path.to_owned(), content, path.parent().map(Path::to_owned).unwrap_or_default())),
-        Err(error) => {
-            let help = "name an existing UTF-8 file with --config, or copy portcullis.yaml from the project";
-            let message = format!("the configuration cannot be read: {error}");
-            Reporter::new(path, "", CODES, found).error("C002", None, message, help);
-            None
-        }
+    match Source::new(file.map(Path::to_owned), environment.to_vec()).read() {
+        Ok(written) => written.readable(),
+        Err(_) => Readable::default(),
     }
 }
 
@@ -70,24 +63,7 @@ fn open(file: Option<&Path>, found: &mut Diagnostics) -> Option<(PathBuf, String
 /// # Errors
 /// Everything that is wrong, with file, line, column and what to write.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Loaded, Diagnostics> {
-    let mut found = Diagnostics::default();
-    let Some((name, content, base)) = open(file, &mut found) else { return Err(found) };
-    let mut report = Reporter::new(&name, &content, CODES, &mut found);
-    let mut tree = match node::parse(&content) {
-        Ok(tree) => tree,
-        Err((place, message)) => {
-            report.error(CODES.broken, place, message, "the file must be one YAML mapping, as portcullis.yaml is");
-            return Err(found);
-        }
-    };
-    env::overlay(&mut tree, environment, &mut report);
-    let variable = |name: &str| environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let config = sections::read(&tree, &base, &variable, &mut report);
-    let errors = report.error_count();
-    match config {
-        Some(config) if errors == 0 => Ok(Loaded { config, warnings: found.warnings }),
-        _ => Err(found),
-    }
+    Source::new(file.map(Path::to_owned), environment.to_vec()).read()?.load()
 }
 
 #[cfg(test)]

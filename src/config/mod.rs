@@ -10,6 +10,7 @@ mod load;
 mod policy;
 mod sections;
 mod value;
+mod written;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use crate::telemetry::trace::LogFormat;
 
 pub use load::{DEFAULT, Loaded, Readable, load, readable};
 pub use policy::PolicyConfig;
+pub use written::{PolicySections, Source, Written};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// Folders of rule files.
     pub rules: Vec<PathBuf>,
+    /// A change of the rule files, or of the sections `rules` and `policy`, is taken over as soon as it is seen.
+    pub watch_rules: bool,
     /// The classifier.
     pub model: ModelConfig,
     /// What is decided.

@@ -1,6 +1,6 @@
 //! The sections of the file, one function each. A wrong section does not keep the others from being read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::value::{address, name, number, optional, path, switch, word};
 use super::{
@@ -70,7 +70,8 @@ pub(super) fn read(
         log: log?,
         providers: providers?,
         access: access?,
-        rules: rules?,
+        watch_rules: rules.as_ref().is_some_and(|rules| rules.watch),
+        rules: rules?.folders,
         model: model?,
         policy: policy?,
         audit: audit?,
@@ -78,13 +79,19 @@ pub(super) fn read(
     })
 }
 
-/// The sections that `check` can look behind, each for itself.
+/// The sections that are well by themselves, each for itself.
 pub(super) fn readable(tree: &Node, base: &Path, report: &mut Reporter<'_>) -> Readable {
     let table = Table::open(tree, "the configuration", &SECTIONS, report);
     let section = |name: &str| table.as_ref().and_then(|table| table.get(name));
-    let rules = section("rules").and_then(|node| rules(node, base, report));
+    let rules = section("rules").and_then(|node| rules(node, base, report)).map(|rules| rules.folders);
     let model = section("model").and_then(|node| model(node, base, report));
-    Readable { rules, model }
+    let state = section("state").and_then(|node| path(node, "state", base, report));
+    let admin = section("server").and_then(|node| server(node, base, report)).map(|server| server.admin);
+    let limits = match section("limits") {
+        None => Some(Limits::default()),
+        Some(node) => limits(node, report),
+    };
+    Readable { rules, model, state, admin, limits }
 }
 
 fn server(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ServerConfig> {
@@ -323,11 +330,20 @@ fn unusable(providers: &[ProviderConfig], access: &AccessConfig, node: Option<&N
     }
 }
 
-fn rules(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<Vec<std::path::PathBuf>> {
-    let table = Table::open(node, "rules", &["folders"], report)?;
+/// Section `rules`.
+pub(super) struct RulesSection {
+    pub(super) folders: Vec<PathBuf>,
+    pub(super) watch: bool,
+}
+
+pub(super) fn rules(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<RulesSection> {
+    let table = Table::open(node, "rules", &["folders", "watch"], report)?;
     let nodes = table.needed("folders", report).and_then(|node| list(node, "rules.folders", report))?;
     let folders: Vec<_> = nodes.iter().filter_map(|node| path(node, "rules.folders", base, report)).collect();
-    (folders.len() == nodes.len()).then_some(folders)
+    let before = report.error_count();
+    // Off when absent: without a word of the operator nothing but his own act changes the policy in force.
+    let watch = switch(&table, "watch", report);
+    (folders.len() == nodes.len() && report.error_count() == before).then_some(RulesSection { folders, watch })
 }
 
 fn model(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ModelConfig> {

@@ -21,7 +21,8 @@ pub(super) async fn index() -> Json<Value> {
     Json(json!({
         "name": "portcullis",
         "version": env!("CARGO_PKG_VERSION"),
-        "read": ["/api/v1/status", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}", "/metrics"],
+        "read": ["/api/v1/status", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}", "/api/v1/policy", "/metrics"],
+        "change": ["/api/v1/policy/reload", "/api/v1/policy/rollback"],
         "open": ["/healthz", "/readyz"],
     }))
 }
@@ -51,15 +52,20 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     let waiting = judges.classifier.as_ref().map_or(0, crate::classify::Classifier::waiting);
     names::queues(waiting, audit.spool_bytes, audit.queue_depth, audit.store_ok);
     names::in_flight(state.proxy.limits.exchanges.saturating_sub(state.proxy.permits.available_permits()));
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.render()).into_response()
+    let snapshot = &judges.snapshot;
+    let info = names::policy_info(&snapshot.version, snapshot.scanner.rules().version_short());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.render() + &info).into_response()
 }
 
 /// What is in force and how the record does.
 pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Json<Value> {
     let judges = state.proxy.judges.load();
+    let policy = state.policy.status();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "policy": judges.snapshot.version,
+        "policy_since": policy.in_force.since,
+        "policy_pinned": policy.in_force.pinned,
         "rules": judges.snapshot.scanner.rules().len(),
         "rules_version": judges.snapshot.scanner.rules().version_short(),
         "model": judges.classifier.as_ref().map(|classifier| classifier.version().to_owned()),

@@ -1,10 +1,11 @@
-//! The admin port: health, metrics, and the API of the record.
+//! The admin port: health, metrics, the API of the record, and the policy in force.
 //!
 //! Everything but `/healthz` and `/readyz` needs the admin token; every request must name a host that this port is known
 //! by, so that a page in a browser cannot reach it under a name of its own (DNS rebinding).
 
 mod api;
 mod guard;
+mod policy;
 mod record;
 
 use std::net::SocketAddr;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -22,7 +24,7 @@ use tower::ServiceExt;
 
 use crate::audit::AuditConfig;
 use crate::base::Secret;
-use crate::proxy::{Proxy, ReplyBody};
+use crate::proxy::{PolicyControl, Proxy, ReplyBody};
 use crate::telemetry::metrics::PrometheusHandle;
 use guard::Guard;
 use record::Record;
@@ -31,6 +33,7 @@ use record::Record;
 #[derive(Debug)]
 struct State {
     proxy: Arc<Proxy>,
+    policy: PolicyControl,
     metrics: PrometheusHandle,
     record: Record,
 }
@@ -42,16 +45,16 @@ pub struct Console {
 }
 
 impl Console {
-    /// The pages over a running pipeline. `token` opens them; `hosts` are further names of this port.
+    /// The pages over a running pipeline and the control of its policy. `token` opens them; `hosts` are further names of this port.
     pub fn new(
-        proxy: Arc<Proxy>,
+        (proxy, policy): (Arc<Proxy>, PolicyControl),
         metrics: PrometheusHandle,
         token: Secret,
         address: SocketAddr,
         hosts: &[String],
         audit: AuditConfig,
     ) -> Self {
-        let state = Arc::new(State { proxy, metrics, record: Record::new(audit) });
+        let state = Arc::new(State { proxy, policy, metrics, record: Record::new(audit) });
         let guard = Arc::new(Guard::new(token, address, hosts));
         let closed = Router::new()
             .route("/", get(api::index))
@@ -59,6 +62,10 @@ impl Console {
             .route("/api/v1/status", get(api::status))
             .route("/api/v1/exchanges", get(api::exchanges))
             .route("/api/v1/exchanges/{id}", get(api::exchange))
+            .route("/api/v1/policy", get(policy::show))
+            .route("/api/v1/policy/reload", post(policy::reload))
+            .route("/api/v1/policy/rollback", post(policy::rollback))
+            .layer(DefaultBodyLimit::max(policy::BODY_BYTES))
             .layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::token));
         let router = Router::new()
             .route("/healthz", get(api::healthz))

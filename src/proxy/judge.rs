@@ -29,6 +29,8 @@ pub struct Judges {
     pub classifier: Option<Classifier>,
     /// What rules may put on whoever calls, by name.
     pub throttles: Arc<BTreeMap<String, Throttle>>,
+    /// Prompts and replies are recorded in full.
+    pub record_full_text: bool,
 }
 
 impl Judges {

@@ -75,8 +75,6 @@ pub struct Proxy {
     pub anonymous: bool,
     /// Callers without a key of ours may use provider keys that we hold.
     pub dangerous_open_relay: bool,
-    /// Prompts and replies are recorded in full.
-    pub record_full_text: bool,
     /// The bounds.
     pub limits: Arc<Limits>,
     /// One permit for each exchange at work.
@@ -154,7 +152,7 @@ impl Proxy {
         };
 
         let mut ledger = Ledger::reserve(&self.audit, &judges.snapshot, exchange.started)?;
-        let mut full_text = self.record_full_text.then(|| ledger::full_text(&asked));
+        let mut full_text = judges.record_full_text.then(|| ledger::full_text(&asked));
         let wanted = judges.snapshot.scanner.rules().headers();
         exchange.facts = Arc::new(facts::gather(exchange, &caller, &model, &head.headers, wanted)?);
         let judged = judges.judge(asked, Direction::Request, exchange).await;

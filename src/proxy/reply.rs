@@ -74,7 +74,7 @@ async fn whole(
         }
     }
     let usage = reply.usage();
-    let full_text = proxy.record_full_text.then(|| ledger::full_text(&reply));
+    let full_text = judges.record_full_text.then(|| ledger::full_text(&reply));
     let judged = judges.judge(reply, Direction::Reply, exchange).await;
     if let Some(caller) = &exchange.caller {
         judges.slow_down(&proxy.throttles, &caller.principal, &judged.verdict);

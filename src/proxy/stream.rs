@@ -58,7 +58,7 @@ pub(super) fn answer(
         stages: std::mem::take(&mut exchange.stages),
         inspected: Duration::ZERO,
         spoke: Instant::now(),
-        record_full_text: proxy.record_full_text,
+        record_full_text: judges.record_full_text,
         throttles: Arc::clone(&proxy.throttles),
         principal: exchange.caller.as_ref().map(|caller| caller.principal.clone()),
         upstream_error: judges.snapshot.faults.upstream_error,

@@ -39,6 +39,10 @@ impl Gate {
         self.automaton.create_cache()
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.automaton.memory_usage() + self.automaton.get_nfa().memory_usage()
+    }
+
     /// All units that it knows.
     pub(super) fn units(&self) -> &[u32] {
         &self.units

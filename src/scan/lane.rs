@@ -56,6 +56,10 @@ impl LaneProgram {
         }))
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.automaton.memory_usage() + self.automaton.get_nfa().memory_usage()
+    }
+
     pub(super) fn has_unit_for(&self, program: &Program, role: Role) -> bool {
         let context = Context { direction: Direction::Reply, role };
         self.units.iter().any(|unit| program.unit(*unit).is_some_and(|unit| unit.applies(context)))

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use regex_automata::util::pool::{Pool, PoolGuard};
 
 use self::program::{Program, Wanted};
-pub use self::scratch::{Cost, Scratch};
+pub use self::scratch::{Cost, Scratch, Sightings};
 pub use self::stream::StreamScan;
 use crate::base::Span;
 use crate::rules::{RuleIndex, RuleSet};
@@ -151,6 +151,11 @@ impl Scanner {
             last = if last.0 == Some(unit.rule) { (last.0, last.1 + 1) } else { (Some(unit.rule), 0) };
             (unit.rule, last.1, *cost)
         })
+    }
+
+    /// Bytes of memory that the compiled rules take, caches of searches left out.
+    pub fn memory(&self) -> usize {
+        self.program.memory()
     }
 
     /// Rules with a pattern that has no literal, so that a text is searched for it from end to end.

@@ -136,6 +136,22 @@ impl Program {
         })
     }
 
+    pub(super) fn memory(&self) -> usize {
+        let units = self.units.iter().map(|unit| match &unit.kind {
+            Kind::Literal { literal, .. } => literal.text.len(),
+            Kind::Regex { regex, .. } => regex.memory(),
+        });
+        let lanes = [&self.raw_lane, &self.canonical_lane].into_iter().flatten().map(LaneProgram::memory);
+        let gate = self.gate.as_ref().map_or(0, Gate::memory);
+        let loose = self.loose.as_ref().map_or(0, |loose| loose.automaton.memory_usage());
+        size_of_val(self.units.as_ref())
+            + units.sum::<usize>()
+            + self.sieve.memory()
+            + lanes.sum::<usize>()
+            + gate
+            + loose
+    }
+
     pub(super) fn unit(&self, unit: u32) -> Option<&Unit> {
         self.units.get(unit as usize)
     }

@@ -51,6 +51,11 @@ impl Regex {
         Ok(Self { anchored, firsts, length_max, full: OnceLock::new(), hir: hir.clone() })
     }
 
+    pub(super) fn memory(&self) -> usize {
+        let full = self.full.get().and_then(Option::as_ref).map_or(0, meta::Regex::memory_usage);
+        size_of::<Self>() + self.anchored.memory_usage() + self.anchored.get_nfa().memory_usage() + full
+    }
+
     /// The full engine. The loader has compiled the expression within its limits, so that there is one.
     pub(super) fn full(&self) -> Option<&meta::Regex> {
         self.full.get_or_init(|| many(&[&self.hir], false, CACHE_BYTES).ok()).as_ref()
@@ -110,7 +115,11 @@ impl Firsts {
             HirKind::Capture(capture) => self.add(&capture.sub),
             HirKind::Repetition(repetition) => self.add(&repetition.sub) && repetition.min > 0,
             HirKind::Concat(parts) => parts.iter().any(|part| self.add(part)),
-            HirKind::Alternation(parts) => parts.iter().fold(true, |all, part| self.add(part) && all),
+            HirKind::Alternation(parts) => {
+                // Every part is added, also behind one that may be empty.
+                let filled = parts.iter().filter(|part| self.add(part)).count();
+                filled == parts.len()
+            }
         }
     }
 }

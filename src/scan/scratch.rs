@@ -30,6 +30,18 @@ pub struct Scratch {
     pub(super) folded: String,
     /// What each unit cost so far, where somebody asks.
     pub(super) costs: Option<Box<[Cost]>>,
+    pub(super) sightings: Sightings,
+}
+
+/// What the literal pass and the gate have done.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Sightings {
+    /// Literals that stood in the text.
+    pub literals: u64,
+    /// Of these, places where the gate was asked.
+    pub gate: u64,
+    /// Patterns that it let through.
+    pub passed: u64,
 }
 
 /// What one pattern has cost.
@@ -92,7 +104,13 @@ impl Scratch {
             hits: Vec::new(),
             folded: String::new(),
             costs: None,
+            sightings: Sightings::default(),
         }
+    }
+
+    /// What the literal pass and the gate have done with this scratch so far.
+    pub fn sightings(&self) -> Sightings {
+        self.sightings
     }
 
     /// From now on notes what each pattern costs: that takes time itself.

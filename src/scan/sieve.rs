@@ -304,8 +304,8 @@ fn bit<const WORDS: usize>(bits: &[u64; WORDS], gram: u32) -> u32 {
 impl Bits {
     fn for_entries(entries: usize) -> Self {
         match entries {
-            ..=12_000 => Self::Small(Box::new([0; 1 << 12])),
-            ..=100_000 => Self::Middle(Box::new([0; 1 << 15])),
+            0..=12_000 => Self::Small(Box::new([0; 1 << 12])),
+            12_001..=100_000 => Self::Middle(Box::new([0; 1 << 15])),
             _ => Self::Large(vec![0; 1 << 18].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([0; 1 << 18]))),
         }
     }

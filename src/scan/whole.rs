@@ -66,12 +66,13 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
 
 /// The literal pass: literal units are decided at once, the others get a window.
 fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
-    let Scratch { states, touched, regexes, gate, block, hits, .. } = scratch;
+    let Scratch { states, touched, regexes, gate, block, hits, sightings, .. } = scratch;
     program.sieve.search(text.as_bytes(), 0, block, |literal, at, sighting| {
         let Some(candidates) = program.candidates.get(literal as usize) else { return };
         if sighting == Sighting::Open {
             return;
         }
+        sightings.literals += 1;
         for number in candidates.direct.iter().copied() {
             let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
             let Some(state) = touch(number, states, touched) else { continue };
@@ -85,10 +86,12 @@ fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratc
         if let Some(compiled) = program.gate.as_ref().filter(|_| candidates.asks_gate(wanted)) {
             let cache = gate.get_or_insert_with(|| compiled.create_cache());
             hits.clear();
+            sightings.gate += 1;
             if !compiled.passes(text.as_bytes(), at, cache, hits) {
                 hits.clear();
                 hits.extend(compiled.units());
             }
+            sightings.passed += hits.len() as u64;
             for number in hits.iter().copied() {
                 let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
                 if let Some(state) = touch(number, states, touched) {

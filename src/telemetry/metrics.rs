@@ -20,6 +20,12 @@ const MODEL_QUEUE: &str = "portcullis_model_queue_windows";
 const SPOOL_BYTES: &str = "portcullis_audit_spool_bytes";
 const SPOOL_PENDING: &str = "portcullis_audit_pending_events";
 const STORE_UP: &str = "portcullis_audit_store_up";
+const POLICY_CHANGES: &str = "portcullis_policy_changes_total";
+const POLICY_OK: &str = "portcullis_policy_last_change_ok";
+const POLICY_SINCE: &str = "portcullis_policy_since_seconds";
+const POLICY_PINNED: &str = "portcullis_policy_pinned";
+const POLICY_LIVE: &str = "portcullis_policies_live";
+const POLICY_INFO: &str = "portcullis_policy_info";
 const BUILD: &str = "portcullis_build_info";
 
 /// Upper bounds of the stage histogram, in seconds: from 20 µs (a rule scan) to 2 minutes (a long answer).
@@ -47,6 +53,12 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_gauge!(SPOOL_BYTES, metrics::Unit::Bytes, "Size of the audit spool on disk");
     describe_gauge!(SPOOL_PENDING, "Audit events not yet in the store");
     describe_gauge!(STORE_UP, "1 when the audit store took the last batch");
+    describe_counter!(POLICY_CHANGES, "Attempts to change the policy, by who asked and what became of it");
+    describe_gauge!(POLICY_OK, "1 when the last attempt to change the policy went well, or none was made");
+    describe_gauge!(POLICY_SINCE, metrics::Unit::Seconds, "When the policy in force came into force, in Unix time");
+    describe_gauge!(POLICY_PINNED, "1 when somebody went back to an earlier policy, which stays");
+    describe_gauge!(POLICY_LIVE, "Policies in memory: the one in force and those that open exchanges began with");
+    gauge!(POLICY_OK).set(1.0);
     describe_gauge!(BUILD, "1, with the version as a label");
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
@@ -108,4 +120,29 @@ pub fn queues(model_windows: usize, spool_bytes: u64, pending_events: u64, store
         gauge!(SPOOL_PENDING).set(pending_events as f64);
     }
     gauge!(STORE_UP).set(if store_up { 1.0 } else { 0.0 });
+}
+
+/// Somebody asked for another policy.
+pub fn policy_change(origin: &'static str, result: &'static str, is_well: bool) {
+    counter!(POLICY_CHANGES, "origin" => origin, "result" => result).increment(1);
+    gauge!(POLICY_OK).set(if is_well { 1.0 } else { 0.0 });
+}
+
+/// The policy in force.
+pub fn policy(since_seconds: i64, pinned: bool, live: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    {
+        gauge!(POLICY_SINCE).set(since_seconds as f64);
+        gauge!(POLICY_LIVE).set(live as f64);
+    }
+    gauge!(POLICY_PINNED).set(if pinned { 1.0 } else { 0.0 });
+}
+
+/// The lines of the metrics page that name the version in force. They are made when the page is read: a label of the
+/// recorder's stays for ever, and there would be one more with each reload.
+pub fn policy_info(version: &str, rules_version: &str) -> String {
+    format!(
+        "# HELP {POLICY_INFO} 1, with the version of the policy in force\n# TYPE {POLICY_INFO} gauge\n\
+         {POLICY_INFO}{{version=\"{version}\",rules=\"{rules_version}\"}} 1\n"
+    )
 }

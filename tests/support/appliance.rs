@@ -263,8 +263,13 @@ impl Appliance {
 
     /// SIGTERM, without waiting.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
         let id = self.running.as_ref().expect("it runs").child.id();
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
         assert!(status.success());
     }
 

@@ -197,6 +197,7 @@ fn shipped(folder: PathBuf, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, a
                 out.clear();
                 bytes += text.len();
             }
+            println!("{name}: {bytes} bytes, {:?}", scratch.sightings());
             let mut costs: Vec<_> = scanner.costs(&scratch).collect();
             costs.sort_by_key(|(_, _, cost)| std::cmp::Reverse(cost.nanoseconds));
             for (rule, number, cost) in costs.iter().take(15) {
