@@ -24,7 +24,7 @@ use crate::model::ModelError;
 use crate::provider::{Auth, MockConfig, MockHandle, MockProvider, Provider, ProviderClient};
 use crate::proxy::{Admission, Judges, Proxy, Target};
 use crate::route::Table;
-use crate::rules;
+use crate::rules::{self, RuleSet};
 use crate::scan::Scanner;
 use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
@@ -221,7 +221,7 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartE
 /// # Errors
 /// Rules that do not load, or a classifier that cannot be used where policy does not go on without it.
 pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, StartError> {
-    let scanner = load_rules(&config.rules)?;
+    let scanner = rules_in_force(config)?;
     let classifier = load_classifier(config).await?;
     Ok(Judges { snapshot: Arc::new(snapshot(config, scanner, limits)), classifier })
 }
@@ -231,12 +231,37 @@ pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, Sta
 /// # Errors
 /// Every problem of every file.
 pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
+    compile(load_set(folders)?)
+}
+
+/// Compiles the rules that the policy lets in. Exceptions that have ended are told.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn rules_in_force(config: &Config) -> Result<Scanner, StartError> {
+    let set = load_set(&config.rules)?;
+    for notice in rules::exception::notices(set.exceptions(), today()) {
+        tracing::warn!(code = notice.code, file = %notice.file.display(), "{}", notice.message);
+    }
+    compile(set.in_force(config.policy.paranoia))
+}
+
+/// The present day (UTC).
+pub fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn compile(set: RuleSet) -> Result<Scanner, StartError> {
+    Scanner::new(Arc::new(set)).map_err(|error| StartError::Rules(error.to_string()))
+}
+
+fn load_set(folders: &[PathBuf]) -> Result<RuleSet, StartError> {
     let loaded = rules::load(folders).map_err(|found| StartError::Rules(found.to_string()))?;
     let warnings = loaded.warnings.warnings.len();
     if warnings > 0 {
         tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
     }
-    Scanner::new(Arc::new(loaded.set)).map_err(|error| StartError::Rules(error.to_string()))
+    Ok(loaded.set)
 }
 
 async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {
@@ -265,7 +290,8 @@ pub fn snapshot(config: &Config, scanner: Scanner, limits: &Arc<Limits>) -> Snap
     let policy = &config.policy;
     let opaque: BTreeMap<_, _> = policy.opaque.clone();
     let written = serde_json::json!({
-        "decide": policy.decide, "faults": policy.faults, "opaque": opaque, "block_end": policy.block_end, "limits": config.limits,
+        "decide": policy.decide, "faults": policy.faults, "opaque": opaque, "block_end": policy.block_end,
+        "rules": policy.paranoia, "limits": config.limits,
     });
     let mut hash = Sha256::new();
     hash.update(scanner.rules().version());

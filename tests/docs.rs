@@ -386,7 +386,7 @@ fn rule_limit_constants() -> Vec<(&'static str, usize)> {
         ("LIST_ENTRIES", rule_limits::LIST_ENTRIES),
         ("CONDITION_BYTES", rule_limits::CONDITION_BYTES),
         ("CONDITION_DEPTH", rule_limits::CONDITION_DEPTH),
-        ("SCORE", rule_limits::SCORE),
+        ("SCORE", rule_limits::SCORE as usize),
         ("MATCHES", rule_limits::MATCHES),
     ];
     let declared = read("src/base/limits.rs").matches("pub const ").count();

@@ -191,8 +191,22 @@ pub mod rules {
     pub const CONDITION_BYTES: usize = 4096;
     /// Brackets and `not`s inside each other in a condition.
     pub const CONDITION_DEPTH: usize = 32;
-    /// Points that a rule may give.
-    pub const SCORE: usize = 100;
     /// Matches of one rule that are listed for one text; rules that redact list all.
     pub const MATCHES: usize = 64;
+    /// Names in one list of where a rule or an exception applies.
+    pub const SCOPE_NAMES: usize = 64;
+    /// Bytes of one such name.
+    pub const SCOPE_NAME_BYTES: usize = 256;
+    /// Overrides, and exceptions, in one rule set, each.
+    pub const OVERLAYS: usize = 4096;
+    /// Points of one rule.
+    pub const SCORE: u32 = 100;
+    /// Bytes of an exception's id.
+    pub const EXCEPTION_ID_BYTES: usize = 64;
+    /// Days that an exception may lie ahead without a warning.
+    pub const EXCEPTION_DAYS: usize = 400;
+    /// Longest match, in bytes, of a rule that allows: so much text it can vouch for.
+    pub const ALLOW_BYTES: usize = 256;
+    /// Bytes of the name in a token.
+    pub const TOKEN_NAME_BYTES: usize = 16;
 }

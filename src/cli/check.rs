@@ -42,6 +42,8 @@ fn check_rules(folders: &[PathBuf]) -> Result<Option<String>, Failure> {
         Err(found) => return Ok(Some(found.to_string())),
     };
     loaded.warnings.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+    let notices = rules::exception::notices(loaded.set.exceptions(), app::today());
+    notices.iter().for_each(|notice| out::error(&format!("warning {notice}")));
     let count = loaded.set.len();
     match Scanner::new(Arc::new(loaded.set)) {
         Ok(_) => out::line(format!("rules: {count}, all well"))?,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::value::{points, probability, word};
+use super::value::{number, points, probability, word};
 use crate::base::{FaultAction, FaultPolicy};
 use crate::inspect::{BlockEnd, OpaqueAction, OpaqueKind};
+use crate::rules::Paranoia;
 use crate::verdict::{Levels, ModelLevels, ModelThresholds, Policy, Thresholds};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::Node;
@@ -19,6 +20,8 @@ pub struct PolicyConfig {
     pub faults: FaultPolicy,
     /// What each opaque kind leads to.
     pub opaque: BTreeMap<OpaqueKind, OpaqueAction>,
+    /// How many false alarms the site accepts from rules.
+    pub paranoia: Paranoia,
     /// When blocks of a streamed reply are released.
     pub block_end: BlockEnd,
     /// Prompts and replies are recorded as they are, not as excerpts.
@@ -31,9 +34,10 @@ const ACTIONS: [(&str, FaultAction); 3] =
 
 /// Reads the section; `None`: something was wrong, and is reported.
 pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<PolicyConfig> {
-    let known = ["score", "model", "faults", "opaque", "stream", "record"];
+    let known = ["score", "rules", "model", "faults", "opaque", "stream", "record"];
     let table = Table::open(node, "policy", &known, report)?;
     let score = table.needed("score", report).and_then(|node| score(node, report));
+    let paranoia = table.needed("rules", report).and_then(|node| paranoia(node, report));
     let model = table.needed("model", report).and_then(|node| model(node, report));
     let faults = table.needed("faults", report).and_then(|node| faults(node, report));
     let opaque = table.needed("opaque", report).and_then(|node| opaque(node, report));
@@ -50,6 +54,7 @@ pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<PolicyConfi
         decide: Policy { score: score?, model: model? },
         faults: faults?,
         opaque: opaque?,
+        paranoia: paranoia?,
         block_end: stream?,
         record_full_text: record?,
     })
@@ -68,6 +73,25 @@ fn score(node: &Node, report: &mut Reporter<'_>) -> Option<Thresholds> {
     let (operator, user) = (levels("operator"), levels("user"));
     let (untrusted, provider) = (levels("untrusted"), levels("provider"));
     Some(Thresholds { operator: operator?, user: user?, untrusted: untrusted?, provider: provider? })
+}
+
+fn paranoia(node: &Node, report: &mut Reporter<'_>) -> Option<Paranoia> {
+    let table = Table::open(node, "policy.rules", &["paranoia", "executing"], report)?;
+    let mut level = |key: &'static str, least: u8| {
+        let node = table.needed(key, report)?;
+        let level = number(node, &format!("policy.rules.{key}"), report)?;
+        let level = u8::try_from(level).ok().filter(|level| (least..=4).contains(level));
+        if level.is_none() {
+            let message = format!("policy.rules.{key} must lie from {least} to 4");
+            let help =
+                "`paranoia` is the level up to which rules act, `executing` the one up to which they are searched for";
+            report.error("C007", node.place, message, help);
+        }
+        level
+    };
+    let blocking = level("paranoia", 1);
+    let executing = level("executing", blocking.unwrap_or(1));
+    Some(Paranoia { blocking: blocking?, executing: executing? })
 }
 
 fn model(node: &Node, report: &mut Reporter<'_>) -> Option<ModelThresholds> {

@@ -8,7 +8,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use crate::base::{Cause, Fault, Span};
 use crate::classify::{Classifier, Judged as Scored};
 use crate::inspect::{Answer, Judged, Judgement, Scanned, Snapshot, Subject};
-use crate::proxy::exchange::Stages;
+use crate::proxy::exchange::Exchange;
+use crate::rules::Facts;
 use crate::telemetry::metrics;
 use crate::text::Direction;
 
@@ -32,12 +33,13 @@ impl Judges {
     }
 
     /// Inspects a whole message.
-    pub(super) async fn judge<T>(&self, subject: T, direction: Direction, stages: &mut Stages) -> Judged<T>
+    pub(super) async fn judge<T>(&self, subject: T, direction: Direction, exchange: &mut Exchange) -> Judged<T>
     where
         T: Subject + Send + 'static,
     {
         let since = Instant::now();
-        let scanned = self.scan(subject, direction).await;
+        let scanned = self.scan(subject, direction, &exchange.facts).await.restoring(&exchange.vault);
+        let stages = &mut exchange.stages;
         stages.took("scan", since);
         let questions = scanned.questions();
         let since = Instant::now();
@@ -50,12 +52,12 @@ impl Judges {
         judged
     }
 
-    async fn scan<T>(&self, subject: T, direction: Direction) -> Scanned<T>
+    async fn scan<T>(&self, subject: T, direction: Direction, facts: &Facts) -> Scanned<T>
     where
         T: Subject + Send + 'static,
     {
         let bytes: usize = subject.passages().iter().map(|passage| passage.text.len()).sum();
-        inspect_aside(bytes, || self.snapshot.scan(subject, direction))
+        inspect_aside(bytes, || self.snapshot.scan(subject, direction, facts))
     }
 
     /// Asks the classifier.
@@ -102,7 +104,7 @@ fn count<T>(judged: &Judged<T>, direction: Direction) {
     };
     metrics::verdict(way, judged.verdict.action.name());
     for finding in &judged.verdict.findings {
-        metrics::finding(finding.source.name().to_owned());
+        metrics::finding(finding.source.name().to_owned(), finding.standing.name());
     }
     for fault in &judged.faults {
         metrics::fault(fault.cause.name(), fault.action.name());

@@ -31,7 +31,7 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::intake::read_body;
 use crate::proxy::judge::Judges;
 use crate::proxy::ledger::{self, Ledger};
-use crate::proxy::{reply, respond};
+use crate::proxy::{facts, reply, respond};
 use crate::route::{Choice, Table};
 use crate::telemetry::metrics;
 use crate::text::Direction;
@@ -149,8 +149,12 @@ impl Proxy {
         };
 
         let mut ledger = Ledger::reserve(&self.audit, &judges.snapshot, exchange.started)?;
-        let full_text = self.record_full_text.then(|| ledger::full_text(&asked));
-        let judged = judges.judge(asked, Direction::Request, &mut exchange.stages).await;
+        let mut full_text = self.record_full_text.then(|| ledger::full_text(&asked));
+        let wanted = judges.snapshot.scanner.rules().headers();
+        exchange.facts = Arc::new(facts::gather(exchange, &caller, &model, &head.headers, wanted)?);
+        let judged = judges.judge(asked, Direction::Request, exchange).await;
+        exchange.vault = Arc::clone(&judged.vault);
+        full_text.iter_mut().for_each(|texts| ledger::put_tokens(texts, &judged.tokens));
         let mut begin = begin(exchange, &caller, &model, stream, judges);
         begin.request = ledger::verdict_record(&judged, judges.model_version());
         begin.prompt_text = full_text;
@@ -324,7 +328,7 @@ fn begin(exchange: &mut Exchange, caller: &Caller, model: &str, stream: bool, ju
         key_id: caller.key_id(),
         client_addr: exchange.peer.ip().to_string(),
         dialect: "openai".to_owned(),
-        route: "chat_completions".to_owned(),
+        route: facts::ROUTE.to_owned(),
         method: exchange.method.clone(),
         path: exchange.path.clone(),
         model_asked: Some(model.to_owned()),

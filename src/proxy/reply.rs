@@ -75,7 +75,7 @@ async fn whole(
     }
     let usage = reply.usage();
     let full_text = proxy.record_full_text.then(|| ledger::full_text(&reply));
-    let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
+    let judged = judges.judge(reply, Direction::Reply, exchange).await;
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| {
         end.prompt_tokens = usage.map(|usage| usage.prompt);
@@ -93,7 +93,7 @@ async fn whole(
         }
         Outcome::Blocked(reply) => {
             tracing::info!(id = %exchange.id, "reply blocked");
-            let response = match cleared_by_rules(judges, reply.cut(template)) {
+            let response = match cleared_by_rules(judges, exchange, reply.cut(template)) {
                 Some(cut) => {
                     ledger.note(|end| end.reply_bytes = cut.get().len() as u64);
                     respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut))
@@ -173,7 +173,7 @@ async fn error(
         Ok(reply) => reply,
         Err(fault) => return proxy.fail(exchange, ledger, &fault),
     };
-    let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
+    let judged = judges.judge(reply, Direction::Reply, exchange).await;
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| end.reply = Some(record));
     match judged.outcome {
@@ -190,8 +190,8 @@ async fn error(
 }
 
 /// Clears a message of our own making: it goes the same way as every other.
-fn cleared_by_rules<T: Encode>(judges: &Judges, message: T) -> Option<Cleared<Bytes>> {
-    match judges.snapshot.scan(message, Direction::Reply).judge(Answer::NotAsked).outcome {
+fn cleared_by_rules<T: Encode>(judges: &Judges, exchange: &Exchange, message: T) -> Option<Cleared<Bytes>> {
+    match judges.snapshot.scan(message, Direction::Reply, &exchange.facts).judge(Answer::NotAsked).outcome {
         Outcome::Cleared(cleared) => Some(cleared.encode()),
         Outcome::Blocked(_) | Outcome::Refused(..) => None,
     }

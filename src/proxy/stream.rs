@@ -1,5 +1,6 @@
 //! A streamed reply: frames are parsed, inspected with state carried across them, and written as they are cleared.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -43,12 +44,12 @@ pub(super) fn answer(
     record_full_text: bool,
 ) -> Response<ReplyBody> {
     let (pieces, receiver) = mpsc::channel(QUEUE);
-    let limits = std::sync::Arc::clone(&judges.snapshot.limits);
+    let limits = Arc::clone(&judges.snapshot.limits);
     let left = Duration::from_millis(limits.exchange_ms).saturating_sub(exchange.started.elapsed());
     let pump = Pump {
         id: exchange.id,
         judges: judges.clone(),
-        stream: ReplyStream::new(std::sync::Arc::clone(&judges.snapshot)),
+        stream: ReplyStream::new(Arc::clone(&judges.snapshot), Arc::clone(&exchange.facts)).restoring(&exchange.vault),
         reader: ChatStream::new(template, &limits),
         limits,
         pieces,
@@ -75,7 +76,7 @@ struct Pump {
     judges: Judges,
     stream: ReplyStream<ChatChunk>,
     reader: ChatStream,
-    limits: std::sync::Arc<Limits>,
+    limits: Arc<Limits>,
     pieces: mpsc::Sender<Piece>,
     usage: Option<Usage>,
     stages: Stages,
@@ -252,7 +253,7 @@ impl Pump {
         let verdict = self.stream.verdict();
         metrics::verdict("reply", verdict.action.name());
         for finding in &verdict.findings {
-            metrics::finding(finding.source.name().to_owned());
+            metrics::finding(finding.source.name().to_owned(), finding.standing.name());
         }
         for fault in self.stream.faults() {
             metrics::fault(fault.cause.name(), fault.action.name());

@@ -35,7 +35,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()?;
     describe_counter!(EXCHANGES, "Exchanges ended, by outcome");
     describe_counter!(VERDICTS, "Verdicts taken, by direction and action");
-    describe_counter!(FINDINGS, "Findings, by rule id or model label");
+    describe_counter!(FINDINGS, "Findings, by rule id or model label, and whether they act");
     describe_counter!(FAULTS, "Faults, by cause and the action that policy took");
     describe_counter!(WAIVERS, "Content passed unseen under a written waiver, by kind");
     describe_histogram!(STAGE, metrics::Unit::Seconds, "Time of each stage of an exchange");
@@ -60,9 +60,10 @@ pub fn verdict(direction: &'static str, action: &'static str) {
     counter!(VERDICTS, "direction" => direction, "action" => action).increment(1);
 }
 
-/// A finding was made; `source` is a rule id or a model label, both bounded by the policy in force.
-pub fn finding(source: String) {
-    counter!(FINDINGS, "source" => source).increment(1);
+/// A finding was made; `source` is a rule id or a model label, both bounded by the policy in force; `standing` says whether it
+/// acts.
+pub fn finding(source: String, standing: &'static str) {
+    counter!(FINDINGS, "source" => source, "standing" => standing).increment(1);
 }
 
 /// A fault happened and policy took `action`.
