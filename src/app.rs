@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::access::{Keyring, Verified, keys};
+use crate::access::{Keyring, Throttles, Verified, keys};
 use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
 use crate::base::{FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
@@ -28,6 +28,7 @@ use crate::rules::{self, RuleSet};
 use crate::scan::Scanner;
 use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
+use crate::verdict::Action;
 
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
 const AUDIT_CLOSE: Duration = Duration::from_secs(10);
@@ -126,6 +127,7 @@ impl App {
             record_full_text: config.policy.record_full_text,
             permits: Arc::new(Semaphore::new(limits.exchanges.min(Semaphore::MAX_PERMITS))),
             crowd: Arc::default(),
+            throttles: Arc::new(Throttles::new(limits.throttled)),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
             limits,
         });
@@ -223,7 +225,8 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartE
 pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, StartError> {
     let scanner = rules_in_force(config)?;
     let classifier = load_classifier(config).await?;
-    Ok(Judges { snapshot: Arc::new(snapshot(config, scanner, limits)), classifier })
+    let throttles = Arc::new(config.policy.throttles.clone());
+    Ok(Judges { snapshot: Arc::new(snapshot(config, scanner, limits)), classifier, throttles })
 }
 
 /// Compiles the rules of these folders.
@@ -243,7 +246,33 @@ pub fn rules_in_force(config: &Config) -> Result<Scanner, StartError> {
     for notice in rules::exception::notices(set.exceptions(), today()) {
         tracing::warn!(code = notice.code, file = %notice.file.display(), "{}", notice.message);
     }
+    let problems = unserved(config, &set);
+    if !problems.is_empty() {
+        return Err(StartError::Rules(problems.join("\n")));
+    }
     compile(set.in_force(config.policy.paranoia))
+}
+
+/// Rules that name a model which no provider serves, or a throttle that the policy does not have.
+pub fn unserved(config: &Config, set: &RuleSet) -> Vec<String> {
+    let table = |provider: &ProviderConfig| (provider.name.clone(), provider.models.clone());
+    let table = Table::new(config.providers.iter().map(table).collect());
+    let wrong = set.iter().filter_map(|(_, rule)| {
+        let to = rule.to.as_ref()?;
+        let place = format!("{}:{}: {}", rule.file.display(), rule.line, rule.id);
+        match rule.action {
+            Some(Action::Route) if table.choose(to).is_err() => {
+                Some(format!("{place} routes to the model `{to}`, which no provider under `providers` serves"))
+            }
+            Some(Action::Throttle) if !config.policy.throttles.contains_key(to) => {
+                let names: Vec<&str> = config.policy.throttles.keys().map(String::as_str).collect();
+                let known = names.join(", ");
+                Some(format!("{place} names the throttle `{to}`; policy.throttles has: {known}"))
+            }
+            _ => None,
+        }
+    });
+    wrong.collect()
 }
 
 /// The present day (UTC).
@@ -291,7 +320,7 @@ pub fn snapshot(config: &Config, scanner: Scanner, limits: &Arc<Limits>) -> Snap
     let opaque: BTreeMap<_, _> = policy.opaque.clone();
     let written = serde_json::json!({
         "decide": policy.decide, "faults": policy.faults, "opaque": opaque, "block_end": policy.block_end,
-        "rules": policy.paranoia, "limits": config.limits,
+        "rules": policy.paranoia, "throttles": policy.throttles, "limits": config.limits,
     });
     let mut hash = Sha256::new();
     hash.update(scanner.rules().version());

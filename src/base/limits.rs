@@ -14,6 +14,8 @@ pub struct Limits {
     pub exchanges: usize,
     /// Exchanges of one principal worked on at once; one more is answered 503 (cause `overload`).
     pub principal_exchanges: usize,
+    /// Principals that are slowed down at once; for one more, the one whose time ends first is let go.
+    pub throttled: usize,
     /// Refusals written to the record at once; further ones wait, so that a flood of them leaves the slots to exchanges.
     pub refusals: usize,
     /// Bytes of one request's head (request line and header fields).
@@ -101,6 +103,7 @@ impl Default for Limits {
             connections: 1024,
             exchanges: 512,
             principal_exchanges: 128,
+            throttled: 65_536,
             refusals: 64,
             header_bytes: 64 * 1024,
             header_count: 100,
@@ -200,7 +203,7 @@ pub mod rules {
     /// Overrides, and exceptions, in one rule set, each.
     pub const OVERLAYS: usize = 4096;
     /// Points of one rule.
-    pub const SCORE: u32 = 100;
+    pub const SCORE: usize = 100;
     /// Bytes of an exception's id.
     pub const EXCEPTION_ID_BYTES: usize = 64;
     /// Days that an exception may lie ahead without a warning.

@@ -9,12 +9,12 @@ use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::base::Span;
 use crate::inspect::allowed::Allowed;
-use crate::inspect::reading::{Given, Hit, RECORDED_PER_RULE, Read, Ruled, finding};
+use crate::inspect::reading::{Given, Hit, RECORDED_PER_RULE, Read, Ruled, Ruling, finding};
 use crate::inspect::redact::{self, Mask};
 use crate::inspect::settle::{Open, Pending, Settled};
 use crate::inspect::snapshot::Snapshot;
 use crate::inspect::whole::{is_fixed, unstrippable};
-use crate::rules::{Effect, Rule, RuleIndex};
+use crate::rules::RuleIndex;
 use crate::scan::{Context, Scratch};
 use crate::text::{Layers, Passage, Role};
 use crate::verdict::{Action, Finding, Standing, decide};
@@ -159,11 +159,11 @@ impl GroupReading<'_> {
         }
         let (snapshot, given) = (self.snapshot, self.given);
         let texts: Vec<&Passage<'_>> = places.iter().filter_map(|(index, _)| self.passages.get(*index)).collect();
-        let Some((rule, effect)) = snapshot.effect(&[hit], &texts, given) else { return };
+        let Some(ruling) = snapshot.ruling(hit.rule, &texts, given) else { return };
         let found = joined.text.get(hit.span.range()).unwrap_or_default();
-        let standing = snapshot.standing(rule, &effect, hit, found, &texts, allowed, given);
+        let standing = ruling.standing(hit, found, allowed);
         let match_here = hit.at(span);
-        let seen = Seen { rule, effect: &effect, hit: match_here, standing, index: first, undone };
+        let seen = Seen { ruling: &ruling, hit: match_here, standing, index: first, undone };
         if !seen.standing.acts() {
             let is_alone = |index: &usize| self.own(*index, hit.rule, 0).is_some();
             if !joined.parts.iter().any(|(_, index)| is_alone(index)) && self.still.insert(hit.rule) {
@@ -171,11 +171,11 @@ impl GroupReading<'_> {
             }
             return;
         }
-        if effect.action == Some(Action::Strip) {
+        if ruling.effect.action == Some(Action::Strip) {
             self.out.strips.extend(places.iter().map(|(index, _)| *index));
         }
         let masks: Vec<(usize, Mask)> =
-            places.iter().filter_map(|(index, span)| Some((*index, redact::mask(&effect, *span)?))).collect();
+            places.iter().filter_map(|(index, span)| Some((*index, redact::mask(&ruling.effect, *span)?))).collect();
         if masks.is_empty() {
             if self.known.insert(hit.rule) {
                 self.list(seen, None);
@@ -230,7 +230,7 @@ impl GroupReading<'_> {
         let Some(passage) = self.passages.get(seen.index) else { return };
         let layer = seen.hit.layer(seen.undone);
         let ruled = Ruled { hit: seen.hit, standing: seen.standing };
-        let found = finding(seen.index, passage, self.given.direction, seen.rule, seen.effect, &ruled, layer);
+        let found = finding(seen.index, passage, self.given.direction, seen.ruling, &ruled, layer);
         self.out.findings.push(Finding { action: action.or(found.action), ..found });
     }
 
@@ -256,8 +256,7 @@ impl GroupReading<'_> {
 
 /// A match in texts put together: its share in the first of them, and what it comes to.
 struct Seen<'s> {
-    rule: &'s Rule,
-    effect: &'s Effect,
+    ruling: &'s Ruling<'s>,
     hit: Hit,
     standing: Standing,
     /// The passage that it begins in.

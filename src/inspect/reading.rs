@@ -7,6 +7,7 @@ use crate::inspect::redact::{self, Mask};
 use crate::inspect::settle::{Open, Pending, Settled, settle};
 use crate::inspect::snapshot::Snapshot;
 use crate::inspect::whole::unstrippable;
+use crate::rules::exception::{self, Exception};
 use crate::rules::{Effect, Facts, Rule, RuleIndex};
 use crate::scan::{Context, Match, Reading, Scratch};
 use crate::text::{Direction, Layer as DecodedLayer, Layers, Passage, canonical, layers};
@@ -80,6 +81,27 @@ pub(super) struct Given<'f> {
     pub facts: &'f Facts,
 }
 
+/// What a rule demands in one text, and what may keep it from acting there.
+#[derive(Debug)]
+pub(super) struct Ruling<'s> {
+    pub rule: &'s Rule,
+    pub effect: Effect,
+    exceptions: Vec<&'s Exception>,
+}
+
+impl Ruling<'_> {
+    /// Whether a match acts. `found`: its text as sent.
+    pub(super) fn standing(&self, hit: Hit, found: &str, allowed: &Allowed) -> Standing {
+        if !self.effect.standing.acts() {
+            return self.effect.standing.clone();
+        }
+        if let Some(exception) = exception::first(&self.exceptions, found) {
+            return Standing::Excepted(exception.id.clone());
+        }
+        allowed.by(self.rule, hit).map_or(Standing::Acts, |by| Standing::Allowed(by.to_owned()))
+    }
+}
+
 /// A match, and what it comes to.
 #[derive(Debug)]
 pub(super) struct Ruled {
@@ -118,24 +140,25 @@ impl Snapshot {
     ) -> Read {
         let mut read = Read::default();
         for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
-            let Some((rule, effect)) = self.effect(of_rule, &[passage], given) else { continue };
+            let rule = of_rule.first().map(|hit| hit.rule);
+            let Some(ruling) = rule.and_then(|rule| self.ruling(rule, &[passage], given)) else { continue };
             let mut listed = [0; 2];
             let mut still = Vec::new();
             for hit in of_rule {
                 let found = passage.text.get(hit.span.range()).unwrap_or_default();
-                let standing = self.standing(rule, &effect, *hit, found, &[passage], allowed, given);
+                let standing = ruling.standing(*hit, found, allowed);
                 let acts = standing.acts();
                 read.found.push((hit.rule, hit.span, acts));
                 if acts {
-                    read.masks.extend(redact::mask(&effect, hit.span));
-                    read.strips |= effect.action == Some(Action::Strip);
+                    read.masks.extend(redact::mask(&ruling.effect, hit.span));
+                    read.strips |= ruling.effect.action == Some(Action::Strip);
                 }
                 let listed = &mut listed[usize::from(acts)];
                 *listed += 1;
                 if *listed <= RECORDED_PER_RULE {
                     let ruled = Ruled { hit: *hit, standing };
-                    let finding =
-                        finding(index, passage, given.direction, rule, &effect, &ruled, ruled.hit.layer(undone));
+                    let layer = ruled.hit.layer(undone);
+                    let finding = finding(index, passage, given.direction, &ruling, &ruled, layer);
                     if acts { read.findings.push(finding) } else { still.push(finding) }
                 }
             }
@@ -146,41 +169,17 @@ impl Snapshot {
         read
     }
 
-    /// The rule of these hits, and what it demands in some of the passages that they lie in; `None`: it does not apply there.
-    pub(super) fn effect(
-        &self,
-        of_rule: &[Hit],
-        passages: &[&Passage<'_>],
-        given: Given<'_>,
-    ) -> Option<(&Rule, Effect)> {
-        let rule = self.scanner.rules().rule(of_rule.first()?.rule)?;
+    /// What a rule demands in some of the passages that its match lies in, and what may keep it from acting there; `None`: it
+    /// does not apply.
+    pub(super) fn ruling(&self, rule: RuleIndex, passages: &[&Passage<'_>], given: Given<'_>) -> Option<Ruling<'_>> {
+        let set = self.scanner.rules();
+        let rule = set.rule(rule)?;
         let mut effects = passages.iter().filter_map(|passage| rule.effect(given.facts, given.direction, passage));
         let first = effects.next()?;
         // The strictest of them, where it acts in one and only counts in another.
-        let strictest = effects.fold(first, |one, other| if other.strength() > one.strength() { other } else { one });
-        Some((rule, strictest))
-    }
-
-    /// Whether a match acts. `found`: its text as sent; `passages`: those it lies in.
-    #[expect(clippy::too_many_arguments, reason = "each says one thing that may keep a match from acting")]
-    pub(super) fn standing(
-        &self,
-        rule: &Rule,
-        effect: &Effect,
-        hit: Hit,
-        found: &str,
-        passages: &[&Passage<'_>],
-        allowed: &Allowed,
-        given: Given<'_>,
-    ) -> Standing {
-        if !effect.standing.acts() {
-            return effect.standing.clone();
-        }
-        let set = self.scanner.rules();
-        if let Some(exception) = set.exception(rule, given.facts, given.direction, passages, found) {
-            return Standing::Excepted(exception.id.clone());
-        }
-        allowed.by(rule, hit).map_or(Standing::Acts, |by| Standing::Allowed(by.to_owned()))
+        let effect = effects.fold(first, |one, other| if other.strength() > one.strength() { other } else { one });
+        let exceptions = set.exceptions_for(rule, given.facts, given.direction, passages);
+        Some(Ruling { rule, effect, exceptions })
     }
 
     /// What all rules find in all readings of a text, by rule, then by place; and what its encodings hide.
@@ -225,15 +224,16 @@ pub(super) fn finding(
     index: usize,
     passage: &Passage<'_>,
     direction: Direction,
-    rule: &Rule,
-    effect: &Effect,
+    ruling: &Ruling<'_>,
     ruled: &Ruled,
     layer: Layer,
 ) -> Finding {
+    let Ruling { rule, effect, .. } = ruling;
     let span = ruled.hit.span;
     let acts = ruled.standing.acts();
     // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
-    let hidden = rule.sensitive || matches!(layer, Layer::Decoded(_));
+    // What a token stands for is not for the record either.
+    let hidden = rule.sensitive || effect.token.is_some() || matches!(layer, Layer::Decoded(_));
     Finding {
         source: Source::Rule { id: rule.id.clone() },
         title: rule.title.clone(),

@@ -519,10 +519,10 @@ impl<F: Frame> ReplyStream<F> {
         let mut passage = Passage::new(lane.role, lane.channel.to_string(), "");
         passage.text = lane.text.get(found.span.range()).unwrap_or_default().to_owned().into();
         let hit = Hit::streamed(found.rule, found.span);
-        let (rule, effect) = self.snapshot.effect(&[hit], &[&passage], given)?;
-        let standing = self.snapshot.standing(rule, &effect, hit, &passage.text, &[&passage], &lane.allowed, given);
+        let ruling = self.snapshot.ruling(found.rule, &[&passage], given)?;
+        let standing = ruling.standing(hit, &passage.text, &lane.allowed);
         let within = Ruled { hit: Hit::streamed(found.rule, Span::new(0, found.span.len())), standing };
-        let finding = finding(index, &passage, Direction::Reply, rule, &effect, &within, found.layer.clone());
+        let finding = finding(index, &passage, Direction::Reply, &ruling, &within, found.layer.clone());
         Some(Finding { span: found.span, ..finding })
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Exchange {
     pub method: String,
     pub path: String,
     pub caller: Option<Caller>,
+    /// When a principal that is slowed down may try again.
+    pub retry_after: Option<Duration>,
     /// What rules may know of it.
     pub facts: Arc<Facts>,
     /// What tokens in the request that was sent stand for.
@@ -44,6 +46,7 @@ impl Exchange {
             // The query is not part of any route of ours and may hold anything: it is neither read nor recorded.
             path: clip(head.uri.path(), 200),
             caller: None,
+            retry_after: None,
             facts: Arc::default(),
             vault: Arc::default(),
             request_bytes: 0,

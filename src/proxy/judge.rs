@@ -1,10 +1,12 @@
 //! Asks all judges about a whole message: the rules here, the classifier on its own threads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::access::{Throttle, Throttles};
 use crate::base::{Cause, Fault, Span};
 use crate::classify::{Classifier, Judged as Scored};
 use crate::inspect::{Answer, Judged, Judgement, Scanned, Snapshot, Subject};
@@ -12,6 +14,7 @@ use crate::proxy::exchange::Exchange;
 use crate::rules::Facts;
 use crate::telemetry::metrics;
 use crate::text::Direction;
+use crate::verdict::Verdict;
 
 /// Bytes of text from which scanning moves off the async workers: a scan of this size takes about as long as handing it
 /// over costs.
@@ -24,12 +27,25 @@ pub struct Judges {
     pub snapshot: Arc<Snapshot>,
     /// The classifier; `None`: the appliance runs on rules alone, as its policy allows.
     pub classifier: Option<Classifier>,
+    /// What rules may put on whoever calls, by name.
+    pub throttles: Arc<BTreeMap<String, Throttle>>,
 }
 
 impl Judges {
     /// The classifier's version, for the record.
     pub(super) fn model_version(&self) -> Option<String> {
         self.classifier.as_ref().map(|classifier| classifier.version().to_owned())
+    }
+
+    /// Slows a principal down as a verdict says.
+    pub(super) fn slow_down(&self, throttles: &Throttles, principal: &str, verdict: &Verdict) {
+        for name in verdict.throttles() {
+            // A name without a throttle does not load.
+            let Some(throttle) = self.throttles.get(name) else { continue };
+            tracing::info!(principal, throttle = name, "slowed down");
+            metrics::throttle(name.to_owned());
+            throttles.slow_down(principal, *throttle, Instant::now());
+        }
     }
 
     /// Inspects a whole message.

@@ -31,7 +31,7 @@ pub(super) async fn answer(
     let headers = answer.headers.clone();
     let mut response = match (answer.status.is_success(), answer.media) {
         (true, Some(Media::EventStream)) => {
-            stream::answer(exchange, judges, ledger, answer.body, template, permit, proxy.record_full_text)
+            stream::answer(proxy, exchange, judges, ledger, answer.body, template, permit)
         }
         (true, Some(Media::Json)) => whole(proxy, exchange, judges, ledger, answer, &template).await,
         (true, None) => {
@@ -76,6 +76,9 @@ async fn whole(
     let usage = reply.usage();
     let full_text = proxy.record_full_text.then(|| ledger::full_text(&reply));
     let judged = judges.judge(reply, Direction::Reply, exchange).await;
+    if let Some(caller) = &exchange.caller {
+        judges.slow_down(&proxy.throttles, &caller.principal, &judged.verdict);
+    }
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| {
         end.prompt_tokens = usage.map(|usage| usage.prompt);

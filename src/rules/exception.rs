@@ -67,12 +67,24 @@ impl Exception {
         &self.reach.scope
     }
 
-    /// True when it covers what was found in this passage: the text as it was sent.
-    pub(super) fn covers(&self, facts: &Facts, direction: Direction, passage: &Passage<'_>, found: &str) -> bool {
-        self.is_in_force(facts.today)
-            && self.reach.covers(facts, direction, passage)
-            && self.matched.as_ref().is_none_or(|matched| matched.is(found))
+    /// True when it is in force and covers this passage.
+    pub(super) fn covers(&self, facts: &Facts, direction: Direction, passage: &Passage<'_>) -> bool {
+        self.is_in_force(facts.today) && self.reach.covers(facts, direction, passage)
     }
+}
+
+/// The first of these exceptions, which all cover the passage, that covers the text which was found there, as it was sent.
+pub fn first<'e>(exceptions: &[&'e Exception], found: &str) -> Option<&'e Exception> {
+    // Hashed once, however many exceptions ask for it.
+    let mut hash = None;
+    exceptions.iter().copied().find(|exception| match &exception.matched {
+        None => true,
+        Some(Matched::Regex(regex)) => regex.is_match(found),
+        Some(Matched::Sha256(expected)) => {
+            hash.get_or_insert_with(|| Sha256::digest(found)).as_slice() == expected.as_slice()
+        }
+        Some(Matched::Text(text)) => text == found,
+    })
 }
 
 /// What is to be said of the exceptions on a day: those that have ended, and those that end too far ahead.
@@ -98,16 +110,6 @@ pub fn notices(exceptions: &[Exception], today: Date) -> Vec<Diagnostic> {
         }
     });
     said.collect()
-}
-
-impl Matched {
-    fn is(&self, found: &str) -> bool {
-        match self {
-            Self::Regex(regex) => regex.is_match(found),
-            Self::Sha256(hash) => Sha256::digest(found).as_slice() == hash,
-            Self::Text(text) => text == found,
-        }
-    }
 }
 
 /// Reads one exception.

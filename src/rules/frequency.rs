@@ -3,8 +3,14 @@
 //! A Markov chain of the first order over 64 classes of folded bytes, counted by `scripts/frequency.py` over English and
 //! multilingual prompts, documents and code.
 
-/// Rows of `-8 log2 P(column follows row)`; the last row is `-8 log2 P(column)`.
-static TABLE: &[u8; 65 * 64] = include_bytes!("frequency.bin");
+use std::sync::LazyLock;
+
+/// Rows of `-8 log2 P(column follows row)`; a last row of `-8 log2 P(column)`; then the most frequent runs of four bytes,
+/// in order, each with its `-8 log2 P`.
+static TABLE: &[u8; ROWS + GRAMS * 5] = include_bytes!("frequency.bin");
+
+const ROWS: usize = 65 * 64;
+const GRAMS: usize = 8192;
 
 /// The byte as the literal pass sees it: ASCII letters in lower case, every digit a `0`.
 pub(crate) const fn fold(byte: u8) -> u8 {
@@ -15,7 +21,33 @@ pub(crate) const fn fold(byte: u8) -> u8 {
 }
 
 /// Estimated probability that a folded text stands at a given place.
+///
+/// Longer than four bytes it is no more frequent than its rarest four, and each further byte makes it rarer by a bit: words
+/// are far more frequent than a Markov chain would have them.
 pub(crate) fn of(text: &[u8]) -> f64 {
+    let windows = text.windows(4).map(|window| listed(window).unwrap_or_else(|| chain(window).min(UNLISTED)));
+    match windows.min_by(f64::total_cmp) {
+        Some(rarest) => rarest * (-(text.len() as f64 - 4.0)).exp2(),
+        None => chain(text),
+    }
+}
+
+/// What is not among the most frequent runs is rarer than they are.
+const UNLISTED: f64 = 8e-6;
+
+fn listed(gram: &[u8]) -> Option<f64> {
+    static LISTED: LazyLock<Vec<(u32, f64)>> = LazyLock::new(|| {
+        let (grams, _) = TABLE.split_at(ROWS).1.as_chunks::<5>();
+        let read =
+            |[a, b, c, d, bits]: &[u8; 5]| (u32::from_be_bytes([*a, *b, *c, *d]), (-f64::from(*bits) / 8.0).exp2());
+        grams.iter().map(read).collect()
+    });
+    let gram = u32::from_be_bytes(gram.try_into().ok()?);
+    let at = LISTED.binary_search_by_key(&gram, |(listed, _)| *listed).ok()?;
+    LISTED.get(at).map(|(_, frequency)| *frequency)
+}
+
+fn chain(text: &[u8]) -> f64 {
     let mut bits = 0.0;
     let mut before = 64;
     for byte in text {

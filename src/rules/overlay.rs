@@ -127,7 +127,7 @@ pub(super) fn selectors(table: &Table<'_>, report: &mut Reporter<'_>) -> Vec<Sel
 pub(super) fn score(node: &Node, report: &mut Reporter<'_>) -> Option<u32> {
     let written = number(node, "score", report)?;
     match u32::try_from(written.value) {
-        Ok(points) if points <= limits::SCORE => Some(points),
+        Ok(points) if written.value <= limits::SCORE => Some(points),
         _ => {
             let help = format!("write 0 to {}; a block by itself is `action: block`", limits::SCORE);
             report.error("R007", written.place, format!("score cannot be `{}`", written.value), help);

@@ -5,7 +5,7 @@
 //! a few dozen characters may be spelled out. And of all sets that would do, the one is taken that costs the scanner least
 //! in ordinary text, by an estimate of how often its members stand there.
 
-use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
+use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Repetition};
 
 use super::frequency::{self, fold};
 
@@ -60,9 +60,9 @@ impl Required {
         // What a literal that stands in the text leads to: an anchored search, or one over a window.
         let try_out = match (self.before_max, &self.rest) {
             (Some(0), _) => 60.0,
-            (Some(before), Some(_)) => 80.0 + before as f64 / 4.0,
-            (Some(before), None) => 300.0 + before as f64,
-            (None, _) => 10_000.0,
+            (Some(before), Some(_)) => 80.0 + before as f64 * 10.0,
+            (Some(before), None) => 300.0 + before as f64 * 10.0,
+            (None, _) => 100_000.0,
         };
         let one = |literal: &Vec<u8>| match literal.len() {
             0 => f64::INFINITY,
@@ -214,8 +214,8 @@ fn class_heads(class: &Class) -> Option<Heads> {
     let mut texts: Vec<Vec<u8>> = Vec::new();
     match class {
         Class::Unicode(class) => {
-            if class.ranges().iter().map(|range| range.len()).sum::<usize>() > 4 * CLASS_MAX {
-                return None;
+            if class.ranges().iter().map(|range| range.len()).sum::<usize>() > CLASS_MAX * 4 {
+                return leading_bytes(class);
             }
             for c in class.ranges().iter().flat_map(|range| range.start()..=range.end()) {
                 texts.push(c.encode_utf8(&mut [0; 4]).bytes().map(fold).collect());
@@ -227,7 +227,38 @@ fn class_heads(class: &Class) -> Option<Heads> {
         }
     }
     tidy(&mut texts);
+    if texts.len() > CLASS_MAX
+        && let Class::Unicode(class) = class
+    {
+        return leading_bytes(class);
+    }
     (!texts.is_empty() && texts.len() <= CLASS_MAX).then_some(Heads { texts, complete: true })
+}
+
+/// Of a large class beyond ASCII, the bytes that its characters begin with: all but the last, or the last two.
+fn leading_bytes(class: &ClassUnicode) -> Option<Heads> {
+    if class.ranges().first()?.start().is_ascii() {
+        return None;
+    }
+    for dropped in 1..=2u32 {
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        for range in class.ranges() {
+            let mut code = range.start() as u32;
+            while code <= range.end() as u32 && texts.len() <= CLASS_MAX {
+                let c = char::from_u32(code).unwrap_or('\u{E000}');
+                let mut bytes = c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
+                bytes.truncate(bytes.len().saturating_sub(dropped as usize).max(1));
+                texts.push(bytes);
+                // Sixty-four characters differ in their last byte only.
+                code = (code >> (6 * dropped)).saturating_add(1) << (6 * dropped);
+            }
+        }
+        tidy(&mut texts);
+        if texts.len() <= CLASS_MAX {
+            return Some(Heads { texts, complete: false });
+        }
+    }
+    None
 }
 
 fn best(hir: &Hir) -> Option<Required> {
@@ -380,6 +411,15 @@ mod tests {
         assert_eq!(rest("a{3}bcd").as_deref(), Some("(?:a{3}(?:bcd))"));
         assert_eq!(rest("(?:zqx1|[a-z]{9}qzx2)[a-z]{4}"), None);
         assert_eq!(rest("(?:zqxj[a-z]{4}){2,3}"), None);
+    }
+
+    #[test]
+    fn large_classes_beyond_ascii_give_their_leading_bytes() {
+        let of = |regex: &str| Required::of(&regex_syntax::parse(regex).unwrap()).map(|required| required.literals);
+        let tags = vec![vec![0xF3, 0xA0, 0x80], vec![0xF3, 0xA0, 0x81]];
+        assert_eq!(of(r"[\x{E0020}-\x{E007E}]{2,9}"), Some(tags));
+        assert_eq!(of(r"[\x{E000}-\x{E07F}]{4}").unwrap(), [[0xEE, 0x80], [0xEE, 0x81]]);
+        assert_eq!(of(r"[^\s]{4}"), None);
     }
 
     #[test]

@@ -99,19 +99,16 @@ impl Rule {
 }
 
 impl RuleSet {
-    /// The exception that covers what a rule found in these passages, which all must be covered. `found`: the text as sent.
-    pub fn exception(
+    /// The exceptions in force that name a rule and cover all of these passages.
+    pub fn exceptions_for(
         &self,
         rule: &Rule,
         facts: &Facts,
         direction: Direction,
         passages: &[&Passage<'_>],
-        found: &str,
-    ) -> Option<&Exception> {
-        let candidates = rule.exceptions.iter().filter_map(|at| self.exceptions().get(*at));
-        candidates
-            .into_iter()
-            .find(|exception| passages.iter().all(|passage| exception.covers(facts, direction, passage, found)))
+    ) -> Vec<&Exception> {
+        let named = rule.exceptions.iter().filter_map(|at| self.exceptions().get(*at));
+        named.filter(|exception| passages.iter().all(|passage| exception.covers(facts, direction, passage))).collect()
     }
 }
 

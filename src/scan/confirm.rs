@@ -4,10 +4,12 @@
 //! match at or after the cursor, its end as leftmost-first regexes have it. An accepted match moves the cursor to its end,
 //! a rejected one to the next character (or, for a unit of unbounded length, to its end, to stay linear).
 
+use regex_automata::hybrid::dfa;
 use regex_automata::{Anchored, Input};
 
 use super::program::{Kind, Unit};
-use super::scratch::RegexCaches;
+use super::regex::Regex;
+use super::scratch::{RegexCaches, UnitCaches};
 use crate::base::Span;
 use crate::rules::set::Literal;
 
@@ -42,48 +44,95 @@ pub(super) fn find(
             // Literals are looked at where the literal pass, or the stream's automaton, has seen them: at one place.
             literal_at(literal, *case_sensitive, text, window.first).map(|whole| Found { whole, finding: whole })
         }
-        Kind::Regex { regex, capture, length_max, .. } => {
-            let end = length_max.map_or(text.len(), |length| window.last.saturating_add(length).min(text.len()));
-            if window.first >= end {
-                return None;
-            }
-            let anchored = if window.first == window.last { Anchored::Yes } else { Anchored::No };
-            let input = Input::new(text).span(window.first..end).anchored(anchored);
-            let (cache, slots) = caches.of(unit_number, regex, capture + 1)?;
-            // Without a group to fill, the engine need not look for groups at all.
-            let whole = if *capture == 0 {
-                regex.search_with(cache, &input).map(|found| Span::new(found.start(), found.end()))
-            } else {
-                regex.search_slots_with(cache, &input, slots)?;
-                group(slots, 0)
-            }?;
-            // A match that starts behind the window may be cut off by the window's end; another window has it.
-            if whole.start > window.last {
-                return None;
-            }
+        Kind::Regex { regex, capture } => {
+            let caches = caches.of(unit_number, regex)?;
+            let whole = leftmost(regex, text, window, caches)?;
             // A group that took no part, or matched nothing, leaves nothing to show or to take out: then it is all of it.
-            let part = if *capture == 0 { None } else { group(slots, *capture).filter(|part| !part.is_empty()) };
-            let finding = part.unwrap_or(whole);
-            Some(Found { whole, finding })
+            let part = if *capture == 0 { None } else { group(regex, *capture, text, whole.start, caches) };
+            Some(Found { whole, finding: part.filter(|part| !part.is_empty()).unwrap_or(whole) })
         }
+    }
+}
+
+/// Steps of the automaton, per byte that a search may look at, before it is left to an engine that is linear in any case.
+const STEPS_PER_BYTE: usize = if cfg!(test) { 1 } else { 4 };
+
+/// The leftmost match that starts in the window. One anchored search after another, which mostly end at their first byte,
+/// until hostile text makes them long; then one unanchored search, slow and linear.
+fn leftmost(regex: &Regex, text: &str, window: Window, caches: &mut UnitCaches) -> Option<Span> {
+    let bytes = text.as_bytes();
+    let reach = regex.length_max.map_or(bytes.len(), |length| window.last.saturating_add(length).min(bytes.len()));
+    let mut steps = reach.saturating_sub(window.first).saturating_mul(STEPS_PER_BYTE).saturating_add(64);
+    for start in window.first..=window.last.min(bytes.len()) {
+        if bytes.get(start).is_none_or(|byte| !regex.firsts.holds(*byte)) {
+            continue;
+        }
+        match run(&regex.anchored, bytes, start, &mut caches.anchored, &mut steps) {
+            Some(Some(end)) => return Some(Span::new(start, end)),
+            Some(None) => {}
+            None => return unanchored(regex, text, Window { first: start, ..window }, reach, caches),
+        }
+    }
+    None
+}
+
+/// The end of the match that starts here, if one does. `None`: out of steps.
+fn run(dfa: &dfa::DFA, text: &[u8], start: usize, cache: &mut dfa::Cache, steps: &mut usize) -> Option<Option<usize>> {
+    let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+    let mut state = dfa.start_state_forward(cache, &input).ok()?;
+    let mut end = None;
+    for (at, byte) in text.iter().enumerate().skip(start) {
+        *steps = steps.checked_sub(1)?;
+        state = dfa.next_state(cache, state, *byte).ok()?;
+        if state.is_tagged() {
+            if state.is_dead() {
+                return Some(end);
+            }
+            if state.is_quit() {
+                return None;
+            }
+            // A match is told one byte late.
+            if state.is_match() {
+                end = Some(at);
+            }
+        }
+    }
+    if dfa.next_eoi_state(cache, state).ok()?.is_match() {
+        end = Some(text.len());
+    }
+    Some(end)
+}
+
+fn unanchored(regex: &Regex, text: &str, window: Window, reach: usize, caches: &mut UnitCaches) -> Option<Span> {
+    let full = regex.full()?;
+    let cache = caches.full.get_or_insert_with(|| full.create_cache());
+    let found = full.search_with(cache, &Input::new(text).span(window.first..reach))?;
+    // A match that starts behind the window may be cut off by the window's end; another window has it.
+    (found.start() <= window.last).then_some(Span::new(found.start(), found.end()))
+}
+
+/// What a group of the match that starts here holds.
+fn group(regex: &Regex, group: usize, text: &str, start: usize, caches: &mut UnitCaches) -> Option<Span> {
+    let full = regex.full()?;
+    let cache = caches.full.get_or_insert_with(|| full.create_cache());
+    let end = regex.length_max.map_or(text.len(), |length| start.saturating_add(length).min(text.len()));
+    caches.slots.clear();
+    caches.slots.resize((group + 1) * 2, None);
+    full.search_slots_with(cache, &Input::new(text).span(start..end).anchored(Anchored::Yes), &mut caches.slots)?;
+    match caches.slots.get(group * 2..group * 2 + 2)? {
+        [Some(start), Some(end)] => Some(Span::new(start.get(), end.get())),
+        _ => None,
     }
 }
 
 /// Where to look next after a match.
 pub(super) fn next_cursor(unit: &Unit, found: Found, accepted: bool, text: &str) -> usize {
-    let unbounded = matches!(unit.kind, Kind::Regex { length_max: None, .. });
+    let unbounded = unit.is_unbounded();
     if accepted || unbounded {
         return found.whole.end;
     }
     let first = text.get(found.whole.start..).and_then(|rest| rest.chars().next());
     found.whole.start + first.map_or(1, char::len_utf8)
-}
-
-fn group(slots: &[Option<regex_automata::util::primitives::NonMaxUsize>], group: usize) -> Option<Span> {
-    match slots.get(group * 2..group * 2 + 2)? {
-        [Some(start), Some(end)] => Some(Span::new(start.get(), end.get())),
-        _ => None,
-    }
 }
 
 fn literal_at(literal: &Literal, case_sensitive: bool, text: &str, start: usize) -> Option<Span> {

@@ -15,6 +15,7 @@ mod gate;
 mod lane;
 mod offsets;
 mod program;
+mod regex;
 mod scratch;
 mod sieve;
 pub mod stream;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use regex_automata::util::pool::{Pool, PoolGuard};
 
 use self::program::{Program, Wanted};
-pub use self::scratch::Scratch;
+pub use self::scratch::{Cost, Scratch};
 pub use self::stream::StreamScan;
 use crate::base::Span;
 use crate::rules::{RuleIndex, RuleSet};
@@ -140,6 +141,22 @@ impl Scanner {
             block_end_only: false,
         };
         whole::scan(&self.program, text, &wanted, scratch, out);
+    }
+
+    /// What each pattern has cost in a scratch that was told to [`Scratch::profile`]: its rule, its number in the rule.
+    pub fn costs<'s>(&'s self, scratch: &'s Scratch) -> impl Iterator<Item = (RuleIndex, usize, Cost)> + 's {
+        let mut last = (None, 0);
+        let units = self.program.units.iter().zip(scratch.costs.as_deref().unwrap_or_default());
+        units.map(move |(unit, cost)| {
+            last = if last.0 == Some(unit.rule) { (last.0, last.1 + 1) } else { (Some(unit.rule), 0) };
+            (unit.rule, last.1, *cost)
+        })
+    }
+
+    /// Rules with a pattern that has no literal, so that a text is searched for it from end to end.
+    pub fn without_literal(&self) -> impl Iterator<Item = RuleIndex> + '_ {
+        let units = self.program.loose.iter().flat_map(|loose| loose.units.iter());
+        units.filter_map(|unit| self.program.unit(*unit)).map(|unit| unit.rule)
     }
 
     /// Starts to scan one channel of a streamed reply. `block_bytes_max`: how much text is kept for rules that judge at

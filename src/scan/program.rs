@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use regex_automata::meta;
-use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
 use super::gate::Gate;
 use super::lane::LaneProgram;
+use super::regex::{self, Regex};
 use super::sieve::Sieve;
 use super::{BuildError, Context};
 use crate::rules::set::{Literal, Pattern};
@@ -53,16 +53,8 @@ pub(super) struct Unit {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Literal {
-        literal: Literal,
-        case_sensitive: bool,
-    },
-    Regex {
-        regex: Box<meta::Regex>,
-        capture: usize,
-        /// Bytes of the longest match.
-        length_max: Option<usize>,
-    },
+    Literal { literal: Literal, case_sensitive: bool },
+    Regex { regex: Box<Regex>, capture: usize },
 }
 
 /// The units that have one literal.
@@ -92,8 +84,6 @@ pub(super) struct Wanted {
     pub(super) block_end_only: bool,
 }
 
-/// Memory for one regex's lazy DFA.
-const REGEX_CACHE_BYTES: usize = 512 * 1024;
 /// Memory for the shared lazy DFA of the patterns without a literal.
 const LOOSE_CACHE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -157,11 +147,9 @@ impl Unit {
         let kind = match pattern.literal() {
             // A literal has no groups, so the loader allows it capture 0 only.
             Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: pattern.case_sensitive },
-            None => Kind::Regex {
-                regex: Box::new(regex(&[pattern.hir().as_ref()], false, REGEX_CACHE_BYTES)?),
-                capture: rule.capture,
-                length_max: pattern.length_max,
-            },
+            None => {
+                Kind::Regex { regex: Box::new(Regex::new(&pattern.hir(), pattern.length_max)?), capture: rule.capture }
+            }
         };
         Ok(Self {
             rule: index,
@@ -187,6 +175,11 @@ impl Unit {
             Target::Raw => wanted.raw,
         };
         target && (self.block_end || !wanted.block_end_only) && self.applies(wanted.context)
+    }
+
+    /// True for a regex whose matches may be of any length.
+    pub(super) fn is_unbounded(&self) -> bool {
+        matches!(&self.kind, Kind::Regex { regex, .. } if regex.length_max.is_none())
     }
 
     pub(super) fn accepts(&self, text: &str) -> bool {
@@ -255,26 +248,7 @@ impl Loose {
             return Ok(None);
         }
         let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir.as_ref()).collect();
-        let automaton = regex(&hirs, true, LOOSE_CACHE_BYTES)?;
+        let automaton = regex::many(&hirs, true, LOOSE_CACHE_BYTES)?;
         Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
     }
-}
-
-/// `all`: searched for every pattern that matches anywhere, rather than for the leftmost match.
-fn regex(hirs: &[&Hir], all: bool, cache_bytes: usize) -> Result<meta::Regex, BuildError> {
-    let kind = if all { regex_automata::MatchKind::All } else { regex_automata::MatchKind::LeftmostFirst };
-    let config = meta::Config::new()
-        .match_kind(kind)
-        .nfa_size_limit(None)
-        .hybrid_cache_capacity(cache_bytes)
-        // Most searches are short and anchored; a prefilter of its own for each would be built for nothing.
-        .auto_prefilter(all)
-        .dfa(false)
-        // Look-around is ASCII; the pattern's own syntax was applied when the rule was checked.
-        .utf8_empty(true);
-    meta::Builder::new()
-        .configure(config)
-        .syntax(syntax::Config::new())
-        .build_many_from_hir(hirs)
-        .map_err(|error| BuildError::new(&error))
 }

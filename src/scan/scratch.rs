@@ -6,6 +6,7 @@ use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 
 use super::program::Program;
+use super::regex::Regex;
 use super::sieve::Block;
 
 /// Search state for one thread at a time. Take one with [`super::Scanner::scratch`].
@@ -27,6 +28,23 @@ pub struct Scratch {
     /// Units that the gate let through, or that matched at one position of a stream.
     pub(super) hits: Vec<u32>,
     pub(super) folded: String,
+    /// What each unit cost so far, where somebody asks.
+    pub(super) costs: Option<Box<[Cost]>>,
+}
+
+/// What one pattern has cost.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Cost {
+    /// Places that the literal pass and the gate left for it.
+    pub candidates: u64,
+    /// Searches of its regex.
+    pub searches: u64,
+    /// Bytes of text that those searches could look at.
+    pub bytes: u64,
+    /// Matches that its validators accepted.
+    pub matches: u64,
+    /// Time in its searches.
+    pub nanoseconds: u64,
 }
 
 /// What one search knows about one unit.
@@ -42,14 +60,21 @@ pub(super) struct UnitState {
 
 /// Caches kept in one scratch. Each may grow to a megabyte under hostile text; past this many, all are dropped and made
 /// again when needed.
-pub(super) const CACHES_MAX: usize = 64;
+pub(super) const CACHES_MAX: usize = if cfg!(test) { 64 } else { 512 };
 
-/// Caches and group slots of the regexes, made when first needed.
+/// Caches of the regexes, made when first needed.
 #[derive(Debug)]
 pub(super) struct RegexCaches {
-    caches: Vec<Option<Box<meta::Cache>>>,
+    caches: Vec<Option<Box<UnitCaches>>>,
     kept: usize,
-    slots: Vec<Option<NonMaxUsize>>,
+}
+
+/// Caches of one regex, and room for its groups.
+#[derive(Debug)]
+pub(super) struct UnitCaches {
+    pub(super) anchored: dfa::Cache,
+    pub(super) full: Option<meta::Cache>,
+    pub(super) slots: Vec<Option<NonMaxUsize>>,
 }
 
 impl Scratch {
@@ -58,11 +83,7 @@ impl Scratch {
             program,
             states: std::iter::repeat_with(UnitState::default).take(units).collect(),
             touched: Vec::new(),
-            regexes: RegexCaches {
-                kept: 0,
-                caches: std::iter::repeat_with(|| None).take(units).collect(),
-                slots: Vec::new(),
-            },
+            regexes: RegexCaches { kept: 0, caches: std::iter::repeat_with(|| None).take(units).collect() },
             gate: None,
             block: Block::default(),
             loose: None,
@@ -70,7 +91,13 @@ impl Scratch {
             canonical_lane: None,
             hits: Vec::new(),
             folded: String::new(),
+            costs: None,
         }
+    }
+
+    /// From now on notes what each pattern costs: that takes time itself.
+    pub fn profile(&mut self) {
+        self.costs = Some(vec![Cost::default(); self.states.len()].into());
     }
 
     /// Makes the scratch fit for a program: that of another scanner is made anew, since an automaton must never meet
@@ -83,13 +110,8 @@ impl Scratch {
 }
 
 impl RegexCaches {
-    /// The cache of one unit's regex, and slots for `groups` groups.
-    pub(super) fn of(
-        &mut self,
-        unit: u32,
-        regex: &meta::Regex,
-        groups: usize,
-    ) -> Option<(&mut meta::Cache, &mut [Option<NonMaxUsize>])> {
+    /// The caches of one unit's regex.
+    pub(super) fn of(&mut self, unit: u32, regex: &Regex) -> Option<&mut UnitCaches> {
         if self.caches.get(unit as usize)?.is_none() {
             if self.kept == CACHES_MAX {
                 self.caches.fill_with(|| None);
@@ -97,9 +119,7 @@ impl RegexCaches {
             }
             self.kept += 1;
         }
-        let cache = self.caches.get_mut(unit as usize)?.get_or_insert_with(|| Box::new(regex.create_cache()));
-        self.slots.clear();
-        self.slots.resize(groups * 2, None);
-        Some((cache, &mut self.slots))
+        let made = || Box::new(UnitCaches { anchored: regex.anchored.create_cache(), full: None, slots: Vec::new() });
+        Some(self.caches.get_mut(unit as usize)?.get_or_insert_with(made))
     }
 }

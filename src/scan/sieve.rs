@@ -28,6 +28,8 @@ pub(super) struct Sieve {
 /// A literal under one of its grams.
 #[derive(Clone, Copy, Debug)]
 struct Seat {
+    /// Its first eight bytes, zeros behind a shorter one.
+    head: u64,
     literal: u32,
     /// Where its bytes begin in [`Sieve::bytes`].
     start: u32,
@@ -93,7 +95,10 @@ impl Sieve {
         for (number, literal) in literals.iter().enumerate() {
             let length = literal.len().min(LITERAL_BYTES_MAX);
             let literal = literal.get(..length).unwrap_or_default();
+            let mut head = [0; 8];
+            head.iter_mut().zip(literal).for_each(|(to, from)| *to = *from);
             let mut seat = Seat {
+                head: u64::from_le_bytes(head),
                 literal: u32::try_from(number).unwrap_or(u32::MAX),
                 start: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
                 length: u8::try_from(length).unwrap_or(u8::MAX),
@@ -231,10 +236,16 @@ impl Sieve {
     #[inline]
     fn compare(&self, seat: &Seat, block: &Block, at: usize, start: usize, end: usize) -> Option<Sighting> {
         let (length, offset) = (usize::from(seat.length), usize::from(seat.offset));
+        let from = BEFORE + at - offset;
+        // Nearly all end here.
+        let head = u64::from_le_bytes(block.bytes.get(from..from + 8)?.try_into().ok()?);
         let first = (start + at).checked_sub(offset)?;
+        let unused = 64 - 8 * length.min(8);
+        if (head ^ seat.head) << unused != 0 && first + length <= end {
+            return None;
+        }
         let there = end.saturating_sub(first).min(length);
         let literal = self.bytes.get(seat.start as usize..)?.get(..there)?;
-        let from = BEFORE + at - offset;
         (block.bytes.get(from..from + there)? == literal).then_some(if there == length {
             Sighting::Whole
         } else {
@@ -414,7 +425,7 @@ mod tests {
 
     #[test]
     fn what_the_end_cuts_is_open() {
-        let open: Vec<_> = found(&["ignore previous"], "please ignore prev", 0);
+        let open: Vec<_> = found(&["ignore previous"], "please ignore previou", 0);
         assert_eq!(open, [("ignore previous".to_owned(), 7, Sighting::Open)]);
     }
 

@@ -1,5 +1,7 @@
 //! Searching a whole text: one literal pass that collects windows, then confirmation inside them.
 
+use std::time::Instant;
+
 use regex_automata::PatternSet;
 
 use super::Match;
@@ -29,8 +31,20 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
     for touched in 0..scratch.touched.len() {
         let Some(number) = scratch.touched.get(touched).copied() else { break };
         if let (Some(unit), Some(state)) = (program.unit(number), scratch.states.get_mut(number as usize)) {
+            let start = scratch.costs.is_some().then(|| (Instant::now(), out.len()));
+            let cost = scratch.costs.as_mut().and_then(|costs| costs.get_mut(number as usize));
+            if let Some((cost, _)) = cost.zip(start) {
+                cost.candidates += state.windows.len() as u64;
+                cost.searches += state.windows.len() as u64;
+                cost.bytes += state.windows.iter().map(|(first, last)| (last - first) as u64).sum::<u64>();
+            }
             regexes(number, unit, text, state, &mut scratch.regexes, out);
             state.reset();
+            let cost = scratch.costs.as_mut().and_then(|costs| costs.get_mut(number as usize));
+            if let Some((cost, (start, before))) = cost.zip(start) {
+                cost.matches += (out.len() - before) as u64;
+                cost.nanoseconds += u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            }
         }
     }
     scratch.touched.clear();
@@ -87,11 +101,11 @@ fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratc
 
 /// Notes where a match of a regex may start whose literal begins at `at`.
 fn add_window(unit: &Unit, state: &mut UnitState, at: usize, text: &str) {
-    match (&unit.kind, unit.before_max) {
-        (Kind::Regex { length_max: None, .. }, _) => state.add_window(0, text.len(), 0),
+    match unit.before_max {
+        _ if unit.is_unbounded() => state.add_window(0, text.len(), 0),
         // The literal begins the match: a search anchored there mostly ends after a few bytes.
-        (_, Some(0)) => state.add_window(at, at, 0),
-        (_, before_max) => {
+        Some(0) => state.add_window(at, at, 0),
+        before_max => {
             let first = before_max.map_or(0, |before| at.saturating_sub(before));
             if let Some(last) = at.checked_sub(unit.before_min) {
                 state.add_window(first, last, WINDOW_GAP);
@@ -150,7 +164,8 @@ fn regexes(
 ) {
     let mut windows = std::mem::take(&mut state.windows);
     windows.sort_unstable();
-    if let Kind::Regex { length_max: Some(length), .. } = unit.kind
+    if let Kind::Regex { regex, .. } = &unit.kind
+        && let Some(length) = regex.length_max
         && windows.len().saturating_mul(length) > SEARCH_FACTOR.saturating_mul(text.len())
     {
         join(&mut windows, length);
@@ -186,7 +201,7 @@ fn search(
         }
         state.listed += 1;
         let mut span = found.finding;
-        if state.listed >= limits::MATCHES && matches!(unit.kind, Kind::Regex { length_max: None, .. }) {
+        if state.listed >= limits::MATCHES && unit.is_unbounded() {
             // Searching on for matches of unbounded length could take quadratic time: the rest of the text counts as
             // part of the last one.
             span.end = text.len();

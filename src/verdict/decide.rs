@@ -29,6 +29,10 @@ pub enum Action {
 }
 
 impl Action {
+    /// All actions, mildest first.
+    pub const ALL: [Self; 7] =
+        [Self::Allow, Self::Flag, Self::Redact, Self::Strip, Self::Route, Self::Throttle, Self::Block];
+
     /// The name used in the record, metrics and JSON output.
     pub fn name(self) -> &'static str {
         match self {
