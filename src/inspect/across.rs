@@ -11,8 +11,9 @@ use crate::base::Span;
 use crate::inspect::allowed::Allowed;
 use crate::inspect::reading::{Given, Hit, RECORDED_PER_RULE, Read, Ruled, Ruling, finding};
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::settle::{Open, Pending, Settled};
 use crate::inspect::snapshot::Snapshot;
-use crate::inspect::whole::is_fixed;
+use crate::inspect::whole::{is_fixed, unstrippable};
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Scratch};
 use crate::text::{Layers, Passage, Role};
@@ -26,6 +27,8 @@ pub(super) struct Across {
     pub masks: Vec<(usize, Mask)>,
     /// Passages that a rule which acts wants taken out.
     pub strips: Vec<usize>,
+    /// What rules find if the classifier agrees.
+    pub pending: Vec<Pending>,
     /// Texts that only the joined text decodes to, for the model: passage where they begin, encodings, text.
     pub decoded: Vec<(usize, Vec<&'static str>, String)>,
     /// True when a limit stopped the decoding.
@@ -69,6 +72,7 @@ impl Snapshot {
             sum.findings.extend(one.findings);
             sum.masks.extend(one.masks);
             sum.strips.extend(one.strips);
+            sum.pending.extend(one.pending);
             sum.decoded.extend(one.decoded);
             sum.cut |= one.cut;
             sum
@@ -98,10 +102,11 @@ impl Snapshot {
         for (number, (members, glue)) in group.ways.iter().enumerate() {
             let joined = Joined::new(passages, members, glue);
             let context = Context { direction: given.direction, role };
-            let (hits, undone) = self.hits(&joined.text, context, scratch);
+            let (Settled { hits, open }, undone) = self.hits(&joined.text, context, scratch);
             let texts: Vec<&Passage<'_>> = members.iter().filter_map(|index| passages.get(*index)).collect();
             let allowed = Allowed::of(self, &hits, &texts, given);
             hits.iter().for_each(|hit| reading.take(*hit, &joined, &undone, &allowed));
+            open.iter().for_each(|open| reading.take_open(open, members, &joined, &undone, &allowed));
             reading.out.cut |= !undone.complete;
             if group.is_message && number == 0 {
                 reading.decoded(&joined, undone);
@@ -189,6 +194,29 @@ impl GroupReading<'_> {
         } else {
             self.list(seen, Some(Action::Block));
         }
+    }
+
+    /// What a rule finds if the classifier agrees: booked aside, and nothing is known by it yet.
+    fn take_open(&mut self, open: &Open, members: &[usize], joined: &Joined, undone: &Layers, allowed: &Allowed) {
+        let (was_known, was_still) = (self.known.contains(&open.rule), self.still.contains(&open.rule));
+        let out = std::mem::take(&mut self.out);
+        let (blocks, listed) = (self.blocks, self.listed.get(&open.rule).copied());
+        open.hits.iter().for_each(|hit| self.take(*hit, joined, undone, allowed));
+        if !was_known {
+            self.known.remove(&open.rule);
+        }
+        if !was_still {
+            self.still.remove(&open.rule);
+        }
+        self.blocks = blocks;
+        match listed {
+            Some(listed) => self.listed.insert(open.rule, listed),
+            None => self.listed.remove(&open.rule),
+        };
+        let Across { findings, masks, .. } = std::mem::replace(&mut self.out, out);
+        // When it is decided, nothing can be taken out of the message any more.
+        let findings = findings.into_iter().map(unstrippable).collect();
+        self.out.pending.push(Pending::new(open, members.to_vec(), findings, masks));
     }
 
     fn list(&mut self, seen: Seen<'_>, action: Option<Action>) {

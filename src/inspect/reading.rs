@@ -4,7 +4,9 @@ use crate::base::Span;
 use crate::inspect::allowed::Allowed;
 use crate::inspect::excerpt;
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::settle::{Open, Pending, Settled, settle};
 use crate::inspect::snapshot::Snapshot;
+use crate::inspect::whole::unstrippable;
 use crate::rules::exception::{self, Exception};
 use crate::rules::{Effect, Facts, Rule, RuleIndex};
 use crate::scan::{Context, Match, Reading, Scratch};
@@ -26,6 +28,8 @@ pub(super) struct Read {
     pub strips: bool,
     /// Every match of a rule: by rule, then by place, those of one rule apart; and whether it acts.
     pub found: Vec<(RuleIndex, Span, bool)>,
+    /// What rules find if the classifier agrees.
+    pub pending: Vec<Pending>,
     /// Decoded texts, for the model.
     pub decoded: Vec<DecodedLayer>,
     /// False when a limit stopped the decoding.
@@ -36,10 +40,12 @@ pub(super) struct Read {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hit {
     pub rule: RuleIndex,
+    /// Which pattern, for a rule with a condition; else 0.
+    pub pattern: u16,
     pub span: Span,
-    reading: usize,
+    pub reading: usize,
     /// Something in a decoded layer is part of it.
-    is_decoded: bool,
+    pub is_decoded: bool,
 }
 
 impl Hit {
@@ -50,7 +56,7 @@ impl Hit {
 
     /// A match in a stream, which flows raw or canonical.
     pub(super) fn streamed(rule: RuleIndex, span: Span) -> Self {
-        Self { rule, span, reading: 0, is_decoded: false }
+        Self { rule, pattern: 0, span, reading: 0, is_decoded: false }
     }
 
     /// True for a match that is all there in the text as it was sent or in its canonical form.
@@ -107,9 +113,32 @@ impl Snapshot {
     /// Scans one whole passage in all its readings.
     pub(super) fn read(&self, index: usize, passage: &Passage<'_>, given: Given<'_>, scratch: &mut Scratch) -> Read {
         let context = Context { direction: given.direction, role: passage.role };
-        let (hits, undone) = self.hits(&passage.text, context, scratch);
-        let mut read = Read { complete: undone.complete, ..Read::default() };
+        let (Settled { hits, open }, undone) = self.hits(&passage.text, context, scratch);
         let allowed = Allowed::of(self, &hits, &[passage], given);
+        let mut read = self.listed(index, passage, given, &hits, &undone, &allowed);
+        let pending = |open: &Open| {
+            let Read { findings, masks, .. } = self.listed(index, passage, given, &open.hits, &undone, &allowed);
+            // When it is decided, nothing can be taken out of the message any more.
+            let findings = findings.into_iter().map(unstrippable).collect();
+            Pending::new(open, vec![index], findings, masks.into_iter().map(|mask| (index, mask)).collect())
+        };
+        read.pending = open.iter().map(pending).collect();
+        read.complete = undone.complete;
+        read.decoded = undone.layers;
+        read
+    }
+
+    /// What the matches of one text come to, by rule, then by place.
+    fn listed(
+        &self,
+        index: usize,
+        passage: &Passage<'_>,
+        given: Given<'_>,
+        hits: &[Hit],
+        undone: &Layers,
+        allowed: &Allowed,
+    ) -> Read {
+        let mut read = Read::default();
         for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
             let rule = of_rule.first().map(|hit| hit.rule);
             let Some(ruling) = rule.and_then(|rule| self.ruling(rule, &[passage], given)) else { continue };
@@ -117,7 +146,7 @@ impl Snapshot {
             let mut still = Vec::new();
             for hit in of_rule {
                 let found = passage.text.get(hit.span.range()).unwrap_or_default();
-                let standing = ruling.standing(*hit, found, &allowed);
+                let standing = ruling.standing(*hit, found, allowed);
                 let acts = standing.acts();
                 read.found.push((hit.rule, hit.span, acts));
                 if acts {
@@ -128,7 +157,7 @@ impl Snapshot {
                 *listed += 1;
                 if *listed <= RECORDED_PER_RULE {
                     let ruled = Ruled { hit: *hit, standing };
-                    let layer = ruled.hit.layer(&undone);
+                    let layer = ruled.hit.layer(undone);
                     let finding = finding(index, passage, given.direction, &ruling, &ruled, layer);
                     if acts { read.findings.push(finding) } else { still.push(finding) }
                 }
@@ -137,7 +166,6 @@ impl Snapshot {
             read.findings.append(&mut still);
         }
         read.masks.sort_by_key(|mask| mask.cover);
-        read.decoded = undone.layers;
         read
     }
 
@@ -154,42 +182,39 @@ impl Snapshot {
         Some(Ruling { rule, effect, exceptions })
     }
 
-    /// The matches of all rules in all readings of a text, by rule, then by place; and what its encodings hide.
-    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Vec<Hit>, Layers) {
+    /// What all rules find in all readings of a text, by rule, then by place; and what its encodings hide.
+    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Settled, Layers) {
         let mut hits = Vec::new();
-        self.scan_text(text, context, scratch, |span, rule, is_raw| {
-            hits.push(Hit { rule, span, reading: usize::from(!is_raw), is_decoded: false });
+        self.scan_text(text, context, scratch, |Match { rule, pattern, span }, is_raw| {
+            hits.push(Hit { rule, pattern, span, reading: usize::from(!is_raw), is_decoded: false });
         });
         let undone = layers(text, &self.limits);
         for (number, layer) in undone.layers.iter().enumerate() {
-            self.scan_text(&layer.text, context, scratch, |span, rule, _| {
-                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2, is_decoded: true });
+            self.scan_text(&layer.text, context, scratch, |Match { rule, pattern, span }, _| {
+                if self.scanner.rules().rule(rule).is_some_and(|rule| rule.reads(&layer.encodings)) {
+                    let span = layer.map.to_original(span);
+                    hits.push(Hit { rule, pattern, span, reading: number + 2, is_decoded: true });
+                }
             });
         }
-        (merged(hits), undone)
+        (settle(self.scanner.rules(), hits), undone)
     }
 
     /// One text in its raw (true) and its canonical reading; spans are given in the text itself.
-    fn scan_text(
-        &self,
-        text: &str,
-        context: Context,
-        scratch: &mut Scratch,
-        mut hit: impl FnMut(Span, RuleIndex, bool),
-    ) {
+    fn scan_text(&self, text: &str, context: Context, scratch: &mut Scratch, mut hit: impl FnMut(Match, bool)) {
         let folded = canonical(text);
         let mut matches: Vec<Match> = Vec::new();
         if matches!(folded.text, std::borrow::Cow::Borrowed(_)) {
             self.scanner.scan(text, Reading::Both, context, scratch, &mut matches);
-            matches.iter().for_each(|found| hit(found.span, found.rule, true));
+            matches.iter().for_each(|found| hit(*found, true));
             return;
         }
         self.scanner.scan(text, Reading::Raw, context, scratch, &mut matches);
-        matches.iter().for_each(|found| hit(found.span, found.rule, true));
+        matches.iter().for_each(|found| hit(*found, true));
         matches.clear();
         self.scanner.scan(&folded.text, Reading::Canonical, context, scratch, &mut matches);
         for found in &matches {
-            hit(folded.map.to_original(found.span), found.rule, false);
+            hit(Match { span: folded.map.to_original(found.span), ..*found }, false);
         }
     }
 }
@@ -233,22 +258,4 @@ pub(super) fn finding(
 
 fn names(layer: &DecodedLayer) -> Vec<&'static str> {
     layer.encodings.clone()
-}
-
-/// One hit for what one rule sees in one place, however many readings and patterns see it; by rule, then by place. A hit made
-/// of several names the plainest reading of them.
-fn merged(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_unstable_by_key(|hit| (hit.rule, hit.span, hit.reading));
-    let mut merged: Vec<Hit> = Vec::new();
-    for hit in hits {
-        match merged.last_mut() {
-            Some(last) if last.rule == hit.rule && (last.span.overlaps(hit.span) || last.span == hit.span) => {
-                last.span = last.span.cover(hit.span);
-                last.reading = last.reading.min(hit.reading);
-                last.is_decoded |= hit.is_decoded;
-            }
-            _ => merged.push(hit),
-        }
-    }
-    merged
 }

@@ -11,15 +11,16 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 use serde::Serialize;
 
 use crate::base::{Cause, Fault, FaultAction, Span};
-use crate::inspect::ask::{Answer, Judgement, Question, unanswered};
+use crate::inspect::ask::{self, Answer, Judgement, Question, unanswered};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::excerpt;
 use crate::inspect::reading::{Given, Read};
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{Edit, Opaque, Subject};
 use crate::inspect::vault::Vault;
-use crate::rules::Facts;
+use crate::rules::{Facts, Scores};
 use crate::scan::Scratch;
 use crate::text::{Direction, Passage, Role};
 use crate::verdict::{Action, Finding, Source, Verdict, decide};
@@ -87,6 +88,8 @@ pub struct Scanned<T> {
     findings: Vec<Finding>,
     /// What redacting rules replace, each with its passage.
     masks: Vec<(usize, Mask)>,
+    /// What rules find if the classifier agrees.
+    pending: Vec<Pending>,
     questions: Vec<Question>,
     faults: Vec<FaultTaken>,
     waived: Vec<Opaque>,
@@ -114,19 +117,22 @@ impl Snapshot {
         let strips: Vec<usize> = strips.into_iter().collect();
         let gone = if strips.is_empty() { None } else { subject.strip(&strips) };
         let closed = gone.as_ref().map(|gone| self.read_across(subject.passages(), &reads, given, parallel, gone));
-        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+        let (mut findings, mut masks, mut pending) = (Vec::new(), Vec::new(), Vec::new());
         for (index, read) in reads.into_iter().enumerate() {
             findings.extend(read.findings);
             masks.extend(read.masks.into_iter().map(|mask| (index, mask)));
+            pending.extend(read.pending);
         }
         findings.extend(across.findings);
         masks.extend(across.masks);
+        pending.extend(across.pending);
         if let Some(closed) = closed {
             // What stands together only now. All else is known.
             let known: HashSet<(Source, usize, Span)> = findings.iter().map(identity).collect();
             let new = closed.findings.into_iter().filter(|finding| !known.contains(&identity(finding)));
             findings.extend(new.map(unstrippable));
             masks.extend(closed.masks);
+            pending.extend(closed.pending);
         } else if !strips.is_empty() {
             findings = findings.into_iter().map(unstrippable).collect();
         }
@@ -162,6 +168,7 @@ impl Snapshot {
             vault: Arc::default(),
             findings,
             masks,
+            pending,
             questions,
             faults,
             waived,
@@ -177,6 +184,7 @@ impl Snapshot {
                 // They stand in order of their rules. The first of each decides; everything is still masked.
                 read.findings.dedup_by(|next, first| next.source == first.source && next.standing == first.standing);
                 read.findings.shrink_to_fit();
+                read.pending.iter_mut().for_each(|pending| pending.findings.truncate(1));
             }
             read
         };
@@ -244,6 +252,8 @@ impl<T: Subject> Scanned<T> {
             Answer::Scores(judgements) => self.take_scores(&judgements),
             Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
         }
+        // Those that the classifier had nothing to say about.
+        self.settle(&BTreeMap::new());
         let mut findings = std::mem::take(&mut self.findings);
         let (mut vault, masks) = (Vault::new(self.salt), std::mem::take(&mut self.masks));
         let texts = self.subject.passages();
@@ -279,8 +289,27 @@ impl<T: Subject> Scanned<T> {
         self.snapshot.decide(self.findings.clone(), self.subject.passages())
     }
 
+    /// Decides what was open. A passage without scores is one that nobody asked about.
+    fn settle(&mut self, scores: &BTreeMap<usize, Scores>) {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return;
+        }
+        let mut known: HashSet<_> = self.findings.iter().map(identity).collect();
+        for pending in pending {
+            let of = |index: &usize| scores.get(index).copied().unwrap_or_default();
+            let together = pending.passages.iter().map(of).fold(Scores::default(), Scores::max);
+            if self.snapshot.holds(&pending, &together) {
+                // A text and the texts that it is put together with may say the same.
+                self.findings.extend(pending.findings.into_iter().filter(|finding| known.insert(identity(finding))));
+                self.masks.extend(pending.masks);
+            }
+        }
+    }
+
     fn take_scores(&mut self, judgements: &[Judgement]) {
         let snapshot = Arc::clone(&self.snapshot);
+        self.settle(&ask::scores(&self.questions, judgements));
         for (question, judgement) in self.questions.iter().zip(judgements) {
             let passages = self.subject.passages();
             self.findings.extend(snapshot.model_finding(question, judgement, passages, self.direction));

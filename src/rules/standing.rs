@@ -5,6 +5,7 @@ use super::exception::Exception;
 use super::family::Family;
 use super::set::{Mode, Pattern, Rule, RuleSet};
 use super::source::RuleSource;
+use super::source::pattern::PatternSource;
 use crate::base::limits::rules as limits;
 use crate::text::{Direction, Passage, Trust};
 use crate::verdict::{Action, Severity, Standing};
@@ -114,6 +115,9 @@ impl RuleSet {
 /// The name in a rule's tokens.
 pub(super) fn check_token(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
     let token = source.token.as_ref()?;
+    if action != Some(Action::Redact) && !source.owns("token") {
+        return None;
+    }
     if action != Some(Action::Redact) && source.action.is_some() {
         let help = "leave it out, or write `action: redact`";
         report.error("R044", token.place, "a token on a rule that does not redact", help);
@@ -201,8 +205,8 @@ pub(super) fn check_allowed_length(
         }
         let found = pattern.length_max.map_or("any number of".to_owned(), |length| length.to_string());
         let message = format!("a match may have {found} bytes, a rule that allows {}", limits::ALLOW_BYTES);
-        let at = source.patterns.iter().flatten().find(|written| written.text.value == pattern.written);
-        let place = at.map_or(source.place, |written| written.text.place);
+        let at = source.patterns.as_ref().and_then(|patterns| patterns.get(usize::from(pattern.number)));
+        let place = at.map_or(source.place, PatternSource::place);
         report.error("R043", place, message, "write the exact texts that are known to be harmless");
     }
 }
