@@ -16,7 +16,6 @@ use super::{BuildError, Context};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
 use crate::text::{Direction, Role};
-use crate::verdict::Action;
 
 /// Everything that searching needs, immutable.
 #[derive(Debug)]
@@ -182,7 +181,7 @@ impl Unit {
             before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
             before_max: pattern.required.as_ref().and_then(|required| required.before_max),
             validators: rule.validators.clone().into(),
-            lists_all: rule.action == Some(Action::Redact),
+            lists_all: rule.lists_all(),
         })
     }
 
