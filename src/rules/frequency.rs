@@ -25,39 +25,67 @@ pub(crate) const fn fold(byte: u8) -> u8 {
 /// Longer than four bytes it is no more frequent than its rarest four, and each further byte makes it rarer by a bit: words
 /// are far more frequent than a Markov chain would have them.
 pub(crate) fn of(text: &[u8]) -> f64 {
-    let windows = text.windows(4).map(|window| listed(window).unwrap_or_else(|| chain(window).min(UNLISTED)));
+    let tables = &*TABLES;
+    let windows =
+        text.windows(4).map(|window| tables.listed(window).unwrap_or_else(|| tables.chain(window).min(UNLISTED)));
     match windows.min_by(f64::total_cmp) {
-        Some(rarest) => rarest * (-(text.len() as f64 - 4.0)).exp2(),
-        None => chain(text),
+        Some(rarest) => (4..text.len()).fold(rarest, |frequency, _| frequency / 2.0),
+        None => tables.chain(text),
     }
 }
 
 /// What is not among the most frequent runs is rarer than they are.
 const UNLISTED: f64 = 8e-6;
 
-fn listed(gram: &[u8]) -> Option<f64> {
-    static LISTED: LazyLock<Vec<(u32, f64)>> = LazyLock::new(|| {
-        let (grams, _) = TABLE.split_at(ROWS).1.as_chunks::<5>();
-        let read =
-            |[a, b, c, d, bits]: &[u8; 5]| (u32::from_be_bytes([*a, *b, *c, *d]), (-f64::from(*bits) / 8.0).exp2());
-        grams.iter().map(read).collect()
-    });
-    let gram = u32::from_be_bytes(gram.try_into().ok()?);
-    let at = LISTED.binary_search_by_key(&gram, |(listed, _)| *listed).ok()?;
-    LISTED.get(at).map(|(_, frequency)| *frequency)
+/// The file's content as probabilities.
+struct Tables {
+    chain: Vec<f64>,
+    /// Runs of four bytes by their hash, each in the first free place from there on.
+    listed: Vec<(u32, f64)>,
 }
 
-fn chain(text: &[u8]) -> f64 {
-    let mut bits = 0.0;
-    let mut before = 64;
-    for byte in text {
-        let class = class(*byte);
-        let cost = TABLE.get(before * 64 + class).copied().unwrap_or(u8::MAX);
-        // A class of many bytes says which of them it is, besides.
-        bits += f64::from(cost) / 8.0 + f64::from(SPREAD.get(class).copied().unwrap_or(0));
-        before = class;
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let (rows, grams) = TABLE.split_at(ROWS);
+    let probability = |bits: u8| (-f64::from(bits) / 8.0).exp2();
+    // A class of many bytes says which of them it is, besides.
+    let spread = |index: usize| f64::from(1u32 << SPREAD.get(index % 64).copied().unwrap_or(0));
+    let chain = rows.iter().enumerate().map(|(index, bits)| probability(*bits) / spread(index)).collect();
+    let mut listed = vec![(0, 0.0); 4 * GRAMS];
+    for [a, b, c, d, bits] in grams.as_chunks::<5>().0 {
+        let gram = u32::from_le_bytes([*a, *b, *c, *d]);
+        let mut at = place(gram);
+        while listed.get(at).is_some_and(|(taken, _)| *taken != 0) {
+            at = (at + 1) % (4 * GRAMS);
+        }
+        if let Some(free) = listed.get_mut(at) {
+            *free = (gram, probability(*bits));
+        }
     }
-    (-bits).exp2()
+    Tables { chain, listed }
+});
+
+fn place(gram: u32) -> usize {
+    gram.wrapping_mul(0x9E37_79B1) as usize >> 17
+}
+
+impl Tables {
+    fn listed(&self, gram: &[u8]) -> Option<f64> {
+        let gram = u32::from_le_bytes(gram.try_into().ok()?);
+        let (before, after) = self.listed.split_at_checked(place(gram))?;
+        let found =
+            after.iter().chain(before).take_while(|(listed, _)| *listed != 0).find(|(listed, _)| *listed == gram);
+        found.map(|(_, frequency)| *frequency)
+    }
+
+    fn chain(&self, text: &[u8]) -> f64 {
+        let mut before = 64;
+        text.iter().fold(1.0, |frequency, byte| {
+            let class = class(*byte);
+            let next = self.chain.get(before * 64 + class).copied().unwrap_or(0.0);
+            before = class;
+            frequency * next
+        })
+    }
 }
 
 /// Bits by which a byte is rarer than its class.

@@ -278,13 +278,14 @@ fn best(hir: &Hir, per_start: f64) -> Option<Required> {
             found = Some((candidate, cost));
         }
     };
-    let (mut min, mut max) = (0usize, Some(0usize));
+    let heads: Vec<Option<Heads>> = parts.iter().map(heads).collect();
     // Where a run of parts that can be spelled out ends: inside it only a part after a choice begins another.
+    let (mut min, mut max) = (0usize, Some(0usize));
     let mut run_end = 0;
     for (index, part) in parts.iter().enumerate() {
-        let after_choice = index.checked_sub(1).and_then(|before| parts.get(before)).is_some_and(is_choice);
+        let after_choice = index.checked_sub(1).and_then(|before| heads.get(before)).is_some_and(is_choice);
         if index >= run_end || after_choice {
-            run_end = run(parts, index, (min, max), per_start, &mut offer).max(run_end);
+            run_end = run(parts, &heads, index, (min, max), per_start, &mut offer).max(run_end);
         }
         if let Some(inner) = inner(part, per_start) {
             let rest = inner.rest.clone().map(|rest| concat(rest, parts.get(index + 1..).unwrap_or_default()));
@@ -300,6 +301,7 @@ fn best(hir: &Hir, per_start: f64) -> Option<Required> {
 /// Offers every length of the run of parts from `first`; gives where the run ends.
 fn run(
     parts: &[Hir],
+    heads: &[Option<Heads>],
     first: usize,
     before: (usize, Option<usize>),
     per_start: f64,
@@ -315,9 +317,9 @@ fn run(
     };
     let mut texts = Heads::nothing();
     let mut end = first;
-    while let Some(next) = parts.get(end).and_then(heads) {
+    while let Some(Some(next)) = heads.get(end) {
         // What does not fit leaves the texts as they are.
-        if !texts.extend(&next) {
+        if !texts.extend(next) {
             break;
         }
         end += 1;
@@ -325,7 +327,7 @@ fn run(
             break;
         }
         // Inside a plain text only its end is of interest.
-        if parts.get(end).is_some_and(is_choice) {
+        if heads.get(end).is_some_and(is_choice) {
             propose(&texts);
         }
     }
@@ -334,15 +336,8 @@ fn run(
 }
 
 /// True where more than one text may stand, folded.
-fn is_choice(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => false,
-        HirKind::Class(class) => class_heads(class).is_none_or(|heads| heads.texts.len() > 1),
-        HirKind::Capture(capture) => is_choice(&capture.sub),
-        HirKind::Repetition(repeat) => Some(repeat.min) != repeat.max || is_choice(&repeat.sub),
-        HirKind::Alternation(_) => true,
-        HirKind::Concat(parts) => parts.iter().any(is_choice),
-    }
+fn is_choice(heads: &Option<Heads>) -> bool {
+    heads.as_ref().is_none_or(|heads| heads.texts.len() > 1 || !heads.complete)
 }
 
 /// The set of a part that cannot be spelled out as a whole.
