@@ -241,7 +241,16 @@ fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
 }
 
 fn validator(text: &Text, report: &mut Reporter<'_>) -> Option<Validator> {
-    choose(text, "a validator", &Validator::ALL.map(|validator| (validator.name(), validator)), report)
+    let found = Validator::by_name(&text.value);
+    if found.is_none() {
+        let names: Vec<&str> = Validator::all().map(Validator::name).collect();
+        let help = match suggest::nearest(&text.value, &names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "docs/rules.md, \"Validators\", lists what there is".to_owned(),
+        };
+        report.error("R007", text.place, format!("a validator cannot be `{}`", shown(&text.value)), help);
+    }
+    found
 }
 
 fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
