@@ -18,11 +18,14 @@ pub mod snapshot;
 pub mod stream;
 pub mod subject;
 mod tally;
+pub mod trace;
 pub mod whole;
 
 pub use ask::{Answer, Judgement};
 pub use cleared::Cleared;
+pub use excerpt::visible;
 pub use snapshot::{BlockEnd, OpaqueAction, Snapshot};
 pub use stream::{ReplyStream, Step};
 pub use subject::{Edit, Encode, Frame, Opaque, OpaqueKind, Subject};
+pub use trace::Trace;
 pub use whole::{FaultTaken, Judged, Outcome, Scanned};
