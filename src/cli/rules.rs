@@ -2,9 +2,11 @@
 
 use clap::Subcommand;
 
+use self::lint::LintArgs;
 use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
 use self::test::TestArgs;
+mod lint;
 mod policy;
 mod profile;
 mod test;
@@ -26,7 +28,9 @@ pub(super) enum RulesCommand {
     },
     /// Run every rule's own examples: whole, split everywhere, with and without the literal pass, after a reload
     Test(TestArgs),
-    /// Hits per rule on labelled JSON lines
+    /// Name rules that are slow, find nothing, find what others find, or too much
+    Lint(LintArgs),
+    /// Cost and hits per rule on labelled JSON lines
     Profile(ProfileArgs),
     /// Have the running appliance read rules and policy again, and say what became of it
     Reload(ReloadArgs),
@@ -47,6 +51,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
     match command {
         RulesCommand::List { json, config } => list(*json, config),
         RulesCommand::Test(args) => test::run(args),
+        RulesCommand::Lint(args) => lint::run(args),
         RulesCommand::Profile(args) => profile::run(args),
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),

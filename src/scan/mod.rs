@@ -13,6 +13,7 @@ mod confirm;
 pub mod examples;
 mod gate;
 mod lane;
+pub mod lint;
 mod offsets;
 mod plain;
 mod program;
