@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use serde::Serialize;
+use unicode_normalization::char::is_combining_mark;
 
 use super::scratch::Scratch;
 use super::{Context, Reading, Scanner, plain};
@@ -147,27 +149,25 @@ const BROAD_HITS_MIN: usize = 2;
 
 /// Looks at all rules. In order of file and line.
 pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Vec<Finding> {
-    let mut scratch = scanner.scratch();
-    let mut out = Vec::new();
-    let mut unit = 0u32;
-    let mut covers = Vec::new();
-    for (index, rule) in scanner.rules().iter() {
-        let first = unit;
+    let rules: Vec<(RuleIndex, &Rule)> = scanner.rules().iter().collect();
+    let each = |scratch: &mut Scratch, index: RuleIndex, rule: &Rule| {
+        let mut out = Vec::new();
         applies(rule, &mut out);
         metadata(rule, &mut out);
-        for pattern in &rule.patterns {
+        let first = first_unit(scanner, index);
+        for (unit, pattern) in (first..).zip(&rule.patterns) {
             cost(rule, pattern, &mut out);
             possible(rule, pattern, &mut out);
-            exercised(scanner, rule, pattern, unit, &mut scratch, &mut out);
-            unit += 1;
+            exercised(scanner, rule, pattern, unit, scratch, &mut out);
         }
-        within(scanner, rule, first, &mut scratch, &mut out);
-        reached(scanner, index, rule, &mut scratch, &mut out);
-        covers.push(covered(scanner, index, rule, &mut scratch));
-        if let Some(benign) = benign {
-            broad(rule, benign, &mut out);
-        }
-    }
+        within(scanner, rule, first, scratch, &mut out);
+        reached(scanner, index, rule, scratch, &mut out);
+        benign.iter().for_each(|benign| broad(rule, benign, &mut out));
+        (out, covered(scanner, index, rule, scratch))
+    };
+    let (found, covers): (Vec<Vec<Finding>>, Vec<Covered>) =
+        rules.par_iter().map_init(|| scanner.scratch(), |scratch, (index, rule)| each(scratch, *index, rule)).unzip();
+    let mut out = found.concat();
     overlapping(scanner, &covers, &mut out);
     out.sort_by(|a, b| {
         (&a.file, a.line, b.level, a.lint, &a.pattern).cmp(&(&b.file, b.line, a.level, b.lint, &b.pattern))
@@ -326,8 +326,10 @@ fn stays(c: char) -> bool {
     folded(c).chars().eq([c])
 }
 
+/// True for characters that show nothing. Combining marks vanish too, from the text as from the pattern, and belong to the words
+/// of many languages.
 fn vanishes(c: char) -> bool {
-    folded(c).is_empty()
+    folded(c).is_empty() && !is_combining_mark(c)
 }
 
 /// What an example looks like to a pattern of this target.
@@ -432,9 +434,13 @@ fn finds_all(scanner: &Scanner, index: RuleIndex, rule: &Rule, other: &Rule, scr
 
 /// Numbers of a rule's patterns that do not look at what stands around.
 fn free_units<'r>(scanner: &Scanner, index: RuleIndex, rule: &'r Rule) -> impl Iterator<Item = u32> + use<'r> {
+    (first_unit(scanner, index)..).zip(&rule.patterns).filter(|(_, pattern)| is_free(pattern)).map(|(unit, _)| unit)
+}
+
+/// The number of a rule's first pattern; the others follow.
+fn first_unit(scanner: &Scanner, index: RuleIndex) -> u32 {
     let first = scanner.program.units.partition_point(|unit| unit.rule < index);
-    let numbers = u32::try_from(first).unwrap_or(u32::MAX)..;
-    numbers.zip(&rule.patterns).filter(|(_, pattern)| is_free(pattern)).map(|(unit, _)| unit)
+    u32::try_from(first).unwrap_or(u32::MAX)
 }
 
 /// True when `other` does as much as `rule` does, wherever that looks.
