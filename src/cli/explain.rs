@@ -16,6 +16,7 @@ use super::texts::Texts;
 use super::{ConfigArg, Failure, block_on, out};
 use crate::app;
 use crate::inspect::Subject;
+use crate::rules::Facts;
 use crate::text::{Direction, Role};
 
 /// Show how the verdict about a text comes about.
@@ -33,6 +34,15 @@ pub(super) struct ExplainArgs {
     /// Judge the text as a provider's reply
     #[arg(long)]
     reply: bool,
+    /// The model that is asked, for rules that apply by it
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The tenant that asks, for rules that apply by it
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// The tool whose arguments, result or definition the text is
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
     /// Show secrets and personal data as they stand in the text
     #[arg(long)]
     show_sensitive: bool,
@@ -50,10 +60,12 @@ pub(super) fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
     let role = args.role.map_or(Role::Unknown, Role::from);
     let direction = if args.reply { Direction::Reply } else { Direction::Request };
-    let texts = Texts::new(role, text);
+    let texts = Texts::new(role, text).of_tool(args.tool.as_deref());
+    let facts =
+        Facts { tenant: args.tenant.clone(), model: args.model.clone(), today: Some(app::today()), ..Facts::default() };
     let Some(passage) = texts.passages().first().cloned() else { return Err(Failure::usage("there is no text")) };
     let trace = judges.snapshot.trace(&passage, direction, &mut judges.snapshot.scanner.scratch());
-    let scanned = judges.snapshot.scan(texts, direction);
+    let scanned = judges.snapshot.scan(texts, direction, &facts);
     let by_rules = scanned.by_rules().action;
     let (answer, score) = ask(&judges, scanned.questions());
     let judged = scanned.judge(answer);

@@ -14,6 +14,7 @@ mod test;
 use super::run::failure;
 use super::{ConfigArg, Failure, out};
 use crate::app::load_rules;
+use crate::rules::Mode;
 use crate::verdict::Action;
 
 #[derive(Debug, Subcommand)]
@@ -90,14 +91,26 @@ fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
     let ways: Vec<&str> = ways.iter().filter(|(on, _)| *on).map(|(_, way)| *way).collect();
     let roles: Vec<&str> = rule.roles.iter().map(crate::text::Role::name).collect();
     out::line(format!("  applies to {}, roles {}", ways.join(" and "), roles.join(", ")))?;
+    if !rule.scope.is_everywhere() {
+        out::line(format!("  where      {}", serde_json::to_string(&rule.scope).map_err(Failure::job)?))?;
+    }
+    if rule.mode != Mode::Enforce {
+        out::line(format!("  mode       {}", format!("{:?}", rule.mode).to_lowercase()))?;
+    }
     let action = rule.action.map_or("score", Action::name);
-    out::line(format!("  action     {action}, {} points", rule.points()))?;
+    let to = rule.to.as_ref().map_or(String::new(), |to| format!(" {to}"));
+    out::line(format!("  action     {action}{to}, {} points", rule.points()))?;
     if let Some(mask) = &rule.mask {
         out::line(format!("  mask       {mask}"))?;
     }
     out::line(format!("  tags       {}", rule.tags.join(", ")))?;
-    for (kind, pattern) in rule.patterns() {
-        out::line(format!("  {:<10} {pattern}", format!("{kind:?}").to_lowercase()))?;
+    for pattern in &rule.written {
+        let kind = format!("{:?}", pattern.kind).to_lowercase();
+        let name = pattern.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+        out::line(format!("  {kind:<10} {name}{}", pattern.text))?;
+    }
+    if let Some(condition) = &rule.condition {
+        out::line(format!("  condition  {}", condition.written()))?;
     }
     for example in &rule.examples {
         let kind = if example.is_match { "match" } else { "pass" };

@@ -8,17 +8,20 @@
 //! ```
 
 mod across;
+mod allowed;
 mod ask;
 pub mod cleared;
 mod excerpt;
 mod lane;
 mod reading;
 mod redact;
+mod settle;
 pub mod snapshot;
 pub mod stream;
 pub mod subject;
 mod tally;
 pub mod trace;
+pub mod vault;
 pub mod whole;
 
 pub use ask::{Answer, Judgement};
@@ -28,4 +31,5 @@ pub use snapshot::{BlockEnd, OpaqueAction, Snapshot};
 pub use stream::{ReplyStream, Step};
 pub use subject::{Edit, Encode, Frame, Opaque, OpaqueKind, Subject};
 pub use trace::Trace;
+pub use vault::Vault;
 pub use whole::{FaultTaken, Judged, Outcome, Scanned};

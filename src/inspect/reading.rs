@@ -1,13 +1,17 @@
 //! One text, read every way it could be meant: as sent, made canonical, and with its encodings undone.
 
 use crate::base::Span;
+use crate::inspect::allowed::Allowed;
 use crate::inspect::excerpt;
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::settle::{Open, Pending, Settled, settle};
 use crate::inspect::snapshot::Snapshot;
-use crate::rules::RuleIndex;
+use crate::inspect::whole::unstrippable;
+use crate::rules::exception::{self, Exception};
+use crate::rules::{Effect, Facts, Rule, RuleIndex};
 use crate::scan::{Context, Match, Reading, Scratch};
-use crate::text::{Direction, Layer as DecodedLayer, Layers, Passage, Trust, canonical, layers};
-use crate::verdict::{Finding, Layer, Source};
+use crate::text::{Direction, Layer as DecodedLayer, Layers, Passage, canonical, layers};
+use crate::verdict::{Action, Finding, Layer, Source, Standing};
 
 /// Findings of one rule in one passage that are built for the verdict and the record. Further matches act (they are masked)
 /// and are not listed: a rule counts once in a passage, and hostile text may hold a million matches.
@@ -20,8 +24,12 @@ pub(super) struct Read {
     pub findings: Vec<Finding>,
     /// What redacting rules replace, in order of place: every match, listed or not.
     pub masks: Vec<Mask>,
-    /// Every match of a rule: by rule, then by place, those of one rule apart.
-    pub found: Vec<(RuleIndex, Span)>,
+    /// A rule that acts demands that the passage be taken out of its message.
+    pub strips: bool,
+    /// Every match of a rule: by rule, then by place, those of one rule apart; and whether it acts.
+    pub found: Vec<(RuleIndex, Span, bool)>,
+    /// What rules find if the classifier agrees.
+    pub pending: Vec<Pending>,
     /// Decoded texts, for the model.
     pub decoded: Vec<DecodedLayer>,
     /// False when a limit stopped the decoding.
@@ -32,11 +40,30 @@ pub(super) struct Read {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hit {
     pub rule: RuleIndex,
+    /// Which pattern, for a rule with a condition; else 0.
+    pub pattern: u16,
     pub span: Span,
-    reading: usize,
+    pub reading: usize,
+    /// Something in a decoded layer is part of it.
+    pub is_decoded: bool,
 }
 
 impl Hit {
+    /// The same match, told by its share in one of the texts that it lies in.
+    pub(super) fn at(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
+    /// A match in a stream, which flows raw or canonical.
+    pub(super) fn streamed(rule: RuleIndex, span: Span) -> Self {
+        Self { rule, pattern: 0, span, reading: 0, is_decoded: false }
+    }
+
+    /// True for a match that is all there in the text as it was sent or in its canonical form.
+    pub(super) fn is_plain(self) -> bool {
+        !self.is_decoded
+    }
+
     /// The reading that saw it, where `undone` are the decoded layers of the text.
     pub(super) fn layer(self, undone: &Layers) -> Layer {
         match self.reading.checked_sub(2) {
@@ -47,134 +74,188 @@ impl Hit {
     }
 }
 
-/// The trust of a passage: its role's in a request, the provider's in a reply.
-pub(super) fn trust(direction: Direction, passage: &Passage<'_>) -> Trust {
-    match direction {
-        Direction::Reply => Trust::Provider,
-        Direction::Request => passage.role.trust(),
+/// What is the same for all passages of a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'f> {
+    pub direction: Direction,
+    pub facts: &'f Facts,
+}
+
+/// What a rule demands in one text, and what may keep it from acting there.
+#[derive(Debug)]
+pub(super) struct Ruling<'s> {
+    pub rule: &'s Rule,
+    pub effect: Effect,
+    exceptions: Vec<&'s Exception>,
+}
+
+impl Ruling<'_> {
+    /// Whether a match acts. `found`: its text as sent.
+    pub(super) fn standing(&self, hit: Hit, found: &str, allowed: &Allowed) -> Standing {
+        if !self.effect.standing.acts() {
+            return self.effect.standing.clone();
+        }
+        if let Some(exception) = exception::first(&self.exceptions, found) {
+            return Standing::Excepted(exception.id.clone());
+        }
+        allowed.by(self.rule, hit).map_or(Standing::Acts, |by| Standing::Allowed(by.to_owned()))
     }
+}
+
+/// A match, and what it comes to.
+#[derive(Debug)]
+pub(super) struct Ruled {
+    pub hit: Hit,
+    pub standing: Standing,
 }
 
 impl Snapshot {
     /// Scans one whole passage in all its readings.
-    pub(super) fn read(
+    pub(super) fn read(&self, index: usize, passage: &Passage<'_>, given: Given<'_>, scratch: &mut Scratch) -> Read {
+        let context = Context { direction: given.direction, role: passage.role };
+        let (Settled { hits, open }, undone) = self.hits(&passage.text, context, scratch);
+        let allowed = Allowed::of(self, &hits, &[passage], given);
+        let mut read = self.listed(index, passage, given, &hits, &undone, &allowed);
+        let pending = |open: &Open| {
+            let Read { findings, masks, .. } = self.listed(index, passage, given, &open.hits, &undone, &allowed);
+            // When it is decided, nothing can be taken out of the message any more.
+            let findings = findings.into_iter().map(unstrippable).collect();
+            Pending::new(open, vec![index], findings, masks.into_iter().map(|mask| (index, mask)).collect())
+        };
+        read.pending = open.iter().map(pending).collect();
+        read.complete = undone.complete;
+        read.decoded = undone.layers;
+        read
+    }
+
+    /// What the matches of one text come to, by rule, then by place.
+    fn listed(
         &self,
         index: usize,
         passage: &Passage<'_>,
-        direction: Direction,
-        scratch: &mut Scratch,
+        given: Given<'_>,
+        hits: &[Hit],
+        undone: &Layers,
+        allowed: &Allowed,
     ) -> Read {
-        let (hits, undone) = self.hits(&passage.text, Context { direction, role: passage.role }, scratch);
-        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+        let mut read = Read::default();
         for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
-            for (number, hit) in of_rule.iter().enumerate() {
-                if number < RECORDED_PER_RULE {
-                    let layer = hit.layer(&undone);
-                    findings.extend(self.finding(index, passage, direction, hit.span, hit.rule, layer));
+            let rule = of_rule.first().map(|hit| hit.rule);
+            let Some(ruling) = rule.and_then(|rule| self.ruling(rule, &[passage], given)) else { continue };
+            let mut listed = [0; 2];
+            let mut still = Vec::new();
+            for hit in of_rule {
+                let found = passage.text.get(hit.span.range()).unwrap_or_default();
+                let standing = ruling.standing(*hit, found, allowed);
+                let acts = standing.acts();
+                read.found.push((hit.rule, hit.span, acts));
+                if acts {
+                    read.masks.extend(redact::mask(&ruling.effect, hit.span));
+                    read.strips |= ruling.effect.action == Some(Action::Strip);
                 }
-                masks.extend(self.mask(hit.rule, hit.span));
+                let listed = &mut listed[usize::from(acts)];
+                *listed += 1;
+                if *listed <= RECORDED_PER_RULE {
+                    let ruled = Ruled { hit: *hit, standing };
+                    let layer = ruled.hit.layer(undone);
+                    let finding = finding(index, passage, given.direction, &ruling, &ruled, layer);
+                    if acts { read.findings.push(finding) } else { still.push(finding) }
+                }
             }
+            // Those that act first.
+            read.findings.append(&mut still);
         }
-        masks.sort_by_key(|mask| mask.cover);
-        let found = hits.iter().map(|hit| (hit.rule, hit.span)).collect();
-        Read { findings, masks, found, decoded: undone.layers, complete: undone.complete }
+        read.masks.sort_by_key(|mask| mask.cover);
+        read
     }
 
-    /// The matches of all rules in all readings of a text, by rule, then by place; and what its encodings hide.
-    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Vec<Hit>, Layers) {
+    /// What a rule demands in some of the passages that its match lies in, and what may keep it from acting there; `None`: it
+    /// does not apply.
+    pub(super) fn ruling(&self, rule: RuleIndex, passages: &[&Passage<'_>], given: Given<'_>) -> Option<Ruling<'_>> {
+        let set = self.scanner.rules();
+        let rule = set.rule(rule)?;
+        let mut effects = passages.iter().filter_map(|passage| rule.effect(given.facts, given.direction, passage));
+        let first = effects.next()?;
+        // The strictest of them, where it acts in one and only counts in another.
+        let effect = effects.fold(first, |one, other| if other.strength() > one.strength() { other } else { one });
+        let exceptions = set.exceptions_for(rule, given.facts, given.direction, passages);
+        Some(Ruling { rule, effect, exceptions })
+    }
+
+    /// What all rules find in all readings of a text, by rule, then by place; and what its encodings hide.
+    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Settled, Layers) {
         let mut hits = Vec::new();
-        self.scan_text(text, context, scratch, |span, rule, is_raw| {
-            hits.push(Hit { rule, span, reading: usize::from(!is_raw) });
+        self.scan_text(text, context, scratch, |Match { rule, pattern, span }, is_raw| {
+            hits.push(Hit { rule, pattern, span, reading: usize::from(!is_raw), is_decoded: false });
         });
         let undone = layers(text, &self.limits);
         for (number, layer) in undone.layers.iter().enumerate() {
-            self.scan_text(&layer.text, context, scratch, |span, rule, _| {
-                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2 });
+            self.scan_text(&layer.text, context, scratch, |Match { rule, pattern, span }, _| {
+                if self.scanner.rules().rule(rule).is_some_and(|rule| rule.reads(&layer.encodings)) {
+                    let span = layer.map.to_original(span);
+                    hits.push(Hit { rule, pattern, span, reading: number + 2, is_decoded: true });
+                }
             });
         }
-        (merged(hits), undone)
+        (settle(self.scanner.rules(), hits), undone)
     }
 
     /// One text in its raw (true) and its canonical reading; spans are given in the text itself.
-    fn scan_text(
-        &self,
-        text: &str,
-        context: Context,
-        scratch: &mut Scratch,
-        mut hit: impl FnMut(Span, RuleIndex, bool),
-    ) {
+    fn scan_text(&self, text: &str, context: Context, scratch: &mut Scratch, mut hit: impl FnMut(Match, bool)) {
         let folded = canonical(text);
         let mut matches: Vec<Match> = Vec::new();
         if matches!(folded.text, std::borrow::Cow::Borrowed(_)) {
             self.scanner.scan(text, Reading::Both, context, scratch, &mut matches);
-            matches.iter().for_each(|found| hit(found.span, found.rule, true));
+            matches.iter().for_each(|found| hit(*found, true));
             return;
         }
         self.scanner.scan(text, Reading::Raw, context, scratch, &mut matches);
-        matches.iter().for_each(|found| hit(found.span, found.rule, true));
+        matches.iter().for_each(|found| hit(*found, true));
         matches.clear();
         self.scanner.scan(&folded.text, Reading::Canonical, context, scratch, &mut matches);
         for found in &matches {
-            hit(folded.map.to_original(found.span), found.rule, false);
+            hit(Match { span: folded.map.to_original(found.span), ..*found }, false);
         }
     }
+}
 
-    /// A rule's match as a finding.
-    pub(super) fn finding(
-        &self,
-        index: usize,
-        passage: &Passage<'_>,
-        direction: Direction,
-        span: Span,
-        rule: RuleIndex,
-        layer: Layer,
-    ) -> Option<Finding> {
-        let rule = self.scanner.rules().rule(rule)?;
-        // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
-        let hidden = rule.sensitive || matches!(layer, Layer::Decoded(_));
-        Some(Finding {
-            source: Source::Rule { id: rule.id.clone() },
-            title: rule.title.clone(),
-            severity: rule.severity,
-            points: rule.points(),
-            action: rule.action,
-            mask: rule.mask.clone(),
-            tags: rule.tags.clone(),
-            passage: index,
-            place: passage.place.to_string(),
-            role: passage.role,
-            trust: trust(direction, passage),
-            span,
-            layer,
-            score: None,
-            excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), hidden),
-        })
-    }
-
-    /// What stands for a match of a redacting rule.
-    pub(super) fn mask(&self, rule: RuleIndex, span: Span) -> Option<Mask> {
-        let rule = self.scanner.rules().rule(rule)?;
-        redact::mask(rule.action, rule.mask.as_deref(), span)
+/// A rule's match as a finding.
+pub(super) fn finding(
+    index: usize,
+    passage: &Passage<'_>,
+    direction: Direction,
+    ruling: &Ruling<'_>,
+    ruled: &Ruled,
+    layer: Layer,
+) -> Finding {
+    let Ruling { rule, effect, .. } = ruling;
+    let span = ruled.hit.span;
+    let acts = ruled.standing.acts();
+    // Encoded text is shown as a secret is: whoever reads the record could undo it, and what it holds was not looked at.
+    // What a token stands for is not for the record either.
+    let hidden = rule.sensitive || effect.token.is_some() || matches!(layer, Layer::Decoded(_));
+    Finding {
+        source: Source::Rule { id: rule.id.clone() },
+        title: rule.title.clone(),
+        severity: effect.severity,
+        points: if acts { effect.points } else { 0 },
+        action: effect.action.filter(|_| acts),
+        standing: ruled.standing.clone(),
+        would: effect.action.filter(|_| !acts),
+        to: effect.to.clone(),
+        mask: (effect.action == Some(Action::Redact)).then(|| redact::shown(effect)),
+        tags: rule.tags.clone(),
+        passage: index,
+        place: passage.place.to_string(),
+        role: passage.role,
+        trust: passage.trust(direction),
+        span,
+        layer,
+        score: None,
+        excerpt: excerpt::of(passage.text.get(span.range()).unwrap_or_default(), hidden),
     }
 }
 
 fn names(layer: &DecodedLayer) -> Vec<&'static str> {
     layer.encodings.clone()
-}
-
-/// One hit for what one rule sees in one place, however many readings and patterns see it; by rule, then by place. A hit made
-/// of several names the plainest reading of them.
-fn merged(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_unstable_by_key(|hit| (hit.rule, hit.span, hit.reading));
-    let mut merged: Vec<Hit> = Vec::new();
-    for hit in hits {
-        match merged.last_mut() {
-            Some(last) if last.rule == hit.rule && (last.span.overlaps(hit.span) || last.span == hit.span) => {
-                last.span = last.span.cover(hit.span);
-                last.reading = last.reading.min(hit.reading);
-            }
-            _ => merged.push(hit),
-        }
-    }
-    merged
 }

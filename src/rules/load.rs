@@ -5,8 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::check::{self, Seen};
+use super::exception::Exception;
+use super::family::Family;
+use super::list::Lists;
+use super::overlay::{self, Names, Overlay, Selector};
 use super::set::{Rule, RuleSet};
-use super::source;
+use super::source::{self, FileSource};
 use crate::base::limits::rules as limits;
 use crate::yaml::diagnostic::{Codes, Diagnostics, Reporter};
 use crate::yaml::node;
@@ -58,21 +62,29 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
             }
         }
     }
-    build(&sources, problems)
+    build(&sources, Lists::on_disk(), problems)
 }
 
-/// Loads rules from texts: name (`family/topic.yaml`) and content.
+/// Loads rules from texts: name (`family/topic.yaml`) and content. A text whose name does not end in `.yaml` or `.yml` is a
+/// list that the rule files beside or above it may name.
 ///
 /// # Errors
 /// Every problem of every text, with the warnings.
-pub fn from_sources(mut sources: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
+pub fn from_sources(sources: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
+    let (mut sources, lists): (Vec<_>, Vec<_>) = sources.into_iter().partition(|(path, _)| is_named_yaml(path));
     sources.sort();
-    build(&sources, Diagnostics::default())
+    let lists = Lists::given(lists.iter().map(|(path, content)| (path.as_path(), content.as_str())));
+    build(&sources, lists, Diagnostics::default())
 }
 
-fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loaded, Diagnostics> {
+fn build(
+    sources: &[(PathBuf, String)],
+    mut lists: Lists<'_>,
+    mut problems: Diagnostics,
+) -> Result<Loaded, Diagnostics> {
     let mut seen = Seen::new();
     let mut rules: Vec<Rule> = Vec::new();
+    let mut later: Vec<Later<'_>> = Vec::new();
     for (file, content) in sources {
         let mut report = Reporter::new(file, content, CODES, &mut problems);
         let node = match node::parse(content) {
@@ -88,10 +100,12 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
             }
         };
         if let Some(source) = source::read(&node, &mut report) {
-            rules.extend(check::check(&source, &mut seen, &mut report));
+            rules.extend(check::check(&source, &mut seen, &mut lists, &mut report));
+            later.push(Later { file, content, allows: allows(&source), overlay: source.overlay });
         }
         report.sort();
     }
+    let exceptions = lay_over(later, &mut rules, &seen, &mut problems);
     if sources.len() > limits::FILES {
         let place = sources.last().map(|(file, _)| file.as_path()).unwrap_or(Path::new("rules"));
         let message = format!("{} rule files, {} are allowed", sources.len(), limits::FILES);
@@ -102,9 +116,70 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
         Reporter::new(Path::new("rules"), "", CODES, &mut problems).error("R022", None, "no rule was found", help);
     }
     if problems.errors.is_empty() {
-        return Ok(Loaded { set: RuleSet::new(rules, sources), warnings: problems });
+        return Ok(Loaded { set: RuleSet::new(rules, exceptions, sources, &lists.digest()), warnings: problems });
     }
     Err(problems)
+}
+
+/// What a file says of rules by name, looked up once all files are read.
+struct Later<'f> {
+    file: &'f Path,
+    content: &'f str,
+    overlay: Overlay,
+    /// Rules that allow, and the rules that they keep from acting.
+    allows: Vec<(String, Vec<Selector>)>,
+}
+
+fn allows(source: &FileSource) -> Vec<(String, Vec<Selector>)> {
+    let with_ids = source.rules.iter().filter_map(|rule| Some((rule.id.as_ref()?.value.clone(), rule.allows.clone())));
+    with_ids.filter(|(_, allows)| !allows.is_empty()).collect()
+}
+
+/// Puts overrides, exceptions and what allows into the rules that they name. What is for some exchanges alone lies over what
+/// is for all; else the later lies over the earlier.
+fn lay_over(later: Vec<Later<'_>>, rules: &mut [Rule], seen: &Seen, problems: &mut Diagnostics) -> Vec<Exception> {
+    let names = Names::new(seen.keys(), rules);
+    let mut exceptions: Vec<Exception> = Vec::new();
+    let mut overrides = 0;
+    for Later { file, content, overlay, allows } in later {
+        let mut report = Reporter::new(file, content, CODES, problems);
+        for (id, selectors) in allows {
+            for at in overlay::select(&selectors, rules, &names, &mut report) {
+                let quiet = rules.get_mut(at).filter(|rule| rule.id != id && rule.family != Family::Invisible);
+                quiet.into_iter().for_each(|rule| rule.allowed_by.push(id.clone()));
+            }
+        }
+        overrides += overlay.overrides.len();
+        for (selectors, change) in overlay.overrides {
+            let chosen = overlay::select(&selectors, rules, &names, &mut report);
+            overlay::apply(&change, &chosen, rules);
+        }
+        for (selectors, exception) in overlay.exceptions {
+            if let Some(known) = exceptions.iter().find(|known| known.id == exception.id) {
+                let message = format!(
+                    "the exception `{}` is there already, in {}:{}",
+                    known.id,
+                    known.file.display(),
+                    known.line
+                );
+                report.error("R042", exception.place(), message, "give this one another id; the record names it");
+            }
+            for at in overlay::select(&selectors, rules, &names, &mut report) {
+                if let Some(rule) = rules.get_mut(at) {
+                    rule.exceptions.push(exceptions.len());
+                }
+            }
+            exceptions.push(exception);
+        }
+        if overrides > limits::OVERLAYS || exceptions.len() > limits::OVERLAYS {
+            let message = format!("{overrides} overrides and {} exceptions", exceptions.len());
+            let help = format!("{} of each are allowed; name families and tags rather than rules", limits::OVERLAYS);
+            report.error("R022", None, message, help);
+            break;
+        }
+        report.sort();
+    }
+    exceptions
 }
 
 /// Collects the rule files below a folder. Links to folders are not followed, since they may lead in a circle; names that
@@ -120,13 +195,16 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
             list(&path, files)?;
             continue;
         }
-        let is_named = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         // A pipe of that name would never end. A broken link is a file that cannot be read, and is reported as such.
-        if is_named && fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
+        if is_named_yaml(&path) && fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+fn is_named_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn read(file: &Path) -> io::Result<String> {

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::scratch::Scratch;
 use super::{Context, Match, Reading, Scanner};
-use crate::base::Span;
+use crate::base::{Limits, Span};
+use crate::rules::condition::Counts;
 use crate::rules::{Example, Rule, RuleIndex};
-use crate::text::{Direction, Role, canonical};
+use crate::text::{Direction, Layer, Role, canonical, layers};
 
 /// Bytes that one example's streams take in sum at most: an example of up to 4 KiB is split at every character, a longer one at
 /// so many places, evenly spread, as there is room for. The sum grows with the square of the length.
@@ -134,7 +135,10 @@ impl Trial<'_> {
                     continue;
                 }
                 let context = Context { direction, role: role(rule, example, direction) };
-                let mut runner = Runner { scanner: self.scanner, index, rule, example, context, scratch };
+                let undone = layers(&example.text, &Limits::default()).layers;
+                let undone: Vec<&Layer> = undone.iter().filter(|layer| rule.reads(&layer.encodings)).collect();
+                let undone = undone.as_slice();
+                let mut runner = Runner { scanner: self.scanner, index, rule, example, undone, context, scratch };
                 let expected = runner.run(&mut report);
                 if let (Some(scanner), Some(scratch)) = (self.reloaded, again.as_deref_mut()) {
                     let index = scanner.rules().by_id(&rule.id).map(|(index, _)| index);
@@ -142,7 +146,8 @@ impl Trial<'_> {
                         report.fail(rule, Some(example), "after a reload there is no such rule".to_owned());
                         continue;
                     };
-                    Runner { scanner, index, rule, example, context, scratch }.run_again(&expected, &mut report);
+                    Runner { scanner, index, rule, example, undone, context, scratch }
+                        .run_again(&expected, &mut report);
                 }
             }
         }
@@ -160,21 +165,35 @@ fn role(rule: &Rule, example: &Example, direction: Direction) -> Role {
     example.role.or(usual).or_else(|| rule.roles.iter().next()).unwrap_or(Role::Unknown)
 }
 
+/// What a rule finds in a text: spans of the original.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Found {
+    /// As the text stands, which is all that a stream can see.
+    here: BTreeSet<Span>,
+    /// With its encodings undone, too.
+    undone: BTreeSet<Span>,
+}
+
+/// Matches in one text: the pattern, and its span in the original.
+type Hits = BTreeSet<(u16, Span)>;
+
 struct Runner<'a> {
     scanner: &'a Scanner,
     index: RuleIndex,
     rule: &'a Rule,
     example: &'a Example,
+    /// What the example decodes to, as far as the rule reads it.
+    undone: &'a [&'a Layer],
     context: Context,
     scratch: &'a mut Scratch,
 }
 
 impl Runner<'_> {
     /// Gives what the rule finds in the whole text.
-    fn run(&mut self, report: &mut Report) -> BTreeSet<Span> {
+    fn run(&mut self, report: &mut Report) -> Found {
         let whole = self.whole(true);
         report.whole += 1;
-        if let Some(what) = self.judge(&whole) {
+        if let Some(what) = self.judge(&whole.undone) {
             report.fail(self.rule, Some(self.example), what);
         }
         let plain = self.whole(false);
@@ -187,7 +206,7 @@ impl Runner<'_> {
             return whole;
         }
         let text = self.example.text.as_str();
-        let wrong = self.characters(&whole, report).or_else(|| {
+        let wrong = self.characters(&whole.here, report).or_else(|| {
             let places: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
             let room = (SPLIT_BYTES / text.len().max(1)).max(2);
             let step = places.len().div_ceil(room).max(1);
@@ -195,7 +214,7 @@ impl Runner<'_> {
             places.iter().step_by(step).find_map(|at| {
                 report.streams += 1;
                 let (first, second) = text.split_at_checked(*at)?;
-                self.compare(&format!("split at byte {at}"), [first, second].into_iter(), &whole)
+                self.compare(&format!("split at byte {at}"), [first, second].into_iter(), &whole.here)
             })
         });
         if let Some(what) = wrong {
@@ -204,13 +223,13 @@ impl Runner<'_> {
         whole
     }
 
-    fn run_again(&mut self, expected: &BTreeSet<Span>, report: &mut Report) {
+    fn run_again(&mut self, expected: &Found, report: &mut Report) {
         let whole = self.whole(true);
         report.reloaded += 1;
         let mut wrong = (whole != *expected).then(|| format!("it finds {whole:?}, before {expected:?}"));
         if self.context.direction == Direction::Reply && wrong.is_none() {
             let streams = report.streams;
-            wrong = self.characters(expected, report);
+            wrong = self.characters(&expected.here, report);
             report.reloaded += report.streams - streams;
             report.streams = streams;
         }
@@ -219,17 +238,27 @@ impl Runner<'_> {
         }
     }
 
-    /// What the rule finds in the whole text, with the literal pass or without: spans of the original.
-    fn whole(&mut self, fast: bool) -> BTreeSet<Span> {
-        let text = &self.example.text;
+    /// What the rule finds in the whole text, with the literal pass or without.
+    fn whole(&mut self, fast: bool) -> Found {
+        let mut hits = self.hits(&self.example.text, fast);
+        let here = self.settle(&hits);
+        for layer in self.undone {
+            let found = self.hits(&layer.text, fast);
+            hits.extend(found.into_iter().map(|(pattern, span)| (pattern, layer.map.to_original(span))));
+        }
+        Found { here, undone: self.settle(&hits) }
+    }
+
+    /// The rule's matches in one text, raw and canonical.
+    fn hits(&mut self, text: &str, fast: bool) -> Hits {
         let folded = canonical(text);
         if matches!(folded.text, Cow::Borrowed(_)) {
-            return self.scan(text, Reading::Both, fast).map(|found| found.span).collect();
+            return self.scan(text, Reading::Both, fast).map(|found| (found.pattern, found.span)).collect();
         }
         let raw: Vec<Match> = self.scan(text, Reading::Raw, fast).collect();
         let found = self.scan(&folded.text, Reading::Canonical, fast);
-        let found = found.map(|found| folded.map.to_original(found.span));
-        found.chain(raw.into_iter().map(|found| found.span)).collect()
+        let found = found.map(|found| (found.pattern, folded.map.to_original(found.span)));
+        found.chain(raw.into_iter().map(|found| (found.pattern, found.span))).collect()
     }
 
     fn scan(&mut self, text: &str, reading: Reading, fast: bool) -> impl Iterator<Item = Match> + use<> {
@@ -240,6 +269,28 @@ impl Runner<'_> {
             self.scanner.scan_plainly(text, reading, self.context, Some(index), self.scratch, &mut out);
         }
         out.into_iter().filter(move |found| found.rule == index)
+    }
+
+    /// What the rule's matches come to, by its condition and what the example says of the classifier.
+    fn settle(&self, hits: &Hits) -> BTreeSet<Span> {
+        let spans = hits.iter().map(|(_, span)| *span);
+        let Some(condition) = &self.rule.condition else { return spans.collect() };
+        let mut counts = Counts::default();
+        let mut last: Option<(u16, Span)> = None;
+        for (pattern, span) in hits {
+            // Both readings see most matches.
+            match &mut last {
+                Some((of, last)) if of == pattern && last.overlaps(*span) => *last = last.cover(*span),
+                _ => {
+                    counts.add(*pattern);
+                    last = Some((*pattern, *span));
+                }
+            }
+        }
+        if !condition.holds(&counts, &self.example.scores) {
+            return BTreeSet::new();
+        }
+        hits.iter().filter(|(pattern, _)| condition.is_positive(*pattern)).map(|(_, span)| *span).collect()
     }
 
     fn judge(&self, spans: &BTreeSet<Span>) -> Option<String> {
@@ -276,7 +327,7 @@ impl Runner<'_> {
 
     fn stream<'c>(&mut self, chunks: impl Iterator<Item = &'c str>) -> Result<BTreeSet<Span>, String> {
         let mut stream = self.scanner.stream(self.context.role, self.example.text.len());
-        let (mut out, mut spans, mut safe) = (Vec::new(), BTreeSet::new(), 0);
+        let (mut out, mut hits, mut safe) = (Vec::new(), Hits::new(), 0);
         for chunk in chunks.map(Some).chain([None]) {
             match chunk {
                 Some(chunk) => stream.push(chunk, self.scratch, &mut out),
@@ -286,14 +337,14 @@ impl Runner<'_> {
                 if found.span.start < safe && !self.rule.block_end {
                     return Err(format!("byte {safe} was called safe, then {:?} was found", found.span));
                 }
-                spans.insert(found.span);
+                hits.insert((found.pattern, found.span));
             }
             safe = stream.safe();
         }
         if safe != self.example.text.len() {
             return Err(format!("after the end only {safe} bytes are safe"));
         }
-        Ok(spans)
+        Ok(self.settle(&hits))
     }
 }
 

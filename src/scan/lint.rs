@@ -14,10 +14,10 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::scratch::Scratch;
 use super::{Context, Reading, Scanner, plain};
-use crate::base::Span;
+use crate::base::{Limits, Span};
 use crate::rules::set::Pattern;
-use crate::rules::{Example, Rule, RuleIndex, Target};
-use crate::text::{Direction, Role, canonical, fold_char};
+use crate::rules::{Example, Mode, PatternKind, Rule, RuleIndex, Target};
+use crate::text::{Direction, Role, canonical, fold_char, layers};
 use crate::verdict::Action;
 
 /// How much a finding matters.
@@ -142,6 +142,8 @@ pub struct Benign {
 
 /// Estimated nanoseconds per byte of ordinary text from which one pattern is expensive: a tenth of a whole scan at 1 GB/s.
 const COST_MAX: f64 = 0.1;
+/// Patterns of one rule that are compared with each other: a list may have a hundred thousand.
+const COMPARED_MAX: usize = 256;
 /// Bytes that a stream pattern may hold back before its literal is seen.
 const HOLD_MAX: usize = 256;
 /// Texts that must be hit before a share means anything.
@@ -155,11 +157,11 @@ pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Vec<Finding> {
         applies(rule, &mut out);
         metadata(rule, &mut out);
         let first = first_unit(scanner, index);
-        for (unit, pattern) in (first..).zip(&rule.patterns) {
+        for pattern in &rule.patterns {
             cost(rule, pattern, &mut out);
             possible(rule, pattern, &mut out);
-            exercised(scanner, rule, pattern, unit, scratch, &mut out);
         }
+        exercised(scanner, rule, first, scratch, &mut out);
         within(scanner, rule, first, scratch, &mut out);
         reached(scanner, index, rule, scratch, &mut out);
         benign.iter().for_each(|benign| broad(rule, benign, &mut out));
@@ -226,7 +228,7 @@ fn metadata(rule: &Rule, out: &mut Vec<Finding>) {
 }
 
 fn cost(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
-    let written = Some(pattern.written.as_str());
+    let written = Some(written(rule, pattern));
     match &pattern.required {
         None => {
             let message = "no literal is in every match: each text is searched for it from end to end".to_owned();
@@ -261,19 +263,20 @@ fn cost(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
 
 /// Canonical text has no invisible characters, no combining marks and no look-alikes: a pattern that needs one finds nothing.
 fn possible(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
-    if rule.target != Target::Canonical {
+    if pattern.target != Target::Canonical {
         return;
     }
-    let written = Some(pattern.written.as_str());
-    if !can_match(&pattern.hir) {
+    let text = written(rule, pattern);
+    let written = Some(text);
+    if !can_match(&pattern.hir()) {
         let message = "canonical text never has what it looks for: such characters are folded away".to_owned();
         add(out, rule, written, Lint::Impossible, message, "write `on: raw` to judge the text as it was sent");
         return;
     }
-    let dropped = if pattern.literal.is_some() {
-        pattern.written.chars().any(vanishes)
-    } else {
-        regex_syntax::parse(&pattern.written).is_ok_and(|hir| needs_vanishing(&hir))
+    let dropped = match rule.written.get(usize::from(pattern.number)).map(|written| written.kind) {
+        Some(PatternKind::Literal) => text.chars().any(vanishes),
+        Some(PatternKind::Regex) => regex_syntax::parse(text).is_ok_and(|hir| needs_vanishing(&hir)),
+        _ => false,
     };
     if dropped {
         let message = "it names characters that folding takes out of the text, so that they are ignored".to_owned();
@@ -332,68 +335,85 @@ fn vanishes(c: char) -> bool {
     folded(c).is_empty() && !is_combining_mark(c)
 }
 
-/// What an example looks like to a pattern of this target.
-fn as_read(example: &Example, target: Target) -> String {
-    match target {
-        Target::Canonical => canonical(&example.text).text.into_owned(),
-        Target::Raw => example.text.clone(),
+/// Of each pattern as written, one of those that it makes must find something in the examples.
+fn exercised(scanner: &Scanner, rule: &Rule, first: u32, scratch: &mut Scratch, out: &mut Vec<Finding>) {
+    // A pattern of a condition may be there to keep a text from being found.
+    let examples = rule.examples.iter().filter(|example| example.is_match || rule.condition.is_some());
+    let readings: Vec<(String, String)> = examples.flat_map(|example| as_read(rule, example)).collect();
+    for (number, written) in rule.written.iter().enumerate() {
+        let mut units = (first..).zip(&rule.patterns).filter(|(_, pattern)| usize::from(pattern.number) == number);
+        let found = units.any(|(unit, pattern)| {
+            readings.iter().any(|(raw, folded)| {
+                let text = if pattern.target == Target::Raw { raw } else { folded };
+                plain::finds(&scanner.program, unit, text, scratch)
+            })
+        });
+        if !found {
+            let message = "no example under `match` is found by this pattern".to_owned();
+            let help = "add a text that it must find, or remove it";
+            add(out, rule, Some(&written.text), Lint::Unexercised, message, help);
+        }
     }
 }
 
-fn exercised(
-    scanner: &Scanner,
-    rule: &Rule,
-    pattern: &Pattern,
-    unit: u32,
-    scratch: &mut Scratch,
-    out: &mut Vec<Finding>,
-) {
-    let mut matching = rule.examples.iter().filter(|example| example.is_match);
-    let found = |example: &Example| plain::finds(&scanner.program, unit, &as_read(example, rule.target), scratch);
-    if !matching.any(found) {
-        let message = "no example under `match` is found by this pattern".to_owned();
-        let help = "add a text that it must find, or remove it";
-        add(out, rule, Some(&pattern.written), Lint::Unexercised, message, help);
-    }
+/// An example and what it decodes to, raw and canonical.
+fn as_read(rule: &Rule, example: &Example) -> Vec<(String, String)> {
+    let undone = layers(&example.text, &Limits::default()).layers.into_iter();
+    let undone = undone.filter(|layer| rule.reads(&layer.encodings)).map(|layer| layer.text);
+    let texts = std::iter::once(example.text.clone()).chain(undone);
+    texts.map(|text| (text.clone(), canonical(&text).text.into_owned())).collect()
+}
+
+/// The pattern as it stands in the file.
+fn written<'r>(rule: &'r Rule, pattern: &Pattern) -> &'r str {
+    rule.written.get(usize::from(pattern.number)).map_or("", |written| written.text.as_str())
 }
 
 /// Literals of a rule that another pattern of the same rule makes superfluous.
 fn within(scanner: &Scanner, rule: &Rule, first: u32, scratch: &mut Scratch, out: &mut Vec<Finding>) {
-    if !rule.validators.is_empty() || rule.capture != 0 || rule.action == Some(Action::Redact) {
+    let is_plain = rule.validators.is_empty() && rule.capture == 0 && rule.condition.is_none();
+    if !is_plain || rule.action == Some(Action::Redact) || rule.patterns.len() > COMPARED_MAX {
         return;
     }
     for (number, pattern) in rule.patterns.iter().enumerate() {
-        let Some(literal) = &pattern.literal else { continue };
+        let Some(literal) = pattern.literal() else { continue };
         let others = (first..).zip(rule.patterns.iter().enumerate());
         let mut others = others.filter(|(_, (other, _))| *other != number);
         let finder = others.find(|(unit, (other, candidate))| {
-            let equal = candidate.hir == pattern.hir;
+            let equal = candidate.hir() == pattern.hir();
             is_free(candidate)
+                && covers(candidate, pattern)
                 && (!equal || *other < number)
                 && plain::finds(&scanner.program, *unit, &literal.text, scratch)
         });
         if let Some((_, (_, finder))) = finder {
-            let message = format!("whatever it finds, `{}` of the same rule finds too", finder.written);
-            add(out, rule, Some(&pattern.written), Lint::Unreachable, message, "remove it");
+            let message = format!("whatever it finds, `{}` of the same rule finds too", written(rule, finder));
+            add(out, rule, Some(written(rule, pattern)), Lint::Unreachable, message, "remove it");
         }
     }
 }
 
 /// True when what the pattern finds does not depend on what stands around.
 fn is_free(pattern: &Pattern) -> bool {
-    pattern.hir.properties().look_set().is_empty()
+    pattern.hir().properties().look_set().is_empty()
+}
+
+/// True when a pattern reads what another one reads, and is not stricter about case.
+fn covers(pattern: &Pattern, other: &Pattern) -> bool {
+    pattern.target == other.target && (!pattern.case_sensitive || other.case_sensitive)
 }
 
 /// Literals that a rule of the same or a stronger action finds too, wherever this one looks.
 fn reached(scanner: &Scanner, index: RuleIndex, rule: &Rule, scratch: &mut Scratch, out: &mut Vec<Finding>) {
-    if rule.patterns.iter().any(|pattern| pattern.literal.is_none()) {
+    let has_regex = rule.patterns.iter().any(|pattern| pattern.literal().is_none());
+    if has_regex || rule.condition.is_some() || rule.patterns.len() > COMPARED_MAX {
         // The rule finds something else, too: then what it finds together is its own.
         return;
     }
     let mut finders: Option<Vec<RuleIndex>> = None;
     for pattern in &rule.patterns {
-        let Some(literal) = &pattern.literal else { return };
-        let mut found: Vec<RuleIndex> = stronger(scanner, index, rule, &literal.text, scratch);
+        let Some(literal) = pattern.literal() else { return };
+        let mut found: Vec<RuleIndex> = stronger(scanner, index, rule, pattern, &literal.text, scratch);
         found.retain(|rule| finders.as_ref().is_none_or(|finders| finders.contains(rule)));
         finders = Some(found);
     }
@@ -404,7 +424,14 @@ fn reached(scanner: &Scanner, index: RuleIndex, rule: &Rule, scratch: &mut Scrat
     }
 }
 
-fn stronger(scanner: &Scanner, index: RuleIndex, rule: &Rule, text: &str, scratch: &mut Scratch) -> Vec<RuleIndex> {
+fn stronger(
+    scanner: &Scanner,
+    index: RuleIndex,
+    rule: &Rule,
+    pattern: &Pattern,
+    text: &str,
+    scratch: &mut Scratch,
+) -> Vec<RuleIndex> {
     let direction = if rule.on_request { Direction::Request } else { Direction::Reply };
     let Some(role) = rule.roles.iter().next() else { return Vec::new() };
     let mut matches = Vec::new();
@@ -417,7 +444,8 @@ fn stronger(scanner: &Scanner, index: RuleIndex, rule: &Rule, text: &str, scratc
         // Of two that are equal the later one is superfluous.
         is_as_strong(other, rule)
             && (*number < index || !(is_as_strong(rule, other) && finds_all(scanner, index, rule, other, scratch)))
-            && free_units(scanner, *number, other).any(|unit| plain::finds(&scanner.program, unit, text, scratch))
+            && free_units(scanner, *number, other, pattern)
+                .any(|unit| plain::finds(&scanner.program, unit, text, scratch))
     });
     others
 }
@@ -425,16 +453,23 @@ fn stronger(scanner: &Scanner, index: RuleIndex, rule: &Rule, text: &str, scratc
 /// True when a rule finds whatever another one looks for.
 fn finds_all(scanner: &Scanner, index: RuleIndex, rule: &Rule, other: &Rule, scratch: &mut Scratch) -> bool {
     other.patterns.iter().all(|pattern| {
-        let literal = pattern.literal.as_ref();
+        let literal = pattern.literal();
         literal.is_some_and(|literal| {
-            free_units(scanner, index, rule).any(|unit| plain::finds(&scanner.program, unit, &literal.text, scratch))
+            free_units(scanner, index, rule, pattern)
+                .any(|unit| plain::finds(&scanner.program, unit, &literal.text, scratch))
         })
     })
 }
 
-/// Numbers of a rule's patterns that do not look at what stands around.
-fn free_units<'r>(scanner: &Scanner, index: RuleIndex, rule: &'r Rule) -> impl Iterator<Item = u32> + use<'r> {
-    (first_unit(scanner, index)..).zip(&rule.patterns).filter(|(_, pattern)| is_free(pattern)).map(|(unit, _)| unit)
+/// Numbers of a rule's patterns that do not look at what stands around, and read what `like` reads.
+fn free_units<'r>(
+    scanner: &Scanner,
+    index: RuleIndex,
+    rule: &'r Rule,
+    like: &'r Pattern,
+) -> impl Iterator<Item = u32> + use<'r> {
+    let all = (first_unit(scanner, index)..).zip(&rule.patterns);
+    all.filter(|(_, pattern)| is_free(pattern) && covers(pattern, like)).map(|(unit, _)| unit)
 }
 
 /// The number of a rule's first pattern; the others follow.
@@ -445,7 +480,11 @@ fn first_unit(scanner: &Scanner, index: RuleIndex) -> u32 {
 
 /// True when `other` does as much as `rule` does, wherever that looks.
 fn is_as_strong(other: &Rule, rule: &Rule) -> bool {
-    other.target == rule.target
+    other.condition.is_none()
+        && other.mode == Mode::Enforce
+        && !other.is_above_blocking
+        && serde_json::to_string(&other.scope).ok() == serde_json::to_string(&rule.scope).ok()
+        && other.transforms == rule.transforms
         && (other.on_request || !rule.on_request)
         && (other.on_reply || !rule.on_reply)
         && rule.roles.iter().all(|role| other.roles.contains(role))
@@ -454,7 +493,6 @@ fn is_as_strong(other: &Rule, rule: &Rule) -> bool {
         && other.paranoia <= rule.paranoia
         && other.validators.is_empty()
         && (other.block_end <= rule.block_end)
-        && (!other.case_sensitive || rule.case_sensitive)
         // Each takes out a part of its own.
         && rule.action != Some(Action::Redact)
 }

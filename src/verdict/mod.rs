@@ -6,4 +6,4 @@ pub mod finding;
 pub use decide::{
     Action, Decided, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide, decide_passage,
 };
-pub use finding::{Finding, Layer, Severity, Source};
+pub use finding::{Finding, Layer, Severity, Source, Standing};

@@ -8,7 +8,7 @@ use crate::cli::texts::Texts;
 use crate::inspect::trace::{Sighting, TracedReading, changes};
 use crate::inspect::{FaultTaken, Judged, Outcome, Snapshot, Trace};
 use crate::text::{Direction, Map, Passage, Role, Trust};
-use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, decide_passage};
+use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, Standing, decide_passage};
 
 /// Changes of one reading that are listed.
 const CHANGES: usize = 32;
@@ -99,6 +99,8 @@ pub(super) struct NearMiss {
 pub(super) struct Points {
     pub(super) source: String,
     pub(super) title: String,
+    /// Whether it acts, and what keeps it from acting.
+    pub(super) standing: Standing,
     pub(super) points: u32,
     pub(super) action: Option<Action>,
 }
@@ -114,10 +116,7 @@ pub(super) struct Model {
 impl Report {
     pub(super) fn new(given: &Given<'_>, judged: &Judged<Texts>, show_sensitive: bool) -> Self {
         let Given { snapshot, passage, direction, trace, .. } = *given;
-        let trust = match direction {
-            Direction::Reply => Trust::Provider,
-            Direction::Request => passage.role.trust(),
-        };
+        let trust = passage.trust(direction);
         let action = match &judged.outcome {
             Outcome::Refused(..) => Action::Block,
             Outcome::Blocked(_) | Outcome::Cleared(_) => judged.verdict.action,
@@ -171,7 +170,12 @@ impl Report {
             why.extend(blocking.map(|fault| format!("policy blocks on the fault `{}`", fault.cause.name())));
         }
         if why.is_empty() {
-            let what = if self.points.is_empty() { "nothing was found" } else { "what was found reaches no level" };
+            let acts = self.points.iter().any(|part| part.standing.acts());
+            let what = match (self.points.is_empty(), acts) {
+                (true, _) => "nothing was found",
+                (false, true) => "what was found reaches no level",
+                (false, false) => "nothing that was found acts",
+            };
             why.push(what.to_owned());
         }
         why
@@ -184,6 +188,9 @@ pub(super) fn done(action: Action) -> &'static str {
         Action::Allow => "allowed",
         Action::Flag => "flagged",
         Action::Redact => "redacted",
+        Action::Strip => "taken out",
+        Action::Route => "sent to another model",
+        Action::Throttle => "throttled",
         Action::Block => "blocked",
     }
 }
@@ -197,10 +204,11 @@ fn points(findings: &[Finding]) -> Vec<Points> {
     let mut points: Vec<Points> = Vec::new();
     for finding in findings {
         let source = finding.source.name();
-        match points.iter_mut().find(|known| known.source == source) {
+        match points.iter_mut().find(|known| known.source == source && known.standing == finding.standing) {
             Some(known) => known.action = known.action.max(finding.action),
             None => points.push(Points {
                 source: source.to_owned(),
+                standing: finding.standing.clone(),
                 title: finding.title.clone(),
                 points: finding.points,
                 action: finding.action,

@@ -83,7 +83,11 @@ fn place(out: &mut String, found: &Match, what: &str) {
 fn points(out: &mut String, report: &Report) {
     let mut head = "points";
     for part in &report.points {
-        let action = part.action.map_or_else(String::new, |action| format!(", demands {}", action.name()));
+        let mut action = part.action.map_or_else(String::new, |action| format!(", demands {}", action.name()));
+        if !part.standing.acts() {
+            let by = part.standing.by().map_or_else(String::new, |by| format!(" by {by}"));
+            action.push_str(&format!(", does not act: {}{by}", part.standing.name()));
+        }
         line(out, &format!("{head:<10}{:>4}  {} {}{action}", part.points, part.source, part.title));
         head = "";
     }

@@ -14,6 +14,7 @@ use crate::cli::eval::rows::Rows;
 use crate::cli::run::failure;
 use crate::cli::texts::Texts;
 use crate::cli::{ConfigArg, Failure, block_on, out};
+use crate::rules::Facts;
 use crate::scan::lint::{Benign, Finding, Level, Lint, lint};
 use crate::text::{Direction, Role};
 use crate::yaml::diagnostic::Diagnostic;
@@ -126,8 +127,12 @@ fn benign(args: &LintArgs) -> Result<Benign, Failure> {
             }
             benign.texts += 1;
             let texts = Texts::new(row.role.unwrap_or(role), row.text);
-            let findings = judges.snapshot.scan(texts, direction).by_rules().findings;
-            let hit: HashSet<&str> = findings.iter().map(|finding| finding.source.name()).collect();
+            let findings = judges.snapshot.scan(texts, direction, &Facts::default()).by_rules().findings;
+            let hit: HashSet<&str> = findings
+                .iter()
+                .filter(|finding| finding.standing.acts())
+                .map(|finding| finding.source.name())
+                .collect();
             hit.into_iter().for_each(|id| *benign.hits.entry(id.to_owned()).or_default() += 1);
         }
     }
