@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod demo;
 mod eval;
+mod explain;
 mod keys;
 mod mock_provider;
 mod models;
@@ -48,6 +49,8 @@ enum Command {
     Check(ConfigArg),
     /// Judge one text and print the verdict as JSON
     Scan(scan::ScanArgs),
+    /// Show how the verdict about a text comes about, stage by stage
+    Explain(explain::ExplainArgs),
     /// Measure the classifier on labelled JSON lines
     Eval(eval::EvalArgs),
     /// List, test and explain rules; put them in force, and go back
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Eval(args) => evaluate(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Audit(command) => audit::run(&command),

@@ -2,16 +2,19 @@
 
 use clap::Subcommand;
 
+use self::lint::LintArgs;
 use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
+use self::test::TestArgs;
+mod lint;
 mod policy;
 mod profile;
+mod test;
 
 use super::run::failure;
 use super::{ConfigArg, Failure, out};
 use crate::app::load_rules;
 use crate::rules::Mode;
-use crate::scan::examples::run_examples;
 use crate::verdict::Action;
 
 #[derive(Debug, Subcommand)]
@@ -24,12 +27,11 @@ pub(super) enum RulesCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Run every rule's own examples
-    Test {
-        #[command(flatten)]
-        config: ConfigArg,
-    },
-    /// Hits per rule on labelled JSON lines
+    /// Run every rule's own examples: whole, split everywhere, with and without the literal pass, after a reload
+    Test(TestArgs),
+    /// Name rules that are slow, find nothing, find what others find, or too much
+    Lint(LintArgs),
+    /// Cost and hits per rule on labelled JSON lines
     Profile(ProfileArgs),
     /// Have the running appliance read rules and policy again, and say what became of it
     Reload(ReloadArgs),
@@ -49,7 +51,8 @@ pub(super) enum RulesCommand {
 pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
     match command {
         RulesCommand::List { json, config } => list(*json, config),
-        RulesCommand::Test { config } => test(config),
+        RulesCommand::Test(args) => test::run(args),
+        RulesCommand::Lint(args) => lint::run(args),
         RulesCommand::Profile(args) => profile::run(args),
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),
@@ -72,13 +75,6 @@ fn list(json: bool, config: &ConfigArg) -> Result<u8, Failure> {
     }
     out::line(format!("{} rules, version {}", scanner.rules().len(), scanner.rules().version_short()))?;
     Ok(0)
-}
-
-fn test(config: &ConfigArg) -> Result<u8, Failure> {
-    let scanner = load_rules(&config.config()?.rules).map_err(failure)?;
-    let report = run_examples(&scanner);
-    out::line(report.to_string().trim_end())?;
-    Ok(u8::from(!report.is_ok()))
 }
 
 fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {

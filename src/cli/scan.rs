@@ -1,7 +1,7 @@
 //! `portcullis scan`: one text through the same judges as the inline path.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ pub(super) struct ScanArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum RoleArg {
+pub(super) enum RoleArg {
     Assistant,
     System,
     ToolArguments,
@@ -75,7 +75,7 @@ impl From<RoleArg> for Role {
 pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
     let config = args.config.config()?;
     let limits = Arc::new(config.limits.clone());
-    let text = text(args, limits.body_bytes)?;
+    let text = text(args.text.as_deref(), args.file.as_deref(), limits.body_bytes)?;
     let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
     let role = args.role.map_or(Role::Unknown, Role::from);
     let facts =
@@ -104,7 +104,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
 }
 
 /// The model's answer, and its highest score.
-fn ask(judges: &Judges, questions: Vec<String>) -> (Answer, Option<f32>) {
+pub(super) fn ask(judges: &Judges, questions: Vec<String>) -> (Answer, Option<f32>) {
     if questions.is_empty() {
         return (Answer::NotAsked, None);
     }
@@ -121,9 +121,10 @@ fn ask(judges: &Judges, questions: Vec<String>) -> (Answer, Option<f32>) {
     }
 }
 
-fn text(args: &ScanArgs, limit: usize) -> Result<String, Failure> {
-    let bytes = match (&args.text, &args.file) {
-        (Some(text), None) if text != "-" => return Ok(text.clone()),
+/// The text that a command was given, read from where it says.
+pub(super) fn text(text: Option<&str>, file: Option<&Path>, limit: usize) -> Result<String, Failure> {
+    let bytes = match (text, file) {
+        (Some(text), None) if text != "-" => return Ok(text.to_owned()),
         (_, Some(file)) => {
             let open = std::fs::File::open(file);
             let open = open.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())))?;

@@ -20,7 +20,7 @@ pub(super) fn of(text: &str, sensitive: bool) -> String {
 }
 
 /// Control and invisible format characters as `\u{…}`: a reviewer is a target too.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(u32::from(c), 0xAD | 0x61C | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFE00..=0xFE0F

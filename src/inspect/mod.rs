@@ -20,13 +20,16 @@ pub mod snapshot;
 pub mod stream;
 pub mod subject;
 mod tally;
+pub mod trace;
 pub mod vault;
 pub mod whole;
 
 pub use ask::{Answer, Judgement};
 pub use cleared::Cleared;
+pub use excerpt::visible;
 pub use snapshot::{BlockEnd, OpaqueAction, Snapshot};
 pub use stream::{ReplyStream, Step};
 pub use subject::{Edit, Encode, Frame, Opaque, OpaqueKind, Subject};
+pub use trace::Trace;
 pub use vault::Vault;
 pub use whole::{FaultTaken, Judged, Outcome, Scanned};

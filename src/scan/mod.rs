@@ -13,7 +13,9 @@ mod confirm;
 pub mod examples;
 mod gate;
 mod lane;
+pub mod lint;
 mod offsets;
+mod plain;
 mod program;
 mod regex;
 mod scratch;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 use regex_automata::util::pool::{Pool, PoolGuard};
 
+pub use self::plain::NearMiss;
 use self::program::{Program, Wanted};
 pub use self::scratch::{Cost, Scratch, Sightings};
 pub use self::stream::StreamScan;
@@ -134,13 +137,33 @@ impl Scanner {
     /// A rule that redacts lists every match; any other stops after the first [`crate::base::limits::rules::MATCHES`] of
     /// each of its patterns.
     pub fn scan(&self, text: &str, reading: Reading, context: Context, scratch: &mut Scratch, out: &mut Vec<Match>) {
-        let wanted = Wanted {
-            raw: reading != Reading::Canonical,
-            canonical: reading != Reading::Raw,
-            context,
-            block_end_only: false,
-        };
-        whole::scan(&self.program, text, &wanted, scratch, out);
+        whole::scan(&self.program, text, &Wanted::new(reading, context), scratch, out);
+    }
+
+    /// As [`Scanner::scan`], without the literal pass: every pattern is searched for from end to end. `only`: one rule's
+    /// matches. Slow; the results are the same.
+    pub fn scan_plainly(
+        &self,
+        text: &str,
+        reading: Reading,
+        context: Context,
+        only: Option<RuleIndex>,
+        scratch: &mut Scratch,
+        out: &mut Vec<Match>,
+    ) {
+        plain::scan(&self.program, text, &Wanted::new(reading, context), only, scratch, out);
+    }
+
+    /// Appends matches that a validator turned away. Slow, as [`Scanner::scan_plainly`] is.
+    pub fn near_misses(
+        &self,
+        text: &str,
+        reading: Reading,
+        context: Context,
+        scratch: &mut Scratch,
+        out: &mut Vec<NearMiss>,
+    ) {
+        plain::near_misses(&self.program, text, &Wanted::new(reading, context), scratch, out);
     }
 
     /// What each pattern has cost in a scratch that was told to [`Scratch::profile`]: its rule, its number in the rule.

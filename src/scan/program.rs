@@ -12,7 +12,7 @@ use super::gate::{self, Gate};
 use super::lane::LaneProgram;
 use super::regex::{self, Regex};
 use super::sieve::Sieve;
-use super::{BuildError, Context};
+use super::{BuildError, Context, Reading};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
 use crate::text::{Direction, Role};
@@ -85,6 +85,13 @@ pub(super) struct Wanted {
     pub(super) context: Context,
     /// Only units that judge at the block's end.
     pub(super) block_end_only: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(reading: Reading, context: Context) -> Self {
+        let (raw, canonical) = (reading != Reading::Canonical, reading != Reading::Raw);
+        Self { raw, canonical, context, block_end_only: false }
+    }
 }
 
 /// Memory for the shared lazy DFA of the patterns without a literal.

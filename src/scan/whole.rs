@@ -48,6 +48,11 @@ pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut
         }
     }
     scratch.touched.clear();
+    tidy(before, out);
+}
+
+/// Puts the new matches in order of place, each once.
+pub(super) fn tidy(before: usize, out: &mut Vec<Match>) {
     if out.len() > before + 1
         && let Some(new) = out.get_mut(before..)
     {

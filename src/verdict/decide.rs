@@ -179,31 +179,51 @@ pub fn decide(findings: Vec<Finding>, thresholds: &Thresholds) -> Verdict {
     while let Some(head) = findings.get(first) {
         let (passage, trust) = (head.passage, head.trust);
         let count = findings[first..].iter().take_while(|f| f.passage == passage).count();
-        let (action, score) = decide_passage(&findings[first..first + count], thresholds.of(trust));
-        verdict.action = verdict.action.max(action);
-        verdict.score = verdict.score.max(score);
+        let decided = decide_passage(&findings[first..first + count], thresholds.of(trust));
+        verdict.action = verdict.action.max(decided.action());
+        verdict.score = verdict.score.max(decided.score);
         first += count;
     }
     verdict.findings = findings;
     verdict
 }
 
-fn decide_passage(findings: &[Finding], levels: Levels) -> (Action, u32) {
-    let mut score = 0u32;
-    let mut action = Action::Allow;
+/// How the decision about one passage comes about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Decided {
+    /// Points of its findings, each rule once.
+    pub score: u32,
+    /// What they are held against.
+    pub levels: Levels,
+    /// What the score comes to.
+    pub by_score: Action,
+    /// The strongest action that a finding demands by itself.
+    pub by_findings: Action,
+}
+
+impl Decided {
+    /// The stronger of the two.
+    pub fn action(self) -> Action {
+        self.by_score.max(self.by_findings)
+    }
+}
+
+/// Decides over the findings of one passage; see [`decide`].
+pub fn decide_passage(findings: &[Finding], levels: Levels) -> Decided {
+    let mut decided = Decided { score: 0, levels, by_score: Action::Allow, by_findings: Action::Allow };
     let mut counted = HashSet::new();
     for finding in findings.iter().filter(|finding| finding.standing.acts()) {
         if counted.insert(&finding.source) {
-            score = score.saturating_add(finding.points);
+            decided.score = decided.score.saturating_add(finding.points);
         }
-        action = action.max(finding.action.unwrap_or_default());
+        decided.by_findings = decided.by_findings.max(finding.action.unwrap_or_default());
     }
-    if levels.block.is_some_and(|block| score >= block) {
-        action = Action::Block;
-    } else if score >= levels.flag && score > 0 {
-        action = action.max(Action::Flag);
+    if levels.block.is_some_and(|block| decided.score >= block) {
+        decided.by_score = Action::Block;
+    } else if decided.score >= levels.flag && decided.score > 0 {
+        decided.by_score = Action::Flag;
     }
-    (action, score)
+    decided
 }
 
 #[cfg(test)]

@@ -3,5 +3,7 @@
 pub mod decide;
 pub mod finding;
 
-pub use decide::{Action, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide};
+pub use decide::{
+    Action, Decided, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide, decide_passage,
+};
 pub use finding::{Finding, Layer, Severity, Source, Standing};

@@ -1,0 +1,295 @@
+//! What `explain` has to say, as a value: the readings of the text, what they show, and what that comes to.
+
+use serde::Serialize;
+
+use super::shown::{Hidden, code_points};
+use crate::base::Span;
+use crate::cli::texts::Texts;
+use crate::inspect::trace::{Sighting, TracedReading, changes};
+use crate::inspect::{FaultTaken, Judged, Outcome, Snapshot, Trace};
+use crate::text::{Direction, Map, Passage, Role, Trust};
+use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, Standing, decide_passage};
+
+/// Changes of one reading that are listed.
+const CHANGES: usize = 32;
+
+/// What is known when the verdict is there.
+#[derive(Debug)]
+pub(super) struct Given<'g> {
+    pub(super) snapshot: &'g Snapshot,
+    pub(super) passage: &'g Passage<'g>,
+    pub(super) direction: Direction,
+    /// What the rules alone come to.
+    pub(super) by_rules: Action,
+    /// Version of the classifier, and its score where it was asked.
+    pub(super) model: Option<(String, Option<f32>)>,
+    pub(super) trace: &'g Trace,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) action: Action,
+    /// What decided, in words, the strongest first.
+    pub(super) why: Vec<String>,
+    pub(super) role: Role,
+    pub(super) trust: Trust,
+    pub(super) direction: Direction,
+    pub(super) policy: String,
+    /// Bytes of the text as sent.
+    pub(super) bytes: usize,
+    pub(super) readings: Vec<Reading>,
+    /// False when a limit stopped the decoding.
+    pub(super) complete: bool,
+    /// Whether matches that validators turned away were looked for.
+    pub(super) near_misses_looked_for: bool,
+    pub(super) findings: Vec<Finding>,
+    /// What each judge adds, once.
+    pub(super) points: Vec<Points>,
+    pub(super) decided: Decided,
+    pub(super) by_rules: Action,
+    pub(super) model: Option<Model>,
+    pub(super) faults: Vec<FaultTaken>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Reading {
+    pub(super) layer: Layer,
+    /// It is the canonical form of its layer.
+    pub(super) folded: bool,
+    /// The text, invisible characters as escapes, sensitive ones as dots.
+    pub(super) shown: String,
+    pub(super) bytes: usize,
+    /// What folding did to it.
+    pub(super) changes: Vec<Change>,
+    pub(super) change_count: usize,
+    pub(super) matches: Vec<Match>,
+    pub(super) near_misses: Vec<NearMiss>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Change {
+    /// Bytes of the layer's text.
+    pub(super) span: Span,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Match {
+    pub(super) rule: String,
+    pub(super) title: String,
+    /// Bytes of the reading.
+    pub(super) span: Span,
+    /// Bytes of the text as sent.
+    pub(super) original: Span,
+    /// The place in the text as sent, and a line that marks it.
+    pub(super) marked: [String; 2],
+    /// Whether the rule is among the findings.
+    pub(super) counts: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct NearMiss {
+    #[serde(flatten)]
+    pub(super) at: Match,
+    pub(super) validator: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Points {
+    pub(super) source: String,
+    pub(super) title: String,
+    /// Whether it acts, and what keeps it from acting.
+    pub(super) standing: Standing,
+    pub(super) points: u32,
+    pub(super) action: Option<Action>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Model {
+    pub(super) version: String,
+    /// Null: it was not asked.
+    pub(super) score: Option<f32>,
+    pub(super) levels: ModelLevels,
+}
+
+impl Report {
+    pub(super) fn new(given: &Given<'_>, judged: &Judged<Texts>, show_sensitive: bool) -> Self {
+        let Given { snapshot, passage, direction, trace, .. } = *given;
+        let trust = passage.trust(direction);
+        let action = match &judged.outcome {
+            Outcome::Refused(..) => Action::Block,
+            Outcome::Blocked(_) | Outcome::Cleared(_) => judged.verdict.action,
+        };
+        // The verdict's own sum over the same findings.
+        let decided = decide_passage(&judged.verdict.findings, snapshot.policy.score.of(trust));
+        let reader = Reader {
+            given,
+            hidden: if show_sensitive { Hidden::default() } else { hidden(given, &judged.verdict.findings) },
+            findings: &judged.verdict.findings,
+        };
+        let levels = snapshot.policy.model.of(trust);
+        let mut report = Self {
+            action,
+            why: Vec::new(),
+            role: passage.role,
+            trust,
+            direction,
+            policy: snapshot.version.clone(),
+            bytes: passage.text.len(),
+            readings: reader.readings(),
+            complete: trace.complete,
+            near_misses_looked_for: trace.near_misses,
+            findings: judged.verdict.findings.clone(),
+            points: points(&judged.verdict.findings),
+            decided,
+            by_rules: given.by_rules,
+            model: given.model.clone().map(|(version, score)| Model { version, score, levels }),
+            faults: judged.faults.clone(),
+        };
+        report.why = report.reasons(matches!(judged.outcome, Outcome::Refused(..)));
+        report
+    }
+
+    /// What brought the verdict about.
+    fn reasons(&self, refused: bool) -> Vec<String> {
+        let mut why = Vec::new();
+        let Decided { score, levels, by_score, .. } = self.decided;
+        if by_score == self.action && by_score != Action::Allow {
+            let level = if by_score == Action::Block { levels.block.unwrap_or_default() } else { levels.flag };
+            let trust = name(self.trust);
+            why.push(format!("{score} points reach {level}, where text of trust `{trust}` is {}", done(by_score)));
+        }
+        for part in &self.points {
+            if part.action == Some(self.action) && self.action != Action::Allow {
+                why.push(format!("{} demands `{}` whatever the points are", part.source, self.action.name()));
+            }
+        }
+        if refused {
+            let blocking = self.faults.iter().filter(|fault| fault.action == crate::base::FaultAction::Block);
+            why.extend(blocking.map(|fault| format!("policy blocks on the fault `{}`", fault.cause.name())));
+        }
+        if why.is_empty() {
+            let acts = self.points.iter().any(|part| part.standing.acts());
+            let what = match (self.points.is_empty(), acts) {
+                (true, _) => "nothing was found",
+                (false, true) => "what was found reaches no level",
+                (false, false) => "nothing that was found acts",
+            };
+            why.push(what.to_owned());
+        }
+        why
+    }
+}
+
+/// What is done with a text, as a participle.
+pub(super) fn done(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "allowed",
+        Action::Flag => "flagged",
+        Action::Redact => "redacted",
+        Action::Strip => "taken out",
+        Action::Route => "sent to another model",
+        Action::Throttle => "throttled",
+        Action::Block => "blocked",
+    }
+}
+
+/// The name that the policy uses.
+pub(super) fn name(trust: Trust) -> String {
+    format!("{trust:?}").to_lowercase()
+}
+
+fn points(findings: &[Finding]) -> Vec<Points> {
+    let mut points: Vec<Points> = Vec::new();
+    for finding in findings {
+        let source = finding.source.name();
+        match points.iter_mut().find(|known| known.source == source && known.standing == finding.standing) {
+            Some(known) => known.action = known.action.max(finding.action),
+            None => points.push(Points {
+                source: source.to_owned(),
+                standing: finding.standing.clone(),
+                title: finding.title.clone(),
+                points: finding.points,
+                action: finding.action,
+            }),
+        }
+    }
+    points
+}
+
+/// Everything that a sensitive rule sees or nearly sees, in the text as sent.
+fn hidden(given: &Given<'_>, findings: &[Finding]) -> Hidden {
+    let sensitive = |id: &str| given.snapshot.scanner.rules().by_id(id).is_some_and(|(_, rule)| rule.sensitive);
+    let found = findings.iter().filter(|finding| sensitive(finding.source.name())).map(|finding| finding.span);
+    let seen = given.trace.readings.iter().flat_map(|reading| {
+        let near = reading.near_misses.iter().map(|miss| &miss.sighting);
+        reading.sightings.iter().chain(near).filter(|sighting| sighting.sensitive).map(|sighting| sighting.original)
+    });
+    Hidden::new(found.chain(seen).collect())
+}
+
+struct Reader<'r> {
+    given: &'r Given<'r>,
+    hidden: Hidden,
+    findings: &'r [Finding],
+}
+
+impl Reader<'_> {
+    fn readings(&self) -> Vec<Reading> {
+        let mut before: Option<&TracedReading> = None;
+        let mut readings = Vec::new();
+        for traced in &self.given.trace.readings {
+            readings.push(self.reading(traced, before.filter(|_| traced.folded)));
+            before = Some(traced);
+        }
+        readings
+    }
+
+    /// `unfolded`: what a canonical reading was made of.
+    fn reading(&self, traced: &TracedReading, unfolded: Option<&TracedReading>) -> Reading {
+        let (changes, change_count) = unfolded.map_or_else(Default::default, |unfolded| self.changes(traced, unfolded));
+        let near_misses = traced.near_misses.iter();
+        Reading {
+            layer: traced.layer.clone(),
+            folded: traced.folded,
+            shown: self.hidden.show(&traced.text, Span::new(0, traced.text.len()), &traced.map),
+            bytes: traced.text.len(),
+            changes,
+            change_count,
+            matches: traced.sightings.iter().map(|sighting| self.found(sighting)).collect(),
+            near_misses: near_misses
+                .map(|miss| NearMiss { at: self.found(&miss.sighting), validator: miss.validator })
+                .collect(),
+        }
+    }
+
+    /// Told by code points, unless they are part of what is hidden.
+    fn changes(&self, traced: &TracedReading, unfolded: &TracedReading) -> (Vec<Change>, usize) {
+        let folded = crate::text::canonical(&unfolded.text);
+        let (changes, count) = changes(&unfolded.text, &traced.text, &folded.map, CHANGES);
+        let told = changes.into_iter().map(|change| {
+            let shown = self.hidden.show(&unfolded.text, change.original, &unfolded.map);
+            let (from, to) = if shown.contains('•') && !change.from.contains('•') {
+                (shown, "•".to_owned())
+            } else {
+                (code_points(&change.from), code_points(&change.to))
+            };
+            Change { span: change.original, from, to }
+        });
+        (told.collect(), count)
+    }
+
+    fn found(&self, sighting: &Sighting) -> Match {
+        let rule = self.given.snapshot.scanner.rules().by_id(&sighting.rule);
+        let (line, marks) = self.hidden.mark(&self.given.passage.text, sighting.original, &Map::identity());
+        Match {
+            rule: sighting.rule.clone(),
+            title: rule.map_or_else(String::new, |(_, rule)| rule.title.clone()),
+            span: sighting.span,
+            original: sighting.original,
+            marked: [line, marks],
+            counts: self.findings.iter().any(|finding| finding.source.name() == sighting.rule),
+        }
+    }
+}

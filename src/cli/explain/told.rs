@@ -1,0 +1,125 @@
+//! The report of `explain` in lines for people.
+
+use std::fmt::Write;
+
+use super::report::{Match, Model, Reading, Report, name};
+use crate::text::Direction;
+use crate::verdict::{Action, Layer};
+
+/// Matches of one reading that are shown.
+const MATCHES: usize = 40;
+
+pub(super) fn tell(report: &Report) -> String {
+    let mut out = String::new();
+    for reading in &report.readings {
+        stage(&mut out, reading, report);
+    }
+    if !report.complete {
+        line(&mut out, "decoding    stopped at a limit: something encoded was not read");
+    }
+    if !report.near_misses_looked_for {
+        line(&mut out, "            the text is long: near misses were not looked for");
+    }
+    line(&mut out, "");
+    points(&mut out, report);
+    model(&mut out, report);
+    for fault in &report.faults {
+        let action = format!("{:?}", fault.action).to_lowercase();
+        line(&mut out, &format!("fault       {}: {}; policy says {action}", fault.cause.name(), fault.detail));
+    }
+    line(&mut out, "");
+    for (number, why) in report.why.iter().enumerate() {
+        let head =
+            if number == 0 { format!("verdict     {}: ", report.action.name()) } else { " ".repeat(12) + "also, " };
+        line(&mut out, &format!("{head}{why}"));
+    }
+    line(&mut out, &format!("            policy {}", report.policy));
+    out
+}
+
+fn stage(out: &mut String, reading: &Reading, report: &Report) {
+    let head = match (&reading.layer, reading.folded) {
+        (Layer::Raw, _) => {
+            let way = if report.direction == Direction::Reply { "reply" } else { "request" };
+            let (role, trust) = (report.role.name(), name(report.trust));
+            format!("as sent     {} bytes, {way}, role {role}, trust {trust}", reading.bytes)
+        }
+        (Layer::Canonical, _) => format!("canonical   {} bytes, {} change(s)", reading.bytes, reading.change_count),
+        (Layer::Decoded(names), false) => format!("decoded     {}, {} bytes", names.join(" in "), reading.bytes),
+        (Layer::Decoded(names), true) => {
+            format!("decoded     {}, made canonical: {} change(s)", names.join(" in "), reading.change_count)
+        }
+    };
+    line(out, &head);
+    line(out, &format!("  | {}", reading.shown));
+    for change in &reading.changes {
+        let to = if change.to.is_empty() { "nothing" } else { &change.to };
+        line(out, &format!("    byte {}: {} became {to}", change.span.start, change.from));
+    }
+    if reading.change_count > reading.changes.len() {
+        line(out, &format!("    and {} more", reading.change_count - reading.changes.len()));
+    }
+    for found in reading.matches.iter().take(MATCHES) {
+        let said = if found.counts { "" } else { "; seen, and not among the findings" };
+        place(out, found, &format!("matches{said}"));
+    }
+    if reading.matches.len() > MATCHES {
+        line(out, &format!("    and {} more matches", reading.matches.len() - MATCHES));
+    }
+    for miss in reading.near_misses.iter().take(MATCHES) {
+        place(out, &miss.at, &format!("would match, but `{}` turns it away", miss.validator));
+    }
+}
+
+fn place(out: &mut String, found: &Match, what: &str) {
+    let Match { rule, title, span, original, marked: [text, marks], .. } = found;
+    line(out, &format!("    {rule} {title}"));
+    let of = if span == original { String::new() } else { format!(", {}..{} as sent", original.start, original.end) };
+    line(out, &format!("      {what}: bytes {}..{}{of}", span.start, span.end));
+    line(out, &format!("      | {text}"));
+    line(out, &format!("      | {marks}"));
+}
+
+fn points(out: &mut String, report: &Report) {
+    let mut head = "points";
+    for part in &report.points {
+        let mut action = part.action.map_or_else(String::new, |action| format!(", demands {}", action.name()));
+        if !part.standing.acts() {
+            let by = part.standing.by().map_or_else(String::new, |by| format!(" by {by}"));
+            action.push_str(&format!(", does not act: {}{by}", part.standing.name()));
+        }
+        line(out, &format!("{head:<10}{:>4}  {} {}{action}", part.points, part.source, part.title));
+        head = "";
+    }
+    let decided = report.decided;
+    let block = decided.levels.block.map_or_else(|| "never".to_owned(), |level| format!("from {level}"));
+    let head = if report.points.is_empty() { "points" } else { "" };
+    let sum = format!("together: {}", decided.by_score.name());
+    let trust = name(report.trust);
+    line(
+        out,
+        &format!(
+            "{head:<10}{:>4}  {sum} (trust {trust}: flag from {}, block {block})",
+            decided.score, decided.levels.flag
+        ),
+    );
+}
+
+fn model(out: &mut String, report: &Report) {
+    let Some(Model { version, score, levels }) = &report.model else {
+        line(out, "model       none is loaded: rules alone");
+        return;
+    };
+    let level = |level: Option<f32>| level.map_or_else(|| "never".to_owned(), |level| format!("from {level}"));
+    let levels = format!("flag {}, block {}", level(levels.flag), level(levels.block));
+    let said = match score {
+        Some(score) => format!("{score:.4} ({levels})"),
+        None if report.by_rules == Action::Block => "not asked: the rules alone block".to_owned(),
+        None => format!("not asked ({levels})"),
+    };
+    line(out, &format!("model       {said}, version {version}"));
+}
+
+fn line(out: &mut String, text: &str) {
+    let _ = writeln!(out, "{text}");
+}

@@ -1,0 +1,217 @@
+//! `portcullis rules lint`: what can be told of rules without running them, and of benign texts that they hit.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::app;
+use crate::cli::eval::rows::Rows;
+use crate::cli::run::failure;
+use crate::cli::texts::Texts;
+use crate::cli::{ConfigArg, Failure, block_on, out};
+use crate::rules::Facts;
+use crate::scan::lint::{Benign, Finding, Level, Lint, lint};
+use crate::text::{Direction, Role};
+use crate::yaml::diagnostic::Diagnostic;
+
+/// Name rules that are slow, find nothing, find what others find, or too much.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit status: 0 nothing at or above --level, 1 something, 64 usage.")]
+pub(crate) struct LintArgs {
+    /// Files of rows `{"text": …, "label": "benign"}`: rules that hit too many of them are too broad
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    corpus: Vec<PathBuf>,
+    /// Percent of the benign rows that a rule may hit
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.1)]
+    broad: f64,
+    /// Role of rows that name none
+    #[arg(long, value_name = "ROLE", default_value = "unknown")]
+    role: String,
+    /// Judge the rows as a provider's replies
+    #[arg(long)]
+    reply: bool,
+    /// Show findings from this level on, and fail on them
+    #[arg(long, value_enum, default_value_t = LevelArg::Warning)]
+    level: LevelArg,
+    /// Leave out findings of this name; may be given several times
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+    /// Only rules whose id begins so
+    #[arg(long, value_name = "ID", default_value = "")]
+    only: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LevelArg {
+    Note,
+    Warning,
+    Error,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Note => Self::Note,
+            LevelArg::Warning => Self::Warning,
+            LevelArg::Error => Self::Error,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    rules: usize,
+    benign_texts: Option<usize>,
+    findings: Vec<Finding>,
+    /// Findings below the level, by name.
+    below: BTreeMap<&'static str, usize>,
+}
+
+pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
+    let names: HashSet<&str> = Lint::ALL.map(Lint::name).into();
+    if let Some(unknown) = args.allow.iter().find(|name| !names.contains(name.as_str())) {
+        let all = Lint::ALL.map(Lint::name).join(", ");
+        return Err(Failure::usage(format!("nothing is called `{unknown}`; the names are {all}")));
+    }
+    if !(0.0..=100.0).contains(&args.broad) {
+        return Err(Failure::usage("`--broad` is a number from 0 to 100"));
+    }
+    let config = args.config.config()?;
+    let scanner = app::load_rules(&config.rules).map_err(failure)?;
+    let benign = if args.corpus.is_empty() { None } else { Some(benign(args)?) };
+    let mut findings = lint(&scanner, benign.as_ref());
+    findings.retain(|finding| {
+        finding.rule.starts_with(&args.only) && !args.allow.iter().any(|name| name == finding.lint.name())
+    });
+    let level = Level::from(args.level);
+    let mut below = BTreeMap::new();
+    findings
+        .iter()
+        .filter(|finding| finding.level < level)
+        .for_each(|one| *below.entry(one.lint.name()).or_default() += 1);
+    findings.retain(|finding| finding.level >= level);
+    let rules = scanner.rules().iter().filter(|(_, rule)| rule.id.starts_with(&args.only)).count();
+    let report = Report { rules, benign_texts: benign.map(|benign| benign.texts), findings, below };
+    if args.json {
+        out::json(&report)?;
+    } else {
+        tell(&report)?;
+    }
+    Ok(u8::from(!report.findings.is_empty()))
+}
+
+/// Judges the benign rows as the inline path does.
+fn benign(args: &LintArgs) -> Result<Benign, Failure> {
+    let role: Role = serde_json::from_value(args.role.clone().into())
+        .map_err(|_| Failure::usage(format!("there is no role `{}`", args.role)))?;
+    let config = args.config.config()?;
+    let limits = Arc::new(config.limits.clone());
+    let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
+    let direction = if args.reply { Direction::Reply } else { Direction::Request };
+    let mut benign = Benign { share_max: args.broad / 100.0, ..Benign::default() };
+    for file in &args.corpus {
+        for row in Rows::open(file, &ProgressBar::hidden()) {
+            let row = row.map_err(Failure::usage)?;
+            if row.is_attack {
+                continue;
+            }
+            benign.texts += 1;
+            let texts = Texts::new(row.role.unwrap_or(role), row.text);
+            let findings = judges.snapshot.scan(texts, direction, &Facts::default()).by_rules().findings;
+            let hit: HashSet<&str> = findings
+                .iter()
+                .filter(|finding| finding.standing.acts())
+                .map(|finding| finding.source.name())
+                .collect();
+            hit.into_iter().for_each(|id| *benign.hits.entry(id.to_owned()).or_default() += 1);
+        }
+    }
+    if benign.texts == 0 {
+        return Err(Failure::usage("the corpus has no benign row"));
+    }
+    Ok(benign)
+}
+
+fn tell(report: &Report) -> Result<(), Failure> {
+    let mut files = HashMap::new();
+    for finding in &report.findings {
+        let level = format!("{:?}", finding.level).to_lowercase();
+        let content: &String =
+            files.entry(finding.file.clone()).or_insert_with(|| fs::read_to_string(&finding.file).unwrap_or_default());
+        out::line(format!("{level} {}", diagnostic(finding, content)).trim_end())?;
+    }
+    let below: usize = report.below.values().sum();
+    let more = if below > 0 { format!(", and {below} below the level") } else { String::new() };
+    let corpus = report.benign_texts.map_or_else(String::new, |texts| format!(", {texts} benign texts"));
+    out::line(format!("{} rules{corpus}: {} finding(s){more}", report.rules, report.findings.len()))?;
+    Ok(())
+}
+
+fn diagnostic(finding: &Finding, content: &str) -> Diagnostic {
+    let place = place(finding, content);
+    Diagnostic {
+        code: finding.lint.name(),
+        file: shorter(&finding.file),
+        place: Some(place),
+        message: format!("{}: {}", finding.rule, finding.message),
+        help: finding.help.clone(),
+        line_text: content.lines().nth(place.0.saturating_sub(1)).map(str::to_owned),
+    }
+}
+
+fn shorter(file: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    file.strip_prefix(here).unwrap_or(file).to_owned()
+}
+
+/// Line and column of the pattern, if it stands in the file as it is written between quotes; else of the rule.
+fn place(finding: &Finding, content: &str) -> (usize, usize) {
+    let first = usize::try_from(finding.line).unwrap_or(1).max(1);
+    let rest = || content.lines().enumerate().skip(first - 1);
+    let of_rule =
+        (first, rest().next().map_or(1, |(_, line)| line.chars().take_while(|c| " -".contains(*c)).count() + 1));
+    let Some(pattern) = &finding.pattern else { return of_rule };
+    // Up to the next rule.
+    let within = rest().take_while(|(number, line)| *number < first || !line.trim_start().starts_with("- id:"));
+    let quoted = pattern.replace('\'', "''");
+    let column = |line: &str| {
+        let at = line.find(pattern.as_str()).or_else(|| line.find(quoted.as_str()))?;
+        Some(line.get(..at)?.chars().count() + 1)
+    };
+    within.filter_map(|(number, line)| Some((number + 1, column(line)?))).next().unwrap_or(of_rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_pointed_at_where_it_stands() {
+        let content = "rules:\n  - id: INJ-001\n    patterns:\n      - regex: 'it''s'\n  - id: INJ-002\n    patterns: [{ literal: thread }]\n";
+        let finding = |line, pattern: Option<&str>| Finding {
+            lint: Lint::Unexercised,
+            level: Level::Warning,
+            rule: "INJ-001".into(),
+            file: "x".into(),
+            line,
+            pattern: pattern.map(Into::into),
+            message: String::new(),
+            help: String::new(),
+        };
+        assert_eq!(place(&finding(2, Some("it's")), content), (4, 17));
+        assert_eq!(place(&finding(5, Some("thread")), content), (6, 27));
+        assert_eq!(place(&finding(2, Some("thread")), content), (2, 5), "not that of another rule");
+        assert_eq!(place(&finding(5, None), content), (5, 5));
+        assert_eq!(place(&finding(50, Some("thread")), content), (50, 1));
+    }
+}
