@@ -6,6 +6,7 @@ use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
 mod policy;
 mod profile;
+mod replay;
 
 use super::run::failure;
 use super::{ConfigArg, Failure, out};
@@ -30,6 +31,8 @@ pub(super) enum RulesCommand {
     },
     /// Hits per rule on labelled JSON lines
     Profile(ProfileArgs),
+    /// What a candidate rule set would change on recorded traffic, before it goes live
+    Replay(replay::ReplayArgs),
     /// Have the running appliance read rules and policy again, and say what became of it
     Reload(ReloadArgs),
     /// Go back to a policy that was in force before; it stays until the files change or a reload is asked for
@@ -50,6 +53,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::List { json, config } => list(*json, config),
         RulesCommand::Test { config } => test(config),
         RulesCommand::Profile(args) => profile::run(args),
+        RulesCommand::Replay(args) => replay::run(args),
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),
         RulesCommand::Versions(args) => policy::versions(args),
