@@ -4,6 +4,8 @@ use clap::Subcommand;
 
 use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
+mod files;
+mod import;
 mod policy;
 mod profile;
 mod replay;
@@ -31,6 +33,9 @@ pub(super) enum RulesCommand {
     },
     /// Hits per rule on labelled JSON lines
     Profile(ProfileArgs),
+    /// Rules of other programs and word lists as rule files
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// What a candidate rule set would change on recorded traffic, before it goes live
     Replay(replay::ReplayArgs),
     /// Have the running appliance read rules and policy again, and say what became of it
@@ -53,6 +58,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::List { json, config } => list(*json, config),
         RulesCommand::Test { config } => test(config),
         RulesCommand::Profile(args) => profile::run(args),
+        RulesCommand::Import(command) => import::run(command),
         RulesCommand::Replay(args) => replay::run(args),
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),

@@ -8,8 +8,10 @@
 //! The language is described in `docs/rules.md`.
 
 mod check;
+pub mod draft;
 pub mod family;
 pub(crate) mod frequency;
+pub mod import;
 pub mod load;
 mod pattern;
 pub(crate) mod required;
