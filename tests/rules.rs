@@ -26,7 +26,12 @@ fn bad_files_get_the_reports_beside_them() {
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
         ran += 1;
         let name = Path::new("injection").join(file.file_name().unwrap());
-        let report = from_sources(vec![(name, fs::read_to_string(file).unwrap())]).unwrap_err().to_string();
+        let mut sources = vec![(name, fs::read_to_string(file).unwrap())];
+        for list in ["lists/empty.txt", "lists/words.txt"] {
+            let content = fs::read_to_string(here("tests/data/rules/bad").join(list)).unwrap();
+            sources.push((Path::new("injection").join(list), content));
+        }
+        let report = from_sources(sources).unwrap_err().to_string();
         let golden = file.with_extension("out");
         if bless {
             fs::write(&golden, &report).unwrap();
@@ -35,7 +40,7 @@ fn bad_files_get_the_reports_beside_them() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(ran >= 18, "{ran} files ran");
+    assert!(ran >= 26, "{ran} files ran");
 }
 
 #[test]

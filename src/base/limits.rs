@@ -193,6 +193,36 @@ pub mod rules {
     pub const EXAMPLE_BYTES: usize = 64 * 1024;
     /// Examples of one kind (`match`, `pass`) that a rule must have.
     pub const EXAMPLES_MIN: usize = 2;
+    /// Patterns that one rule may have.
+    pub const PATTERNS: usize = 1000;
+    /// Words that may lie between two parts of a combined pattern.
+    pub const GAP_WORDS: usize = 20;
+    /// Bytes that may lie between two parts of a combined pattern.
+    pub const GAP_BYTES: usize = 256;
+    /// Bytes of one word of a gap; a longer run of letters is none.
+    pub const GAP_WORD_BYTES: usize = 32;
+    /// Bytes of one run of blanks and punctuation in a gap.
+    pub const GAP_BLANK_BYTES: usize = 16;
+    /// Parts of a `near`: each order of them is one more alternative.
+    pub const NEAR_PARTS: usize = 3;
+    /// Parts of a `sequence`.
+    pub const SEQUENCE_PARTS: usize = 8;
+    /// Repeats of a `count`.
+    pub const COUNT: usize = 16;
+    /// Variables of one file.
+    pub const VARIABLES: usize = 256;
+    /// Bytes of a pattern or a variable once its variables are put in.
+    pub const EXPANDED_BYTES: usize = 64 * 1024;
+    /// Bytes of one list file.
+    pub const LIST_BYTES: usize = 64 * 1024 * 1024;
+    /// Entries of all lists of a rule set.
+    pub const LIST_ENTRIES: usize = 1_000_000;
+    /// Bytes of one condition.
+    pub const CONDITION_BYTES: usize = 4096;
+    /// Brackets and `not`s inside each other in a condition.
+    pub const CONDITION_DEPTH: usize = 32;
+    /// Points that a rule may give.
+    pub const SCORE: usize = 100;
     /// Matches of one rule that are listed for one text; rules that redact list all.
     pub const MATCHES: usize = 64;
 }

@@ -110,8 +110,13 @@ fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
         out::line(format!("  mask       {mask}"))?;
     }
     out::line(format!("  tags       {}", rule.tags.join(", ")))?;
-    for (kind, pattern) in rule.patterns() {
-        out::line(format!("  {:<10} {pattern}", format!("{kind:?}").to_lowercase()))?;
+    for pattern in &rule.written {
+        let kind = format!("{:?}", pattern.kind).to_lowercase();
+        let name = pattern.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+        out::line(format!("  {kind:<10} {name}{}", pattern.text))?;
+    }
+    if let Some(condition) = &rule.condition {
+        out::line(format!("  condition  {}", condition.written()))?;
     }
     for example in &rule.examples {
         let kind = if example.is_match { "match" } else { "pass" };

@@ -10,6 +10,7 @@ use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use crate::base::Span;
 use crate::inspect::reading::{Hit, RECORDED_PER_RULE, Read};
 use crate::inspect::redact::Mask;
+use crate::inspect::settle::{Open, Pending, Settled};
 use crate::inspect::snapshot::Snapshot;
 use crate::inspect::whole::is_fixed;
 use crate::rules::RuleIndex;
@@ -23,6 +24,8 @@ pub(super) struct Across {
     pub findings: Vec<Finding>,
     /// What is replaced, each with its passage.
     pub masks: Vec<(usize, Mask)>,
+    /// What rules find if the classifier agrees.
+    pub pending: Vec<Pending>,
     /// Texts that only the joined text decodes to, for the model: passage where they begin, encodings, text.
     pub decoded: Vec<(usize, Vec<&'static str>, String)>,
     /// True when a limit stopped the decoding.
@@ -63,6 +66,7 @@ impl Snapshot {
         all.into_iter().fold(Across::default(), |mut sum, one| {
             sum.findings.extend(one.findings);
             sum.masks.extend(one.masks);
+            sum.pending.extend(one.pending);
             sum.decoded.extend(one.decoded);
             sum.cut |= one.cut;
             sum
@@ -90,8 +94,9 @@ impl Snapshot {
         let role = group.members().first().and_then(|index| passages.get(*index)).map_or(Role::Unknown, |p| p.role);
         for (number, (members, glue)) in group.ways.iter().enumerate() {
             let joined = Joined::new(passages, members, glue);
-            let (hits, undone) = self.hits(&joined.text, Context { direction, role }, scratch);
+            let (Settled { hits, open }, undone) = self.hits(&joined.text, Context { direction, role }, scratch);
             hits.iter().for_each(|hit| reading.take(*hit, &joined, &undone));
+            open.iter().for_each(|open| reading.take_open(open, members, &joined, &undone));
             reading.out.cut |= !undone.complete;
             if group.is_message && number == 0 {
                 reading.decoded(&joined, undone);
@@ -160,6 +165,24 @@ impl GroupReading<'_> {
         } else {
             self.list(hit, first, span, undone, Some(Action::Block));
         }
+    }
+
+    /// What a rule finds if the classifier agrees: booked aside, and nothing is known by it yet.
+    fn take_open(&mut self, open: &Open, members: &[usize], joined: &Joined, undone: &Layers) {
+        let was_known = self.known.contains(&open.rule);
+        let out = std::mem::take(&mut self.out);
+        let (blocks, listed) = (self.blocks, self.listed.get(&open.rule).copied());
+        open.hits.iter().for_each(|hit| self.take(*hit, joined, undone));
+        if !was_known {
+            self.known.remove(&open.rule);
+        }
+        self.blocks = blocks;
+        match listed {
+            Some(listed) => self.listed.insert(open.rule, listed),
+            None => self.listed.remove(&open.rule),
+        };
+        let Across { findings, masks, .. } = std::mem::replace(&mut self.out, out);
+        self.out.pending.push(Pending::new(open, members.to_vec(), findings, masks));
     }
 
     fn list(&mut self, hit: Hit, index: usize, span: Span, undone: &Layers, action: Option<Action>) {

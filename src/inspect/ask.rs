@@ -6,6 +6,7 @@ use crate::base::{Cause, Fault, Span};
 use crate::inspect::excerpt;
 use crate::inspect::reading::trust;
 use crate::inspect::snapshot::Snapshot;
+use crate::rules::Scores;
 use crate::text::{Direction, Passage, Role};
 use crate::verdict::{Action, Finding, Layer, Severity, Source};
 
@@ -59,6 +60,19 @@ pub enum Answer {
 /// The classifier was asked and its answers do not fit the questions: nothing is cleared on them.
 pub(super) fn unanswered() -> Fault {
     Fault::ours(Cause::Internal, "the classifier answered another number of texts than it was asked")
+}
+
+/// What the classifier says of each passage: of all texts that it was asked about and that hold some of the passage, the
+/// highest.
+pub(super) fn scores(questions: &[Question], judgements: &[Judgement]) -> BTreeMap<usize, Scores> {
+    let mut scores: BTreeMap<usize, Scores> = BTreeMap::new();
+    for (question, judgement) in questions.iter().zip(judgements) {
+        for (_, index) in &question.parts {
+            let known = scores.entry(*index).or_default();
+            *known = known.max(Scores::of_label(judgement.score, judgement.label));
+        }
+    }
+    scores
 }
 
 impl Snapshot {

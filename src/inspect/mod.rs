@@ -14,6 +14,7 @@ mod excerpt;
 mod lane;
 mod reading;
 mod redact;
+mod settle;
 pub mod snapshot;
 pub mod stream;
 pub mod subject;

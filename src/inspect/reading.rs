@@ -3,6 +3,7 @@
 use crate::base::Span;
 use crate::inspect::excerpt;
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::settle::{Open, Pending, Settled, settle};
 use crate::inspect::snapshot::Snapshot;
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Match, Reading, Scratch};
@@ -22,6 +23,8 @@ pub(super) struct Read {
     pub masks: Vec<Mask>,
     /// Every match of a rule: by rule, then by place, those of one rule apart.
     pub found: Vec<(RuleIndex, Span)>,
+    /// What rules find if the classifier agrees.
+    pub pending: Vec<Pending>,
     /// Decoded texts, for the model.
     pub decoded: Vec<DecodedLayer>,
     /// False when a limit stopped the decoding.
@@ -32,8 +35,10 @@ pub(super) struct Read {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hit {
     pub rule: RuleIndex,
+    /// Which pattern, for a rule with a condition; else 0.
+    pub pattern: u16,
     pub span: Span,
-    reading: usize,
+    pub reading: usize,
 }
 
 impl Hit {
@@ -64,58 +69,73 @@ impl Snapshot {
         direction: Direction,
         scratch: &mut Scratch,
     ) -> Read {
-        let (hits, undone) = self.hits(&passage.text, Context { direction, role: passage.role }, scratch);
+        let (Settled { hits, open }, undone) =
+            self.hits(&passage.text, Context { direction, role: passage.role }, scratch);
+        let (findings, masks) = self.listed(index, passage, direction, &hits, &undone);
+        let pending = |open: &Open| {
+            let (findings, masks) = self.listed(index, passage, direction, &open.hits, &undone);
+            Pending::new(open, vec![index], findings, masks.into_iter().map(|mask| (index, mask)).collect())
+        };
+        let pending = open.iter().map(pending).collect();
+        let found = hits.iter().map(|hit| (hit.rule, hit.span)).collect();
+        Read { findings, masks, found, pending, decoded: undone.layers, complete: undone.complete }
+    }
+
+    /// Matches as findings and as what is replaced for them, in order of place.
+    fn listed(
+        &self,
+        index: usize,
+        passage: &Passage<'_>,
+        direction: Direction,
+        hits: &[Hit],
+        undone: &Layers,
+    ) -> (Vec<Finding>, Vec<Mask>) {
         let (mut findings, mut masks) = (Vec::new(), Vec::new());
         for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
             for (number, hit) in of_rule.iter().enumerate() {
                 if number < RECORDED_PER_RULE {
-                    let layer = hit.layer(&undone);
+                    let layer = hit.layer(undone);
                     findings.extend(self.finding(index, passage, direction, hit.span, hit.rule, layer));
                 }
                 masks.extend(self.mask(hit.rule, hit.span));
             }
         }
         masks.sort_by_key(|mask| mask.cover);
-        let found = hits.iter().map(|hit| (hit.rule, hit.span)).collect();
-        Read { findings, masks, found, decoded: undone.layers, complete: undone.complete }
+        (findings, masks)
     }
 
-    /// The matches of all rules in all readings of a text, by rule, then by place; and what its encodings hide.
-    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Vec<Hit>, Layers) {
+    /// What all rules find in all readings of a text, by rule, then by place; and what its encodings hide.
+    pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Settled, Layers) {
         let mut hits = Vec::new();
-        self.scan_text(text, context, scratch, |span, rule, is_raw| {
-            hits.push(Hit { rule, span, reading: usize::from(!is_raw) });
+        self.scan_text(text, context, scratch, |Match { rule, pattern, span }, is_raw| {
+            hits.push(Hit { rule, pattern, span, reading: usize::from(!is_raw) });
         });
         let undone = layers(text, &self.limits);
         for (number, layer) in undone.layers.iter().enumerate() {
-            self.scan_text(&layer.text, context, scratch, |span, rule, _| {
-                hits.push(Hit { rule, span: layer.map.to_original(span), reading: number + 2 });
+            self.scan_text(&layer.text, context, scratch, |Match { rule, pattern, span }, _| {
+                if self.scanner.rules().rule(rule).is_some_and(|rule| rule.reads(&layer.encodings)) {
+                    hits.push(Hit { rule, pattern, span: layer.map.to_original(span), reading: number + 2 });
+                }
             });
         }
-        (merged(hits), undone)
+        (settle(self.scanner.rules(), hits), undone)
     }
 
     /// One text in its raw (true) and its canonical reading; spans are given in the text itself.
-    fn scan_text(
-        &self,
-        text: &str,
-        context: Context,
-        scratch: &mut Scratch,
-        mut hit: impl FnMut(Span, RuleIndex, bool),
-    ) {
+    fn scan_text(&self, text: &str, context: Context, scratch: &mut Scratch, mut hit: impl FnMut(Match, bool)) {
         let folded = canonical(text);
         let mut matches: Vec<Match> = Vec::new();
         if matches!(folded.text, std::borrow::Cow::Borrowed(_)) {
             self.scanner.scan(text, Reading::Both, context, scratch, &mut matches);
-            matches.iter().for_each(|found| hit(found.span, found.rule, true));
+            matches.iter().for_each(|found| hit(*found, true));
             return;
         }
         self.scanner.scan(text, Reading::Raw, context, scratch, &mut matches);
-        matches.iter().for_each(|found| hit(found.span, found.rule, true));
+        matches.iter().for_each(|found| hit(*found, true));
         matches.clear();
         self.scanner.scan(&folded.text, Reading::Canonical, context, scratch, &mut matches);
         for found in &matches {
-            hit(folded.map.to_original(found.span), found.rule, false);
+            hit(Match { span: folded.map.to_original(found.span), ..*found }, false);
         }
     }
 
@@ -160,21 +180,4 @@ impl Snapshot {
 
 fn names(layer: &DecodedLayer) -> Vec<&'static str> {
     layer.encodings.clone()
-}
-
-/// One hit for what one rule sees in one place, however many readings and patterns see it; by rule, then by place. A hit made
-/// of several names the plainest reading of them.
-fn merged(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_unstable_by_key(|hit| (hit.rule, hit.span, hit.reading));
-    let mut merged: Vec<Hit> = Vec::new();
-    for hit in hits {
-        match merged.last_mut() {
-            Some(last) if last.rule == hit.rule && (last.span.overlaps(hit.span) || last.span == hit.span) => {
-                last.span = last.span.cover(hit.span);
-                last.reading = last.reading.min(hit.reading);
-            }
-            _ => merged.push(hit),
-        }
-    }
-    merged
 }

@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::{Cause, Fault, Span};
-use crate::inspect::ask::{Answer, Question, unanswered};
+use crate::inspect::ask::{self, Answer, Question, unanswered};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::lane::Lane;
 use crate::inspect::redact;
+use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{BlockEnd, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
 use crate::inspect::tally::Tally;
 use crate::inspect::whole::FaultTaken;
+use crate::rules::Scores;
 use crate::scan::StreamMatch;
 use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
 use crate::verdict::{Action, Finding, Verdict};
@@ -58,6 +60,8 @@ struct Closing<F> {
     lanes: Vec<usize>,
     passages: Vec<Passage<'static>>,
     questions: Vec<Question>,
+    /// What rules find if the classifier agrees, each with the number of its passage.
+    pending: Vec<(usize, Pending)>,
     /// The frame that ended them.
     frame: Option<Ready<F>>,
 }
@@ -70,6 +74,9 @@ struct Ready<F> {
     /// Passages that begin a text of a tool call, each with its lane: the whole text is sent there.
     opens: Vec<(usize, usize)>,
 }
+
+/// A lane's text as a passage, what it decodes to, and what rules find in it if the classifier agrees.
+type Ended = (Passage<'static>, Vec<DecodedLayer>, Vec<Pending>);
 
 impl<F: Frame> ReplyStream<F> {
     /// A stream that has not begun.
@@ -180,9 +187,16 @@ impl<F: Frame> ReplyStream<F> {
     /// # Errors
     /// A fault of the classifier that policy answers with a block.
     pub fn answer(&mut self, answer: Answer) -> Result<Step<F>, Fault> {
-        let Some(Closing { lanes, passages, questions, frame }) = self.closing.take() else {
+        let Some(Closing { lanes, passages, questions, pending, frame }) = self.closing.take() else {
             return Ok(Step::Continue(Vec::new()));
         };
+        let scores = match &answer {
+            Answer::Scores(judgements) => ask::scores(&questions, judgements),
+            Answer::Fault(_) | Answer::NotAsked => BTreeMap::new(),
+        };
+        for (number, pending) in pending {
+            self.settle(pending, &scores.get(&number).copied().unwrap_or_default());
+        }
         match answer {
             Answer::NotAsked => self.tally.fault(unanswered())?,
             Answer::Fault(fault) => self.tally.fault(fault)?,
@@ -270,7 +284,7 @@ impl<F: Frame> ReplyStream<F> {
             None => usize::MAX - known,
         };
         let mut scratch = self.snapshot.scanner.scratch();
-        let read = self.snapshot.read(index, passage, Direction::Reply, &mut scratch);
+        let read = self.snapshot.unasked(self.snapshot.read(index, passage, Direction::Reply, &mut scratch));
         drop(scratch);
         if !read.complete {
             self.tally.fault(too_deep())?;
@@ -327,20 +341,24 @@ impl<F: Frame> ReplyStream<F> {
 
     /// Judges lanes to their end; asks for the classifier where policy wants it to see replies.
     fn close(&mut self, lanes: Vec<usize>, frame: Option<Ready<F>>) -> Result<Step<F>, Fault> {
-        let (mut passages, mut decoded) = (Vec::new(), Vec::new());
+        let (mut passages, mut decoded, mut pending) = (Vec::new(), Vec::new(), Vec::new());
         for (number, index) in lanes.iter().enumerate() {
-            let Some((passage, layers)) = self.finish_lane(*index)? else { continue };
+            let Some((passage, layers, open)) = self.finish_lane(*index)? else { continue };
             passages.push(passage);
             decoded.extend(layers.into_iter().map(|layer| (number, layer.encodings, layer.text)));
+            pending.extend(open.into_iter().map(|open| (number, open)));
         }
         if !self.tally.blocks() && !passages.is_empty() {
             let decoded: Vec<_> = decoded.iter().map(|(n, names, text)| (*n, names.clone(), text.as_str())).collect();
             let questions = self.snapshot.questions(&passages, &decoded, Direction::Reply);
             if !questions.is_empty() {
                 let texts = questions.iter().map(|question| question.text.clone()).collect();
-                self.closing = Some(Closing { lanes, passages, questions, frame });
+                self.closing = Some(Closing { lanes, passages, questions, pending, frame });
                 return Ok(Step::Ask(texts));
             }
+        }
+        for (_, pending) in pending {
+            self.settle(pending, &Scores::default());
         }
         Ok(self.release(&lanes, frame))
     }
@@ -399,7 +417,7 @@ impl<F: Frame> ReplyStream<F> {
     }
 
     /// Judges a lane to its end: open matches, then the whole text with its encodings undone.
-    fn finish_lane(&mut self, index: usize) -> Result<Option<(Passage<'static>, Vec<DecodedLayer>)>, Fault> {
+    fn finish_lane(&mut self, index: usize) -> Result<Option<Ended>, Fault> {
         let mut matches = Vec::new();
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(None) };
         lane.finish(&mut self.snapshot.scanner.scratch(), &mut matches);
@@ -419,11 +437,32 @@ impl<F: Frame> ReplyStream<F> {
         if !read.complete {
             self.tally.fault(too_deep())?;
         }
-        Ok(Some((passage, read.decoded)))
+        Ok(Some((passage, read.decoded, read.pending)))
+    }
+
+    /// Decides what a lane's text has left open.
+    fn settle(&mut self, pending: Pending, scores: &Scores) {
+        if !self.snapshot.holds(&pending, scores) {
+            return;
+        }
+        for (index, mask) in pending.masks {
+            let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
+            self.tally.replaced(in_time);
+        }
+        for finding in pending.findings {
+            if !self.tally.knows(&finding) {
+                self.tally.record(finding);
+            }
+        }
     }
 
     fn take(&mut self, index: usize, matches: Vec<StreamMatch>) {
         for found in matches {
+            // What a condition comes to is known when the text is whole, and told by reading it.
+            let rule = self.snapshot.scanner.rules().rule(found.rule);
+            if rule.is_some_and(|rule| rule.condition.is_some()) {
+                continue;
+            }
             let Some(lane) = self.lanes.get(index) else { return };
             // Only the matched bytes are needed, so the passage is not built from the whole text.
             let mut passage = Passage::new(lane.role, lane.channel.to_string(), "");

@@ -3,7 +3,7 @@
 //! Two steps, because the classifier answers later and elsewhere: [`Snapshot::scan`] reads every passage with the rules
 //! and says what the model must see; [`Scanned::judge`] takes the model's answer and decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -11,13 +11,15 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 use serde::Serialize;
 
 use crate::base::{Cause, Fault, FaultAction};
-use crate::inspect::ask::{Answer, Judgement, Question, unanswered};
+use crate::inspect::ask::{self, Answer, Judgement, Question, unanswered};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::excerpt;
 use crate::inspect::reading::Read;
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{Opaque, Subject};
+use crate::rules::Scores;
 use crate::scan::Scratch;
 use crate::text::{Direction, Passage};
 use crate::verdict::{Action, Finding, Verdict, decide};
@@ -78,6 +80,8 @@ pub struct Scanned<T> {
     findings: Vec<Finding>,
     /// What redacting rules replace, each with its passage.
     masks: Vec<(usize, Mask)>,
+    /// What rules find if the classifier agrees.
+    pending: Vec<Pending>,
     questions: Vec<Question>,
     faults: Vec<FaultTaken>,
     waived: Vec<Opaque>,
@@ -99,13 +103,15 @@ impl Snapshot {
         let together = across.decoded.iter().map(|(index, names, text)| (*index, names.clone(), text.as_str()));
         let decoded: Vec<(usize, Vec<&'static str>, &str)> = alone.chain(together).collect();
         let mut questions = self.questions(passages, &decoded, direction);
-        let (mut findings, mut masks) = (Vec::new(), Vec::new());
+        let (mut findings, mut masks, mut pending) = (Vec::new(), Vec::new(), Vec::new());
         for (index, read) in reads.into_iter().enumerate() {
             findings.extend(read.findings);
             masks.extend(read.masks.into_iter().map(|mask| (index, mask)));
+            pending.extend(read.pending);
         }
         findings.extend(across.findings);
         masks.extend(across.masks);
+        pending.extend(across.pending);
         let (mut faults, mut refusal) = (Vec::new(), None);
         let (mut waived, mut refused) = (Vec::new(), Vec::new());
         if !complete {
@@ -136,6 +142,7 @@ impl Snapshot {
             direction,
             findings,
             masks,
+            pending,
             questions,
             faults,
             waived,
@@ -151,6 +158,7 @@ impl Snapshot {
                 // They stand in order of their rules. The first of each decides; everything is still masked.
                 read.findings.dedup_by(|next, first| next.source == first.source);
                 read.findings.shrink_to_fit();
+                read.pending.iter_mut().for_each(|pending| pending.findings.truncate(1));
             }
             read
         };
@@ -211,6 +219,8 @@ impl<T: Subject> Scanned<T> {
             Answer::Scores(judgements) => self.take_scores(&judgements),
             Answer::Fault(fault) => snapshot.take_fault(fault, &mut self.faults, &mut self.refusal),
         }
+        // Those that the classifier had nothing to say about.
+        self.settle(&BTreeMap::new());
         let mut findings = std::mem::take(&mut self.findings);
         let edits = redact::edits(std::mem::take(&mut self.masks));
         findings
@@ -236,8 +246,28 @@ impl<T: Subject> Scanned<T> {
         self.snapshot.decide(self.findings.clone(), self.subject.passages())
     }
 
+    /// Decides what was open. A passage without scores is one that nobody asked about.
+    fn settle(&mut self, scores: &BTreeMap<usize, Scores>) {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return;
+        }
+        let key = |finding: &Finding| (finding.source.clone(), finding.passage, finding.span);
+        let mut known: HashSet<_> = self.findings.iter().map(key).collect();
+        for pending in pending {
+            let of = |index: &usize| scores.get(index).copied().unwrap_or_default();
+            let together = pending.passages.iter().map(of).fold(Scores::default(), Scores::max);
+            if self.snapshot.holds(&pending, &together) {
+                // A text and the texts that it is put together with may say the same.
+                self.findings.extend(pending.findings.into_iter().filter(|finding| known.insert(key(finding))));
+                self.masks.extend(pending.masks);
+            }
+        }
+    }
+
     fn take_scores(&mut self, judgements: &[Judgement]) {
         let snapshot = Arc::clone(&self.snapshot);
+        self.settle(&ask::scores(&self.questions, judgements));
         for (question, judgement) in self.questions.iter().zip(judgements) {
             let passages = self.subject.passages();
             self.findings.extend(snapshot.model_finding(question, judgement, passages, self.direction));

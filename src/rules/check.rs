@@ -3,17 +3,25 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+mod condition;
+mod patterns;
+mod transforms;
+
+use self::patterns::Compiler;
+use super::condition::{Label, Scores};
 use super::family::Family;
-use super::pattern::{self, Problem, Reading};
+use super::list::Lists;
 use super::roles::Roles;
-use super::set::{Confidence, Example, Pattern, Rule, Target};
-use super::source::{ExampleSource, ExamplesSource, FileSource, PatternSource, RuleSource, Text};
+use super::set::{Confidence, Example, Rule, Target};
+use super::source::{ExampleSource, ExamplesSource, FileSource, RuleSource, Text};
+use super::transforms::Transforms;
 use super::validator::Validator;
+use super::variables::Variables;
 use crate::base::limits::rules as limits;
 use crate::text::Role;
 use crate::verdict::{Action, Severity};
 use crate::yaml::diagnostic::Reporter;
-use crate::yaml::node::Place;
+use crate::yaml::node::{Node, Value};
 use crate::yaml::suggest;
 use crate::yaml::table::{At, shown};
 
@@ -21,12 +29,16 @@ use crate::yaml::table::{At, shown};
 pub(super) type Seen = HashMap<String, (PathBuf, usize)>;
 
 /// Checks one file. A rule with a problem is reported and left out.
-pub(super) fn check(file: &FileSource, seen: &mut Seen, report: &mut Reporter<'_>) -> Vec<Rule> {
+pub(super) fn check(file: &FileSource, seen: &mut Seen, lists: &mut Lists<'_>, report: &mut Reporter<'_>) -> Vec<Rule> {
     let family = file.family.as_ref().and_then(|family| family_of(family, report));
     if file.rules.is_empty() && !report.has_errors() {
         report.error("R005", (1, 1), "the file holds no rule", "add a rule under `rules:`, or delete the file");
     }
-    file.rules.iter().filter_map(|source| rule(source, family, seen, report)).collect()
+    let variables = Variables::new(&file.variables, report);
+    let mut compiler = Compiler { variables: &variables, lists };
+    let rules = file.rules.iter().filter_map(|source| rule(source, family, seen, &mut compiler, report)).collect();
+    variables.finish(report);
+    rules
 }
 
 fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
@@ -45,7 +57,13 @@ fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
     Some(family)
 }
 
-fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &mut Reporter<'_>) -> Option<Rule> {
+fn rule(
+    source: &RuleSource,
+    family: Option<Family>,
+    seen: &mut Seen,
+    compiler: &mut Compiler<'_, '_>,
+    report: &mut Reporter<'_>,
+) -> Option<Rule> {
     let before = report.error_count();
     let id = source.id.as_ref().and_then(|id| check_id(id, family, seen, report));
     let title = source.title.as_ref().and_then(|title| not_empty(title, "title", report));
@@ -59,20 +77,23 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
     let action = source.action.as_ref().and_then(|text| choose(text, "action", &ACTIONS, report));
     let target = source.on.as_ref().and_then(|text| choose(text, "on", &TARGETS, report)).unwrap_or(Target::Canonical);
     let case = source.case.as_ref().and_then(|text| choose(text, "case", &CASES, report));
-    let case_sensitive = case.unwrap_or(target == Target::Raw);
     let stream = source.stream.as_ref().and_then(|text| choose(text, "stream", &[("block_end", ())], report));
     let validators = source.validators.iter().filter_map(|text| validator(text, report)).collect();
     let mask = mask(source, action.flatten(), report);
-    if let (Some(stream), Some((_, false))) = (&source.stream, direction) {
+    let score = source.score.as_ref().and_then(|score| points(score, report));
+    if let (Some(stream), Some((_, false)), true) = (&source.stream, direction, source.owns("stream")) {
         let help = "leave `stream` out, or let the rule apply to replies";
         report.error("R017", stream.place, "`stream` on a rule that never sees a reply", help);
     }
     let flows = direction.is_some_and(|(_, reply)| reply) && source.stream.is_none();
-    let reading = Reading { fold: target == Target::Canonical, case_sensitive };
-    let patterns = source.patterns.as_ref().map(|list| patterns(source, list, reading, flows, report));
-    if let (Some(capture), Some(patterns)) = (&source.capture, &patterns) {
-        check_capture(capture.value, capture.place, source, patterns, report);
-    }
+    let transforms = source.transforms.as_ref().map(|names| transforms::transforms(names, report));
+    let transforms = transforms.unwrap_or_else(|| Transforms::usual(target));
+    let defaults = patterns::Defaults { target, case, word: source.word, capture: source.capture.as_ref(), flows };
+    let patterns = source.patterns.as_ref().map(|list| compiler.patterns(source, list, &defaults, report));
+    let condition = source.condition.as_ref().and_then(|text| {
+        let written = patterns.as_ref().map(|patterns| patterns.written.as_slice()).unwrap_or_default();
+        condition::condition(text, written, flows, report)
+    });
     let examples = source.examples.as_ref().map(|examples| check_examples(examples, report));
     let (on_request, on_reply) = direction?;
     let rule = Rule {
@@ -89,14 +110,18 @@ fn rule(source: &RuleSource, family: Option<Family>, seen: &mut Seen, report: &m
         on_reply,
         roles,
         target,
-        case_sensitive,
-        patterns: patterns?,
+        case_sensitive: case.unwrap_or(target == Target::Raw),
+        transforms,
+        score,
+        condition,
+        written: patterns.as_ref()?.written.clone(),
+        patterns: patterns?.compiled,
         validators,
         capture: source.capture.as_ref().map_or(0, |capture| capture.value),
         action: action?,
         mask,
         sensitive: source.sensitive,
-        block_end: stream.is_some(),
+        block_end: stream.is_some() && on_reply,
         examples: examples?,
         file: report.file.to_owned(),
         line: u64::try_from(source.id.as_ref().map_or(source.place.0, |id| id.place.0)).unwrap_or(0),
@@ -146,6 +171,15 @@ fn check_paranoia(level: &At<usize>, report: &mut Reporter<'_>) -> u8 {
             1
         }
     }
+}
+
+fn points(score: &At<usize>, report: &mut Reporter<'_>) -> Option<u32> {
+    let points = u32::try_from(score.value).ok().filter(|_| score.value <= limits::SCORE);
+    if points.is_none() {
+        let help = format!("write points from 0 to {}; left out, the severity gives them", limits::SCORE);
+        report.error("R007", score.place, format!("score cannot be {}", score.value), help);
+    }
+    points
 }
 
 fn not_empty(written: &Text, key: &str, report: &mut Reporter<'_>) -> Option<String> {
@@ -241,7 +275,16 @@ fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
 }
 
 fn validator(text: &Text, report: &mut Reporter<'_>) -> Option<Validator> {
-    choose(text, "a validator", &Validator::ALL.map(|validator| (validator.name(), validator)), report)
+    let found = Validator::by_name(&text.value);
+    if found.is_none() {
+        let names: Vec<&str> = Validator::all().map(Validator::name).collect();
+        let help = match suggest::nearest(&text.value, &names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "docs/rules.md, \"Validators\", lists what there is".to_owned(),
+        };
+        report.error("R007", text.place, format!("a validator cannot be `{}`", shown(&text.value)), help);
+    }
+    found
 }
 
 fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
@@ -253,6 +296,7 @@ fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) 
             report.error("R019", place, "a rule that redacts needs a mask", help);
             None
         }
+        Some(_) if !redacts && !source.owns("mask") => None,
         Some(mask) if !redacts && source.action.is_some() => {
             report.error(
                 "R019",
@@ -272,97 +316,6 @@ fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) 
             None
         }
         mask => mask.as_ref().map(|mask| mask.value.clone()),
-    }
-}
-
-fn patterns(
-    source: &RuleSource,
-    written: &[PatternSource],
-    reading: Reading,
-    flows: bool,
-    report: &mut Reporter<'_>,
-) -> Vec<Pattern> {
-    if written.is_empty() && source.patterns.is_some() {
-        report.error(
-            "R013",
-            source.place,
-            "the rule has no pattern",
-            "add `- literal: …` or `- regex: '…'` under `patterns:`",
-        );
-    }
-    written.iter().filter_map(|pattern| one_pattern(pattern, reading, flows, report)).collect()
-}
-
-fn one_pattern(source: &PatternSource, reading: Reading, flows: bool, report: &mut Reporter<'_>) -> Option<Pattern> {
-    let Text { place, value: written } = &source.text;
-    let place = *place;
-    if written.is_empty() {
-        report.error("R013", place, "the pattern is empty", "write what to look for");
-        return None;
-    }
-    if written.len() > limits::PATTERN_BYTES {
-        let message = format!("the pattern has {} bytes, {} are allowed", written.len(), limits::PATTERN_BYTES);
-        report.error("R015", place, message, "split it into several patterns");
-        return None;
-    }
-    let compiled = match source.is_regex {
-        true => pattern::regex(written, reading),
-        false => pattern::literal(written, source.word, reading),
-    };
-    let pattern = compiled.map_err(|problem| say(&problem, place, report)).ok()?;
-    if flows && pattern.length_max.is_none() {
-        let help = r"bound every repeat (`\s{1,3}`, `[a-z]{1,64}`), or write `stream: block_end`: then the rule judges only whole blocks";
-        report.error("R017", place, "a regex of unbounded length cannot hold back a stream", help);
-        return None;
-    }
-    if let Some(length) = pattern.length_max.filter(|length| flows && *length > limits::STREAM_MATCH_BYTES) {
-        let message =
-            format!("a match may have {length} bytes, in a stream {} are allowed", limits::STREAM_MATCH_BYTES);
-        report.error("R017", place, message, "make the repeats smaller, or write `stream: block_end`");
-        return None;
-    }
-    let shortest = pattern.required.as_ref().map_or(0, |required| required.shortest());
-    if shortest < limits::LITERAL_BYTES_MIN {
-        let message = format!("no text of {} bytes is in every match: this regex is slow", limits::LITERAL_BYTES_MIN);
-        let help = "add a fixed part if there is one; else accept that every text is searched for it";
-        report.warning("W001", place, message, help);
-    }
-    Some(pattern)
-}
-
-fn say(problem: &Problem, place: Place, report: &mut Reporter<'_>) {
-    match problem {
-        Problem::Syntax { message, before } => {
-            let place = report.inside(place, *before);
-            let help = "the syntax is that of docs.rs/regex: no look-around, no back-references; `\\` before a special character";
-            report.error("R014", place, format!("the regex is wrong at its character {}: {message}", before + 1), help);
-        }
-        Problem::TooBig => {
-            let message = format!("compiled, the regex has more than {} bytes", limits::REGEX_BYTES);
-            let help = r"make the repeats smaller, or use ASCII classes: `[a-z]`, `[0-9]`, `(?-u:\w)`";
-            report.error("R015", place, message, help);
-        }
-        Problem::TooShort { bytes } => {
-            let message =
-                format!("the literal has {bytes} bytes as it is searched, it needs {}", limits::LITERAL_BYTES_MIN);
-            report.error("R016", place, message, "make it longer, or write a regex with its surroundings");
-        }
-        Problem::MatchesNothing => {
-            let help = "make a part of it necessary: `+` or `{1,9}` in the place of `*` or `?`";
-            report.error("R018", place, "the regex matches the empty text, so it matches everywhere", help);
-        }
-    }
-}
-
-fn check_capture(capture: usize, place: Place, source: &RuleSource, patterns: &[Pattern], report: &mut Reporter<'_>) {
-    for pattern in patterns {
-        let groups = pattern.hir.properties().explicit_captures_len();
-        if groups < capture {
-            let message = format!("no group {capture} in `{}`, which has {groups}", shown(&pattern.written));
-            let help = "number the groups by their opening brackets, from 1; `(?:…)` does not count; every pattern needs the group";
-            let at = source.patterns.iter().flatten().find(|written| written.text.value == pattern.written);
-            report.error("R021", at.map_or(place, |written| written.text.place), message, help);
-        }
     }
 }
 
@@ -402,6 +355,26 @@ fn example(source: &ExampleSource, is_match: bool, report: &mut Reporter<'_>) ->
         role: source.role.as_ref().and_then(|text| role(text, report)),
         is_match,
         found: source.found.as_ref().map(|found| found.value.clone()),
+        scores: scores(&source.score, report),
         line: u64::try_from(place.0).unwrap_or(0),
     })
+}
+
+/// What an example says that the classifier says.
+fn scores(written: &[(Text, Node)], report: &mut Reporter<'_>) -> Scores {
+    let mut scores = Scores::default();
+    for (name, node) in written {
+        let label = choose(name, "a score", &Label::ALL.map(|label| (label.name(), label)), report);
+        let number = match &node.value {
+            Value::Number(number, _) => number.parse().ok().filter(|score| (0.0..=1.0).contains(score)),
+            _ => None,
+        };
+        match (label, number) {
+            (Some(label), Some(score)) => scores.set(label, score),
+            (None, _) => {}
+            (_, None) => report.error("R006", node.place, "a score is a number from 0 to 1", "write `0.9`"),
+        }
+    }
+    // Of an attempt of either kind the classifier says that it is an attack.
+    scores.of_either_kind()
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::check::{self, Seen};
+use super::list::Lists;
 use super::set::{Rule, RuleSet};
 use super::source;
 use crate::base::limits::rules as limits;
@@ -58,19 +59,26 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
             }
         }
     }
-    build(&sources, problems)
+    build(&sources, Lists::on_disk(), problems)
 }
 
-/// Loads rules from texts: name (`family/topic.yaml`) and content.
+/// Loads rules from texts: name (`family/topic.yaml`) and content. A text whose name does not end in `.yaml` or `.yml` is a
+/// list that the rule files beside or above it may name.
 ///
 /// # Errors
 /// Every problem of every text, with the warnings.
-pub fn from_sources(mut sources: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
+pub fn from_sources(sources: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
+    let (mut sources, lists): (Vec<_>, Vec<_>) = sources.into_iter().partition(|(path, _)| is_named_yaml(path));
     sources.sort();
-    build(&sources, Diagnostics::default())
+    let lists = Lists::given(lists.iter().map(|(path, content)| (path.as_path(), content.as_str())));
+    build(&sources, lists, Diagnostics::default())
 }
 
-fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loaded, Diagnostics> {
+fn build(
+    sources: &[(PathBuf, String)],
+    mut lists: Lists<'_>,
+    mut problems: Diagnostics,
+) -> Result<Loaded, Diagnostics> {
     let mut seen = Seen::new();
     let mut rules: Vec<Rule> = Vec::new();
     for (file, content) in sources {
@@ -88,7 +96,7 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
             }
         };
         if let Some(source) = source::read(&node, &mut report) {
-            rules.extend(check::check(&source, &mut seen, &mut report));
+            rules.extend(check::check(&source, &mut seen, &mut lists, &mut report));
         }
         report.sort();
     }
@@ -102,7 +110,7 @@ fn build(sources: &[(PathBuf, String)], mut problems: Diagnostics) -> Result<Loa
         Reporter::new(Path::new("rules"), "", CODES, &mut problems).error("R022", None, "no rule was found", help);
     }
     if problems.errors.is_empty() {
-        return Ok(Loaded { set: RuleSet::new(rules, sources), warnings: problems });
+        return Ok(Loaded { set: RuleSet::new(rules, sources, &lists.digest()), warnings: problems });
     }
     Err(problems)
 }
@@ -120,13 +128,16 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
             list(&path, files)?;
             continue;
         }
-        let is_named = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         // A pipe of that name would never end. A broken link is a file that cannot be read, and is reported as such.
-        if is_named && fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
+        if is_named_yaml(&path) && fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+fn is_named_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn read(file: &Path) -> io::Result<String> {

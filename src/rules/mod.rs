@@ -8,20 +8,27 @@
 //! The language is described in `docs/rules.md`.
 
 mod check;
+mod combine;
+pub mod condition;
 pub mod draft;
 pub mod family;
 pub(crate) mod frequency;
 pub mod import;
+mod list;
 pub mod load;
 mod pattern;
 pub(crate) mod required;
 pub mod roles;
 pub mod set;
 mod source;
+pub mod transforms;
 pub mod validator;
+mod variables;
 
+pub use condition::{Condition, Scores};
 pub use family::Family;
 pub use load::{Loaded, from_sources, load};
 pub use roles::Roles;
-pub use set::{Confidence, Example, PatternKind, Rule, RuleIndex, RuleSet, Target};
+pub use set::{Confidence, Example, PatternKind, Rule, RuleIndex, RuleSet, Target, Written};
+pub use transforms::Transforms;
 pub use validator::Validator;

@@ -7,7 +7,7 @@ use regex_syntax::hir::{
 };
 
 use super::required::Required;
-use super::set::{Literal, Pattern};
+use super::set::{Literal, What};
 use crate::base::limits::rules as limits;
 use crate::text::{canonical, fold_char};
 
@@ -33,49 +33,95 @@ pub(super) enum Problem {
     MatchesNothing,
 }
 
+/// A checked expression, not yet anybody's pattern.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) what: What,
+    pub(super) required: Option<Required>,
+    pub(super) length_max: Option<usize>,
+}
+
 /// Compiles a literal.
-pub(super) fn literal(written: &str, word: bool, reading: Reading) -> Result<Pattern, Problem> {
+pub(super) fn literal(written: &str, word: bool, reading: Reading) -> Result<Compiled, Problem> {
     let text = if reading.fold { canonical(written).text.into_owned() } else { written.to_owned() };
     if text.len() < limits::LITERAL_BYTES_MIN {
         return Err(Problem::TooShort { bytes: text.len() });
     }
-    let plain = Hir::literal(text.clone().into_bytes());
-    let mut parts = vec![if reading.case_sensitive { plain } else { ignore_case(&plain) }];
-    if word && text.bytes().next().is_some_and(is_word) {
-        parts.insert(0, Hir::look(Look::WordAscii));
-    }
-    if word && text.bytes().next_back().is_some_and(is_word) {
-        parts.push(Hir::look(Look::WordAscii));
-    }
-    Ok(Pattern {
-        written: written.to_owned(),
+    Ok(Compiled {
         required: Some(Required::prefix(text.as_bytes(), Hir::empty())),
-        hir: Hir::concat(parts),
         length_max: Some(text.len()),
-        literal: Some(Literal { text, word }),
+        what: What::Literal(Literal { text, word }),
     })
 }
 
-/// Compiles a regex.
-pub(super) fn regex(written: &str, reading: Reading) -> Result<Pattern, Problem> {
+/// A regex as written, folded as the text is; case not yet applied.
+pub(super) fn expression(written: &str, reading: Reading) -> Result<Hir, Problem> {
     let parsed = ParserBuilder::new().build().parse(written).map_err(syntax)?;
-    let mut hir = ascii_words(&parsed);
-    if reading.fold {
-        hir = fold(&hir);
+    let hir = ascii_words(&parsed);
+    Ok(if reading.fold { fold(&hir) } else { hir })
+}
+
+/// A literal as a part of an expression; case not yet applied. `None`: folding leaves nothing of it.
+pub(super) fn literal_part(written: &str, word: bool, reading: Reading) -> Option<Hir> {
+    let text = if reading.fold { canonical(written).text.into_owned() } else { written.to_owned() };
+    (!text.is_empty()).then(|| as_word(&text, word, Hir::literal(text.clone().into_bytes())))
+}
+
+/// An expression that must not touch an ASCII word character, whatever its own edges are.
+pub(super) fn standing_free(hir: Hir) -> Hir {
+    Hir::concat(vec![Hir::look(Look::WordStartHalfAscii), hir, Hir::look(Look::WordEndHalfAscii)])
+}
+
+/// An expression without groups, for a place where it may be repeated.
+pub(super) fn without_groups(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Capture(Capture { sub, .. }) => without_groups(sub),
+        HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
+            Hir::repetition(Repetition { min: *min, max: *max, greedy: *greedy, sub: Box::new(without_groups(sub)) })
+        }
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(without_groups).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(without_groups).collect()),
+        _ => hir.clone(),
     }
-    if hir.properties().minimum_len().unwrap_or(0) == 0 {
+}
+
+/// True for an expression that can match the empty text.
+pub(super) fn may_be_empty(hir: &Hir) -> bool {
+    hir.properties().minimum_len().unwrap_or(0) == 0
+}
+
+/// Applies case, and bounds the size.
+pub(super) fn finish(hir: Hir, reading: Reading) -> Result<Compiled, Problem> {
+    if may_be_empty(&hir) {
         return Err(Problem::MatchesNothing);
     }
-    if !reading.case_sensitive {
-        hir = ignore_case(&hir);
-    }
+    let hir = if reading.case_sensitive { hir } else { ignore_case(&hir) };
     let config = thompson::Config::new().nfa_size_limit(Some(limits::REGEX_BYTES));
     if thompson::Compiler::new().configure(config).build_from_hir(&hir).is_err() {
         return Err(Problem::TooBig);
     }
     let required = Required::of(&hir);
     let length_max = hir.properties().maximum_len();
-    Ok(Pattern { written: written.to_owned(), literal: None, hir, required, length_max })
+    Ok(Compiled { what: What::Regex(hir), required, length_max })
+}
+
+impl Literal {
+    /// The literal as an expression, word boundaries and case applied.
+    pub(super) fn hir(&self, case_sensitive: bool) -> Hir {
+        let plain = Hir::literal(self.text.clone().into_bytes());
+        as_word(&self.text, self.word, if case_sensitive { plain } else { ignore_case(&plain) })
+    }
+}
+
+fn as_word(text: &str, word: bool, hir: Hir) -> Hir {
+    let mut parts = vec![hir];
+    if word && text.bytes().next().is_some_and(is_word) {
+        parts.insert(0, Hir::look(Look::WordAscii));
+    }
+    if word && text.bytes().next_back().is_some_and(is_word) {
+        parts.push(Hir::look(Look::WordAscii));
+    }
+    Hir::concat(parts)
 }
 
 fn syntax(error: regex_syntax::Error) -> Problem {
@@ -223,8 +269,16 @@ mod tests {
     const LOOSE: Reading = Reading { fold: true, case_sensitive: false };
     const EXACT: Reading = Reading { fold: false, case_sensitive: true };
 
-    fn finds(pattern: &Pattern, text: &str) -> bool {
-        meta::Builder::new().build_from_hir(&pattern.hir).unwrap().is_match(text)
+    fn regex(written: &str, reading: Reading) -> Result<Compiled, Problem> {
+        finish(expression(written, reading)?, reading)
+    }
+
+    fn finds(pattern: &Compiled, text: &str) -> bool {
+        let hir = match &pattern.what {
+            What::Literal(literal) => literal.hir(false),
+            What::Regex(hir) => hir.clone(),
+        };
+        meta::Builder::new().build_from_hir(&hir).unwrap().is_match(text)
     }
 
     #[test]

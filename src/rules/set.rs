@@ -1,5 +1,6 @@
 //! The checked rule set: immutable, shared, with a version.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,11 @@ use regex_syntax::hir::Hir;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::condition::{Condition, Scores};
 use super::family::Family;
 use super::required::Required;
 use super::roles::Roles;
+use super::transforms::Transforms;
 use super::validator::Validator;
 use crate::text::{Direction, Role};
 use crate::verdict::{Action, Severity};
@@ -33,18 +36,23 @@ pub struct RuleSet {
 
 impl RuleSet {
     /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
-    /// counts, so that the same rules have the same version wherever they are installed.
-    pub(super) fn new(rules: Vec<Rule>, sources: &[(PathBuf, String)]) -> Self {
+    /// counts, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
+    /// was read.
+    pub(super) fn new(rules: Vec<Rule>, sources: &[(PathBuf, String)], lists: &[Vec<u8>]) -> Self {
         let mut hash = Sha256::new();
+        // Lengths in front keep two different lists of files from hashing alike.
+        let mut add = |part: &[u8]| {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        };
         for (path, content) in sources {
             let family = path.parent().and_then(Path::file_name).unwrap_or_default();
             let topic = path.file_name().unwrap_or_default();
-            // Lengths in front keep two different lists of files from hashing alike.
-            for part in [family.to_string_lossy().as_bytes(), topic.to_string_lossy().as_bytes(), content.as_bytes()] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
+            add(family.to_string_lossy().as_bytes());
+            add(topic.to_string_lossy().as_bytes());
+            add(content.as_bytes());
         }
+        lists.iter().for_each(|list| add(list));
         let mut version = String::with_capacity(64);
         for byte in hash.finalize() {
             let _ = write!(version, "{byte:02x}");
@@ -116,13 +124,22 @@ pub struct Rule {
     pub on_reply: bool,
     /// Whose texts it judges.
     pub roles: Roles,
-    /// Which reading of the text it judges.
+    /// Which reading of the text its patterns judge that do not say themselves.
     pub target: Target,
-    /// Lower and upper case are told apart (ASCII).
+    /// Lower and upper case are told apart (ASCII), by the patterns that do not say themselves.
     pub case_sensitive: bool,
-    /// What it looks for; any of them matches.
+    /// The encodings and disguises that are undone for it.
+    pub transforms: Transforms,
+    /// What it looks for, as it stands in the file.
+    #[serde(rename = "patterns")]
+    pub written: Vec<Written>,
+    /// What it looks for; any of them matches, unless there is a condition.
     #[serde(skip)]
     pub(crate) patterns: Vec<Pattern>,
+    /// What must hold of the patterns' matches in one text.
+    pub condition: Option<Condition>,
+    /// Points of its own, in the place of its severity's.
+    pub score: Option<u32>,
     /// All must accept the matched text.
     pub validators: Vec<Validator>,
     /// The regex group that is the finding; 0 is the whole match.
@@ -147,7 +164,7 @@ pub struct Rule {
 impl Rule {
     /// Points that a match adds to the anomaly score.
     pub fn points(&self) -> u32 {
-        self.severity.points()
+        self.score.unwrap_or_else(|| self.severity.points())
     }
 
     /// True when the rule judges texts of this role that travel this way.
@@ -159,9 +176,9 @@ impl Rule {
         way && self.roles.contains(role)
     }
 
-    /// The patterns as they stand in the file, with their kind.
-    pub fn patterns(&self) -> impl Iterator<Item = (PatternKind, &str)> {
-        self.patterns.iter().map(|pattern| (pattern.kind(), pattern.written.as_str()))
+    /// True when the rule judges a text that is what undoing these encodings has made, outermost first.
+    pub fn reads(&self, encodings: &[&str]) -> bool {
+        self.transforms.reads(encodings)
     }
 }
 
@@ -185,27 +202,68 @@ pub enum PatternKind {
     Literal,
     /// A regular expression.
     Regex,
+    /// A file of literals.
+    List,
+    /// Parts near each other, in any order.
+    Near,
+    /// Parts in order.
+    Sequence,
+    /// One part several times.
+    Count,
 }
 
-/// One checked pattern, ready to be built into a scanner.
+/// One checked pattern, ready to be built into a scanner. A list makes as many of them as it has entries.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    /// As it stands in the file.
-    pub(crate) written: String,
-    /// Set for a literal: the folded text and whether it must stand as a word.
-    pub(crate) literal: Option<Literal>,
-    /// What is matched, case, folding and word boundaries applied.
-    pub(crate) hir: Hir,
+    /// Its number in the rule, as written: the entries of a list share one.
+    pub(crate) number: u16,
+    /// Which reading of the text it judges.
+    pub(crate) target: Target,
+    /// Lower and upper case are told apart (ASCII).
+    pub(crate) case_sensitive: bool,
+    pub(super) what: What,
     /// Literals one of which is in every match.
     pub(crate) required: Option<Required>,
     /// Longest match in bytes; `None`: unbounded.
     pub(crate) length_max: Option<usize>,
 }
 
+/// What a pattern looks for.
+#[derive(Debug)]
+pub(super) enum What {
+    Literal(Literal),
+    /// Case, folding and word boundaries applied.
+    Regex(Hir),
+}
+
 impl Pattern {
-    fn kind(&self) -> PatternKind {
-        if self.literal.is_some() { PatternKind::Literal } else { PatternKind::Regex }
+    /// Set for a literal: the folded text and whether it must stand as a word.
+    pub(crate) fn literal(&self) -> Option<&Literal> {
+        match &self.what {
+            What::Literal(literal) => Some(literal),
+            What::Regex(_) => None,
+        }
     }
+
+    /// What is matched, as an expression. That of a literal is made here: a list has a hundred thousand.
+    pub(crate) fn hir(&self) -> Cow<'_, Hir> {
+        match &self.what {
+            What::Literal(literal) => Cow::Owned(literal.hir(self.case_sensitive)),
+            What::Regex(hir) => Cow::Borrowed(hir),
+        }
+    }
+}
+
+/// A pattern as it stands in the file, for people.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Written {
+    /// How it is written.
+    pub kind: PatternKind,
+    /// Its name, for the rule's condition.
+    pub name: Option<String>,
+    /// The text, the regex, the list's path with the number of its entries, or the combined parts in one line.
+    pub text: String,
 }
 
 /// A literal pattern.
@@ -238,6 +296,8 @@ pub struct Example {
     pub is_match: bool,
     /// The exact original text of the finding.
     pub found: Option<String>,
+    /// What the classifier is taken to say of it; unknown where the example says nothing.
+    pub scores: Scores,
     /// Line in the rule's file, from 1.
     pub line: u64,
 }

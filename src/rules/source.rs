@@ -1,5 +1,9 @@
 //! Rules as they are written: keys and types checked, meanings not yet.
 
+mod defaults;
+pub(super) mod pattern;
+
+use self::pattern::PatternSource;
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Place, Value};
 use crate::yaml::table::{At, Table, boolean, list, number, text, texts};
@@ -11,13 +15,30 @@ pub(super) type Text = At<String>;
 #[derive(Debug)]
 pub(super) struct FileSource {
     pub(super) family: Option<Text>,
+    pub(super) variables: Vec<VariableSource>,
     pub(super) rules: Vec<RuleSource>,
+}
+
+/// One variable of a file.
+#[derive(Debug)]
+pub(super) struct VariableSource {
+    pub(super) name: Text,
+    /// A piece of regex, or words any of which may stand there.
+    pub(super) value: VariableValue,
+}
+
+#[derive(Debug)]
+pub(super) enum VariableValue {
+    Regex(Text),
+    Words(Place, Vec<Text>),
 }
 
 /// One rule. `None`: missing or of a wrong type, both reported.
 #[derive(Debug)]
 pub(super) struct RuleSource {
     pub(super) place: Place,
+    /// Keys that come from the file's defaults.
+    pub(super) inherited: Vec<String>,
     pub(super) id: Option<Text>,
     pub(super) title: Option<Text>,
     pub(super) description: Option<Text>,
@@ -30,7 +51,11 @@ pub(super) struct RuleSource {
     pub(super) roles: Option<Vec<Text>>,
     pub(super) on: Option<Text>,
     pub(super) case: Option<Text>,
+    pub(super) word: Option<bool>,
+    pub(super) transforms: Option<At<Vec<Text>>>,
     pub(super) patterns: Option<Vec<PatternSource>>,
+    pub(super) condition: Option<Text>,
+    pub(super) score: Option<At<usize>>,
     pub(super) validators: Vec<Text>,
     pub(super) capture: Option<At<usize>>,
     pub(super) action: Option<Text>,
@@ -40,11 +65,11 @@ pub(super) struct RuleSource {
     pub(super) examples: Option<ExamplesSource>,
 }
 
-#[derive(Debug)]
-pub(super) struct PatternSource {
-    pub(super) text: Text,
-    pub(super) is_regex: bool,
-    pub(super) word: bool,
+impl RuleSource {
+    /// True when a key stands in the rule itself: what all rules of the file are given need not fit each of them.
+    pub(super) fn owns(&self, key: &str) -> bool {
+        !self.inherited.iter().any(|inherited| inherited == key)
+    }
 }
 
 #[derive(Debug)]
@@ -59,18 +84,42 @@ pub(super) struct ExampleSource {
     pub(super) text: Text,
     pub(super) role: Option<Text>,
     pub(super) found: Option<Text>,
+    /// What the classifier says of the text, for rules that ask: name and probability.
+    pub(super) score: Vec<(Text, Node)>,
 }
 
 /// Reads a file's tree.
 pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource> {
-    let table = Table::open(node, "a rule file", &["family", "rules"], report)?;
+    let table = Table::open(node, "a rule file", &["family", "variables", "defaults", "rules"], report)?;
     let family = table.needed("family", report).and_then(|node| text(node, "family", report));
     let rules = table.needed("rules", report).and_then(|node| list(node, "rules", report));
-    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, report)).collect();
-    Some(FileSource { family, rules })
+    let variables = table.get("variables").map(|node| variables(node, report)).unwrap_or_default();
+    let defaults = table.get("defaults").map(|node| defaults::open(node, &RULE_KEYS, report)).unwrap_or_default();
+    let rules = rules.unwrap_or_default().iter().filter_map(|node| {
+        let (node, inherited) = defaults::inherit(node, &defaults);
+        rule(&node, inherited, report)
+    });
+    Some(FileSource { family, variables, rules: rules.collect() })
 }
 
-const RULE_KEYS: [&str; 19] = [
+fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
+    let Value::Map(pairs) = &node.value else {
+        let message = format!("variables must be a mapping (`name: value` lines), not {}", node.value.kind());
+        report.error("R006", node.place, message, "write `variables: { pronoun: [your, my, the] }`");
+        return Vec::new();
+    };
+    let read = |(name, place, node): &(String, Place, Node)| {
+        let value = match &node.value {
+            Value::List(_) => VariableValue::Words(node.place, texts(node, "a variable", report)?),
+            _ => VariableValue::Regex(text(node, "a variable", report)?),
+        };
+        Some(VariableSource { name: At { place: *place, value: name.clone() }, value })
+    };
+    pairs.iter().filter_map(read).collect()
+}
+
+/// The keys of a rule.
+const RULE_KEYS: [&str; 23] = [
     "id",
     "title",
     "description",
@@ -82,7 +131,11 @@ const RULE_KEYS: [&str; 19] = [
     "applies",
     "on",
     "case",
+    "word",
+    "transforms",
     "patterns",
+    "condition",
+    "score",
     "validators",
     "capture",
     "action",
@@ -92,7 +145,7 @@ const RULE_KEYS: [&str; 19] = [
     "examples",
 ];
 
-fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
+fn rule(node: &Node, inherited: Vec<String>, report: &mut Reporter<'_>) -> Option<RuleSource> {
     let table = Table::open(node, "a rule", &RULE_KEYS, report)?;
     let applies = table.needed("applies", report);
     let applies = applies.and_then(|node| Table::open(node, "applies", &["direction", "roles"], report));
@@ -104,9 +157,10 @@ fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
         None => (None, None),
     };
     let patterns = table.needed("patterns", report).and_then(|node| list(node, "patterns", report));
-    let patterns = patterns.map(|nodes| nodes.iter().filter_map(|node| pattern(node, report)).collect());
+    let patterns = patterns.map(|nodes| nodes.iter().filter_map(|node| pattern::pattern(node, report)).collect());
     Some(RuleSource {
         place: node.place,
+        inherited,
         id: table.needed("id", report).and_then(|node| text(node, "id", report)),
         title: table.needed("title", report).and_then(|node| text(node, "title", report)),
         description: table.get("description").and_then(|node| text(node, "description", report)),
@@ -119,7 +173,11 @@ fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
         roles,
         on: table.get("on").and_then(|node| text(node, "on", report)),
         case: table.get("case").and_then(|node| text(node, "case", report)),
+        word: table.get("word").and_then(|node| boolean(node, "word", report)),
+        transforms: table.get("transforms").and_then(|node| transforms(node, report)),
         patterns,
+        condition: table.get("condition").and_then(|node| text(node, "condition", report)),
+        score: table.get("score").and_then(|node| number(node, "score", report)),
         validators: table.get("validators").and_then(|node| texts(node, "validators", report)).unwrap_or_default(),
         capture: table.get("capture").and_then(|node| number(node, "capture", report)),
         action: table.needed("action", report).and_then(|node| text(node, "action", report)),
@@ -130,31 +188,13 @@ fn rule(node: &Node, report: &mut Reporter<'_>) -> Option<RuleSource> {
     })
 }
 
-fn pattern(node: &Node, report: &mut Reporter<'_>) -> Option<PatternSource> {
-    let table = Table::open(node, "a pattern", &["literal", "regex", "word"], report)?;
-    let word = table.get("word");
-    match (table.get("literal"), table.get("regex")) {
-        (Some(literal), None) => Some(PatternSource {
-            text: text(literal, "literal", report)?,
-            is_regex: false,
-            word: word.and_then(|node| boolean(node, "word", report)).unwrap_or(false),
-        }),
-        (None, Some(regex)) => {
-            if let Some(word) = word {
-                report.error("R006", word.place, "`word` belongs to literals", r"write `\b` in the regex instead");
-            }
-            Some(PatternSource { text: text(regex, "regex", report)?, is_regex: true, word: false })
-        }
-        (Some(_), Some(regex)) => {
-            let help = "make two patterns of it: any of a rule's patterns matches";
-            report.error("R006", regex.place, "a pattern is a literal or a regex, not both", help);
-            None
-        }
-        (None, None) => {
-            report.error("R005", node.place, "the pattern is empty", "write `- literal: …` or `- regex: '…'`");
-            None
-        }
-    }
+/// A list of names, or one word (`none`).
+fn transforms(node: &Node, report: &mut Reporter<'_>) -> Option<At<Vec<Text>>> {
+    let value = match &node.value {
+        Value::List(_) => texts(node, "transforms", report)?,
+        _ => vec![text(node, "transforms", report)?],
+    };
+    Some(At { place: node.place, value })
 }
 
 fn examples(node: &Node, report: &mut Reporter<'_>) -> Option<ExamplesSource> {
@@ -168,12 +208,22 @@ fn examples(node: &Node, report: &mut Reporter<'_>) -> Option<ExamplesSource> {
 
 fn example(node: &Node, report: &mut Reporter<'_>) -> Option<ExampleSource> {
     if let Value::Map(_) = node.value {
-        let table = Table::open(node, "an example", &["text", "role", "found"], report)?;
+        let table = Table::open(node, "an example", &["text", "role", "found", "score"], report)?;
         return Some(ExampleSource {
             text: table.needed("text", report).and_then(|node| text(node, "text", report))?,
             role: table.get("role").and_then(|node| text(node, "role", report)),
             found: table.get("found").and_then(|node| text(node, "found", report)),
+            score: table.get("score").map(|node| scores(node, report)).unwrap_or_default(),
         });
     }
-    Some(ExampleSource { text: text(node, "an example", report)?, role: None, found: None })
+    Some(ExampleSource { text: text(node, "an example", report)?, role: None, found: None, score: Vec::new() })
+}
+
+fn scores(node: &Node, report: &mut Reporter<'_>) -> Vec<(Text, Node)> {
+    let Value::Map(pairs) = &node.value else {
+        let message = format!("score must be a mapping, not {}", node.value.kind());
+        report.error("R006", node.place, message, "write what the classifier says of the text: `{ injection: 0.9 }`");
+        return Vec::new();
+    };
+    pairs.iter().map(|(name, place, node)| (At { place: *place, value: name.clone() }, node.clone())).collect()
 }

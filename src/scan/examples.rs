@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Context, Reading, Scanner, Scratch};
-use crate::base::Span;
+use crate::base::{Limits, Span};
+use crate::rules::condition::Counts;
 use crate::rules::{Example, Rule, RuleIndex};
-use crate::text::{Direction, Role, canonical};
+use crate::text::{Direction, Role, canonical, layers};
 
 /// What ran and what failed. A run of nothing is a failure too.
 #[derive(Debug, Default, Serialize)]
@@ -100,9 +101,9 @@ struct Runner<'a> {
 impl Runner<'_> {
     fn run(&mut self, direction: Direction, report: &mut Report) {
         let context = Context { direction, role: self.role(direction) };
-        let whole = self.whole(context);
+        let (whole, undone) = self.whole(context);
         report.ran += 1;
-        if let Some(what) = self.judge(&whole) {
+        if let Some(what) = self.judge(&undone) {
             report.fail(self.rule, Some(self.example), what);
         }
         if direction == Direction::Request {
@@ -133,18 +134,54 @@ impl Runner<'_> {
         self.example.role.or(usual).or_else(|| self.rule.roles.iter().next()).unwrap_or(Role::Unknown)
     }
 
-    /// What the rule finds in the whole text: spans of the original.
-    fn whole(&mut self, context: Context) -> BTreeSet<Span> {
+    /// What the rule finds in the whole text, as it stands and with its encodings undone: spans of the original.
+    fn whole(&mut self, context: Context) -> (BTreeSet<Span>, BTreeSet<Span>) {
         let text = &self.example.text;
+        let mut hits = self.hits(text, context);
+        let plain = self.settle(&hits);
+        for layer in layers(text, &Limits::default()).layers {
+            if self.rule.reads(&layer.encodings) {
+                let found = self.hits(&layer.text, context);
+                hits.extend(found.into_iter().map(|(pattern, span)| (pattern, layer.map.to_original(span))));
+            }
+        }
+        (plain, self.settle(&hits))
+    }
+
+    /// The rule's matches in one text, raw and canonical.
+    fn hits(&mut self, text: &str, context: Context) -> BTreeSet<(u16, Span)> {
         let folded = canonical(text);
         let mut out = Vec::new();
-        let mut spans = BTreeSet::new();
+        let mut hits = BTreeSet::new();
         self.scanner.scan(text, Reading::Raw, context, self.scratch, &mut out);
-        spans.extend(out.drain(..).filter(|found| found.rule == self.index).map(|found| found.span));
+        let found = out.drain(..).filter(|found| found.rule == self.index);
+        hits.extend(found.map(|found| (found.pattern, found.span)));
         self.scanner.scan(&folded.text, Reading::Canonical, context, self.scratch, &mut out);
         let found = out.drain(..).filter(|found| found.rule == self.index);
-        spans.extend(found.map(|found| folded.map.to_original(found.span)));
-        spans
+        hits.extend(found.map(|found| (found.pattern, folded.map.to_original(found.span))));
+        hits
+    }
+
+    /// What the rule's matches come to, by its condition and what the example says of the classifier.
+    fn settle(&self, hits: &BTreeSet<(u16, Span)>) -> BTreeSet<Span> {
+        let spans = hits.iter().map(|(_, span)| *span);
+        let Some(condition) = &self.rule.condition else { return spans.collect() };
+        let mut counts = Counts::default();
+        let mut last: Option<(u16, Span)> = None;
+        for (pattern, span) in hits {
+            // Both readings see most matches.
+            match &mut last {
+                Some((of, last)) if of == pattern && last.overlaps(*span) => *last = last.cover(*span),
+                _ => {
+                    counts.add(*pattern);
+                    last = Some((*pattern, *span));
+                }
+            }
+        }
+        if !condition.holds(&counts, &self.example.scores) {
+            return BTreeSet::new();
+        }
+        hits.iter().filter(|(pattern, _)| condition.is_positive(*pattern)).map(|(_, span)| *span).collect()
     }
 
     fn judge(&self, spans: &BTreeSet<Span>) -> Option<String> {
@@ -162,7 +199,7 @@ impl Runner<'_> {
 
     fn stream(&mut self, role: Role, chunks: &[&str]) -> Result<BTreeSet<Span>, String> {
         let mut stream = self.scanner.stream(role, self.example.text.len());
-        let (mut out, mut spans, mut safe) = (Vec::new(), BTreeSet::new(), 0);
+        let (mut out, mut hits, mut safe) = (Vec::new(), BTreeSet::new(), 0);
         let last = [""];
         for (number, chunk) in chunks.iter().chain(&last).enumerate() {
             if number < chunks.len() {
@@ -174,14 +211,14 @@ impl Runner<'_> {
                 if found.span.start < safe && !self.rule.block_end {
                     return Err(format!("byte {safe} was called safe, then {:?} was found", found.span));
                 }
-                spans.insert(found.span);
+                hits.insert((found.pattern, found.span));
             }
             safe = stream.safe();
         }
         if safe != self.example.text.len() {
             return Err(format!("after the end only {safe} bytes are safe"));
         }
-        Ok(spans)
+        Ok(self.settle(&hits))
     }
 }
 

@@ -45,7 +45,8 @@ impl LaneProgram {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<_> = patterns.iter().map(|(_, pattern)| &pattern.hir).collect();
+        let hirs: Vec<_> = patterns.iter().map(|(_, pattern)| pattern.hir()).collect();
+        let hirs: Vec<_> = hirs.iter().map(AsRef::as_ref).collect();
         let automaton = gate::automaton(&hirs, CACHE_BYTES)?;
         let starts = starts(&automaton)?;
         Ok(Some(Self {

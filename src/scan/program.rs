@@ -1,5 +1,6 @@
 //! The compiled form of a rule set: one unit per pattern, and what finds candidates for them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -107,16 +108,16 @@ impl Program {
         for ((number, unit), (_, rule, pattern)) in (0u32..).zip(&units).zip(&patterns) {
             match &pattern.required {
                 Some(required) => {
-                    let rest = required.rest.as_ref().filter(|_| pattern.literal.is_none());
+                    let rest = required.rest.as_ref().filter(|_| pattern.literal().is_none());
                     gated.extend(rest.map(|rest| (number, rest)));
                     for literal in &required.literals {
                         literals.entry(literal).or_default().add(number, unit, rest.is_some());
                     }
                 }
-                None => loose.push((number, &pattern.hir)),
+                None => loose.push((number, pattern.hir())),
             }
             if rule.on_reply && !rule.block_end {
-                let lane = match rule.target {
+                let lane = match pattern.target {
                     Target::Canonical => &mut canonical_lane,
                     Target::Raw => &mut raw_lane,
                 };
@@ -160,17 +161,17 @@ impl Program {
 
 impl Unit {
     fn new(index: RuleIndex, rule: &Rule, pattern: &Pattern) -> Result<Self, BuildError> {
-        let kind = match &pattern.literal {
+        let kind = match pattern.literal() {
             // A literal has no groups, so the loader allows it capture 0 only.
-            Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: rule.case_sensitive },
+            Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: pattern.case_sensitive },
             None => {
-                Kind::Regex { regex: Box::new(Regex::new(&pattern.hir, pattern.length_max)?), capture: rule.capture }
+                Kind::Regex { regex: Box::new(Regex::new(&pattern.hir(), pattern.length_max)?), capture: rule.capture }
             }
         };
         Ok(Self {
             rule: index,
-            pattern: 0,
-            target: rule.target,
+            pattern: if rule.condition.is_some() { pattern.number } else { 0 },
+            target: pattern.target,
             block_end: rule.block_end,
             contexts: contexts(rule),
             kind,
@@ -259,11 +260,11 @@ impl Candidates {
 }
 
 impl Loose {
-    fn new(patterns: &[(u32, &Hir)]) -> Result<Option<Self>, BuildError> {
+    fn new(patterns: &[(u32, Cow<'_, Hir>)]) -> Result<Option<Self>, BuildError> {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| *hir).collect();
+        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir.as_ref()).collect();
         let automaton = regex::many(&hirs, true, LOOSE_CACHE_BYTES)?;
         Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
     }

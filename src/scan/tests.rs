@@ -402,7 +402,7 @@ fn plainly(scanner: &Scanner, text: &str, is_raw: bool) -> BTreeSet<(u32, Span)>
             continue;
         }
         for pattern in &rule.patterns {
-            let regex = regex_automata::meta::Builder::new().build_from_hir(&pattern.hir).unwrap();
+            let regex = regex_automata::meta::Builder::new().build_from_hir(&pattern.hir()).unwrap();
             let redacts = rule.action == Some(Action::Redact);
             let (mut cursor, mut listed) = (0, 0);
             for (at, _) in text.char_indices() {

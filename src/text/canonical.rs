@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
 use crate::base::Span;
-use crate::text::confusables::CONFUSABLES;
+use crate::text::fold::{Folded, folded};
 use crate::text::map::{Builder, Map};
 
 /// A text in canonical form.
@@ -20,30 +17,39 @@ pub struct Canonical<'a> {
 
 /// Puts a text into canonical form.
 ///
-/// One pass, linear time; no allocation when nothing changes. Because [`fold_char`] looks at one character alone,
+/// One pass, linear time; no allocation when nothing changes. Because [`fold_char`](crate::text::fold_char) looks at one character alone,
 /// `canonical(a) + canonical(b) == canonical(a + b)` for every split of a text, and a stream may be folded chunk by chunk.
 pub fn canonical(text: &str) -> Canonical<'_> {
     let mut changed: Option<(String, Builder)> = None;
-    let mut folded = String::new();
     // Text from `done` to `at` is the same in both forms and not yet copied.
     let (mut done, mut at) = (0, 0);
     loop {
         at += text.as_bytes().get(at..).map_or(0, plain_ascii_prefix);
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
-        let end = at + c.len_utf8();
-        if !is_plain_block(c) {
-            folded.clear();
-            fold_char(c, &mut folded);
-            if text.get(at..end) != Some(&folded) {
-                let (out, map) = changed.get_or_insert_with(|| (String::with_capacity(text.len()), Builder::default()));
-                out.push_str(text.get(done..at).unwrap_or_default());
-                map.copied(at - done, done);
-                out.push_str(&folded);
-                map.unit(folded.len(), Span::new(at, end));
-                done = end;
-            }
+        let start = at;
+        at += c.len_utf8();
+        let folded = folded(c);
+        if folded == Folded::Same {
+            continue;
         }
-        at = end;
+        let (out, map) = changed.get_or_insert_with(|| (String::with_capacity(text.len()), Builder::default()));
+        if done < start {
+            out.push_str(text.get(done..start).unwrap_or_default());
+            map.copied(start - done, done);
+        }
+        let length = match folded {
+            Folded::Same => 0,
+            Folded::Ascii(byte) => {
+                out.push(char::from(byte));
+                1
+            }
+            Folded::Text(text) => {
+                out.push_str(text);
+                text.len()
+            }
+        };
+        map.unit(length, Span::new(start, at));
+        done = at;
     }
     let Some((mut out, mut map)) = changed else {
         return Canonical { text: Cow::Borrowed(text), map: Map::identity() };
@@ -53,120 +59,19 @@ pub fn canonical(text: &str) -> Canonical<'_> {
     Canonical { text: Cow::Owned(out), map: map.finish(text.len()) }
 }
 
-/// Appends the canonical form of one character.
-///
-/// Context-free on purpose: the result depends on `c` alone, so canonical text is the same under any chunking of a stream.
-/// The steps, the first that applies ends the work: printable ASCII, tab and line ends stay as they are; tag characters
-/// become the ASCII that they shadow; characters that show nothing vanish; look-alikes become ASCII; else the character is
-/// decomposed (NFKD), loses its combining marks, and each part is lower-cased and looked up once more. Hangul syllables
-/// stay composed. ASCII keeps its case. Applied twice it gives the same as once.
-pub fn fold_char(c: char, out: &mut String) {
-    if c.is_ascii() {
-        if !is_dropped_control(c) {
-            out.push(c);
-        }
-        return;
-    }
-    if let '\u{E0020}'..='\u{E007E}' = c {
-        out.extend(char::from_u32(c as u32 - 0xE0000));
-        return;
-    }
-    if is_invisible(c) {
-        return;
-    }
-    if is_plain_block(c) {
-        out.push(c);
-        return;
-    }
-    if let Some(ascii) = look_alike(c) {
-        out.push_str(ascii);
-        return;
-    }
-    for part in std::iter::once(c).nfkd() {
-        fold_part(part, out);
-    }
-}
-
-/// One character of a decomposition.
-fn fold_part(part: char, out: &mut String) {
-    if part.is_ascii() {
-        out.push(part);
-        return;
-    }
-    if is_combining_mark(part) || is_invisible(part) {
-        return;
-    }
-    if let Some(ascii) = look_alike(part) {
-        out.push_str(ascii);
-        return;
-    }
-    if part.is_whitespace() {
-        out.push(' ');
-        return;
-    }
-    for lower in part.to_lowercase() {
-        match look_alike(lower) {
-            Some(ascii) => out.push_str(ascii),
-            None => out.push(lower),
-        }
-    }
-}
-
-/// Length of the prefix of ASCII without dropped controls. Eight bytes at a time: this is the path of clean text.
+/// Length of the prefix of ASCII without dropped controls. Thirty-two bytes at a time, without a branch in between, so that
+/// the compiler makes vector instructions of it: this is the path of clean text.
 fn plain_ascii_prefix(bytes: &[u8]) -> usize {
-    let plain = |byte: &u8| byte.is_ascii() && !is_dropped_control(char::from(*byte));
+    // Printable, or tab to carriage return.
+    let plain = |byte: &u8| byte.wrapping_sub(b' ') < 0x5F || byte.wrapping_sub(b'\t') < 5;
     let mut at = 0;
-    for chunk in bytes.chunks_exact(8) {
+    for chunk in bytes.chunks_exact(32) {
         if !chunk.iter().fold(true, |all, byte| all & plain(byte)) {
             break;
         }
-        at += 8;
+        at += 32;
     }
     at + bytes.get(at..).unwrap_or_default().iter().take_while(|byte| plain(byte)).count()
-}
-
-/// Controls that show nothing and separate nothing: all but tab, line feed, vertical tab, form feed and carriage return.
-fn is_dropped_control(c: char) -> bool {
-    matches!(c, '\0'..='\x08' | '\x0E'..='\x1F' | '\x7F')
-}
-
-/// Large blocks whose characters are always left alone: Han ideographs and Hangul syllables.
-fn is_plain_block(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
-}
-
-/// Default-ignorable and other invisible characters (DerivedCoreProperties, plus C1 controls, interlinear annotation,
-/// the Braille blank and musical beams).
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{80}'..='\u{84}'
-        | '\u{86}'..='\u{9F}'
-        | '\u{AD}'
-        | '\u{34F}'
-        | '\u{61C}'
-        | '\u{115F}'
-        | '\u{1160}'
-        | '\u{17B4}'
-        | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}'
-        | '\u{200B}'..='\u{200F}'
-        | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{2800}'
-        | '\u{3164}'
-        | '\u{FE00}'..='\u{FE0F}'
-        | '\u{FEFF}'
-        | '\u{FFA0}'
-        | '\u{FFF0}'..='\u{FFFB}'
-        | '\u{1BCA0}'..='\u{1BCA3}'
-        | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}')
-}
-
-/// The ASCII that a character reads as.
-fn look_alike(c: char) -> Option<&'static str> {
-    let index = CONFUSABLES.binary_search_by_key(&c, |(from, _)| *from).ok()?;
-    CONFUSABLES.get(index).map(|(_, to)| *to)
 }
 
 #[cfg(test)]
@@ -174,18 +79,10 @@ mod tests {
     use proptest::prelude::{any, proptest};
 
     use super::*;
+    use crate::text::fold_char;
 
     fn folded(text: &str) -> String {
         canonical(text).text.into_owned()
-    }
-
-    #[test]
-    fn the_table_is_sorted_unique_and_ends_in_ascii() {
-        assert!(CONFUSABLES.is_sorted_by(|a, b| a.0 < b.0));
-        for (from, to) in CONFUSABLES {
-            assert!(!from.is_ascii() && !to.is_empty() && to.is_ascii(), "{from:?} → {to:?}");
-            assert!(!is_invisible(*from) && !is_plain_block(*from), "{from:?} is never looked up");
-        }
     }
 
     #[test]
@@ -215,6 +112,11 @@ mod tests {
             "іgnоrе аll",
             "ιgηοrε αll",
             "ɪɢɴᴏʀᴇ ᴀʟʟ",
+            "ᶦᵍⁿᵒʳᵉ ₐₗₗ",
+            "Iᘜᑎoᖇᗴ ᗩᒪᒪ",
+            "i₲₦ØɌɆ ₳ⱠⱠ",
+            "ɨɢռօʀɛ ǟʟʟ",
+            "ɩɡпσгҽ αӏӏ",
             "i\u{200B}g\u{AD}n\u{2060}o\u{FE0F}r\u{202E}e a\0l\x7Fl",
             "íg̃ñôrė\u{A0}àłľ",
             "🅸🅶🅽🅾🆁🅴 🅐🅛🅛",

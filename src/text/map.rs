@@ -6,8 +6,8 @@ use crate::base::Span;
 ///
 /// The map is a list of runs. Inside a run every `derived` bytes came from `origin` bytes (1 and 1 for text that was only
 /// copied), so a copied megabyte costs one entry. Bytes of the origin that left no trace need none: they are the gaps
-/// between runs. [`Map::identity`] holds nothing at all.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// between runs. Where a text was turned round, a run leads backwards. [`Map::identity`] holds nothing at all.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Map {
     /// `None`: derived and origin are the same bytes.
     runs: Option<Box<[Run]>>,
@@ -15,26 +15,28 @@ pub struct Map {
     derived_len: usize,
     /// Length of the origin; unused by the identity.
     origin_len: usize,
+    /// True when what follows in the derived text follows in the origin as well.
+    in_order: bool,
 }
 
 /// A stretch of equal units, up to the next run's start. Sixteen bytes: text in a script that is folded letter by letter
 /// has a run every few bytes. Texts of 4 GiB and more do not occur (`limits.body_bytes`); offsets beyond stand still.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct Run {
     /// First byte in the derived text.
     derived: u32,
-    /// First byte in the origin.
+    /// First byte of the first unit's origin.
     origin: u32,
     /// Bytes of one unit in the derived text; never 0.
     derived_unit: u32,
-    /// Bytes of one unit in the origin.
-    origin_unit: u32,
+    /// Bytes of one unit in the origin; negative when each unit's origin ends where the last one's began.
+    origin_unit: i32,
 }
 
 impl Map {
     /// The map of a text to itself.
     pub const fn identity() -> Self {
-        Self { runs: None, derived_len: 0, origin_len: 0 }
+        Self { runs: None, derived_len: 0, origin_len: 0, in_order: true }
     }
 
     /// True when nothing was changed.
@@ -54,7 +56,15 @@ impl Map {
             let at = if start == self.derived_len { self.origin_len } else { unit_at(runs, start).start };
             return Span::new(at, at);
         }
-        Span::new(unit_at(runs, start).start, unit_at(runs, end - 1).end)
+        let (first, last) = (unit_at(runs, start), unit_at(runs, end - 1));
+        if self.in_order {
+            return Span::new(first.start, last.end);
+        }
+        // Some origin between may lie before the first or behind the last one: both ends of every run in the span are looked
+        // at, for inside a run there is one direction.
+        let inner = runs.get(run_at(runs, start) + 1..=run_at(runs, end - 1)).unwrap_or_default();
+        let ends = inner.iter().flat_map(|run| [unit_at(runs, run.start()), unit_at(runs, run.start() - 1)]);
+        ends.fold(first.cover(last), Span::cover)
     }
 
     /// This map followed by `outer`: `self` leads from a text to a middle one, `outer` from the middle to the origin.
@@ -75,6 +85,9 @@ impl Map {
 pub struct Builder {
     runs: Vec<Run>,
     derived_len: usize,
+    /// One past the last byte of the origin so far.
+    origin_end: usize,
+    out_of_order: bool,
 }
 
 impl Builder {
@@ -84,34 +97,55 @@ impl Builder {
     }
 
     /// Notes that the bytes of `origin` became the next `derived` bytes, as one indivisible unit.
+    #[inline]
     pub fn unit(&mut self, derived: usize, origin: Span) {
-        self.units(derived, origin.start, origin.len(), 1);
+        self.units(derived, origin.start, narrow_signed(origin.len()), 1);
     }
 
-    fn units(&mut self, derived_unit: usize, origin: usize, origin_unit: usize, count: usize) {
+    /// Notes that one character of `len` bytes was copied from `origin`, and that the one before it stands behind it there.
+    pub fn turned(&mut self, len: usize, origin: usize) {
+        self.units(len, origin, -narrow_signed(len), 1);
+    }
+
+    /// Notes that the bytes of `origin` were copied one by one from the last to the first.
+    pub fn turned_bytes(&mut self, origin: Span) {
+        if let Some(last) = origin.end.checked_sub(1) {
+            self.units(1, last, -1, origin.len());
+        }
+    }
+
+    #[inline]
+    fn units(&mut self, derived_unit: usize, origin: usize, origin_unit: i32, count: usize) {
         if derived_unit == 0 || count == 0 {
             return;
         }
-        let run = Run {
-            derived: narrow(self.derived_len),
-            origin: narrow(origin),
-            derived_unit: narrow(derived_unit),
-            origin_unit: narrow(origin_unit),
-        };
+        let length = origin_unit.unsigned_abs() as usize;
+        self.out_of_order |= origin < self.origin_end || origin_unit < 0;
+        self.origin_end = if origin_unit < 0 { origin + length } else { origin + length * count };
         let grown = self.runs.last().is_some_and(|last| {
-            last.derived_unit == run.derived_unit
-                && last.origin_unit == run.origin_unit
+            last.derived_unit as usize == derived_unit
+                && last.origin_unit == origin_unit
                 && last.unit_start(self.derived_len) == origin
         });
         if !grown {
-            self.runs.push(run);
+            self.runs.push(Run {
+                derived: narrow(self.derived_len),
+                origin: narrow(origin),
+                derived_unit: narrow(derived_unit),
+                origin_unit,
+            });
         }
         self.derived_len += derived_unit * count;
     }
 
     /// The finished map; `origin_len` is the length of the origin.
     pub fn finish(self, origin_len: usize) -> Map {
-        Map { runs: Some(self.runs.into_boxed_slice()), derived_len: self.derived_len, origin_len }
+        Map {
+            runs: Some(self.runs.into_boxed_slice()),
+            derived_len: self.derived_len,
+            origin_len,
+            in_order: !self.out_of_order,
+        }
     }
 }
 
@@ -123,12 +157,26 @@ impl Run {
     /// Where in the origin the unit begins that holds the derived byte `at`.
     fn unit_start(&self, at: usize) -> usize {
         let number = at.saturating_sub(self.start()) / self.derived_unit as usize;
-        self.origin as usize + number * self.origin_unit as usize
+        let distance = number * self.origin_len();
+        if self.origin_unit < 0 {
+            (self.origin as usize).saturating_sub(distance)
+        } else {
+            self.origin as usize + distance
+        }
+    }
+
+    /// Bytes of one unit in the origin.
+    fn origin_len(&self) -> usize {
+        self.origin_unit.unsigned_abs() as usize
     }
 }
 
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+fn narrow_signed(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
 }
 
 /// The number of the run that holds the derived byte `at`.
@@ -140,16 +188,16 @@ fn run_at(runs: &[Run], at: usize) -> usize {
 fn unit_at(runs: &[Run], at: usize) -> Span {
     let Some(run) = runs.get(run_at(runs, at)) else { return Span::default() };
     let start = run.unit_start(at);
-    Span::new(start, start + run.origin_unit as usize)
+    Span::new(start, start + run.origin_len())
 }
 
 /// Adds `run` (which ends at `run_end`) to `builder`, seen through the outer map.
 fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], builder: &mut Builder) {
-    let (derived_unit, origin_unit) = (run.derived_unit as usize, run.origin_unit as usize);
+    let derived_unit = run.derived_unit as usize;
     let mut derived = run.start();
-    let mut middle = run.origin as usize;
     while derived < run_end {
-        if derived_unit == 1 && origin_unit == 1 {
+        let middle = run.unit_start(derived);
+        if derived_unit == 1 && run.origin_unit == 1 {
             // Copied text takes over the outer run's units, as many as lie wholly inside.
             let index = run_at(outer_runs, middle);
             if let Some(outer_run) = outer_runs.get(index) {
@@ -158,22 +206,27 @@ fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], builder: 
                 let aligned = middle.saturating_sub(outer_run.start()).is_multiple_of(unit);
                 let count = outer_end.saturating_sub(middle).min(run_end - derived) / unit;
                 if aligned && count > 0 {
-                    builder.units(unit, outer_run.unit_start(middle), outer_run.origin_unit as usize, count);
+                    builder.units(unit, outer_run.unit_start(middle), outer_run.origin_unit, count);
                     derived += count * unit;
-                    middle += count * unit;
                     continue;
                 }
             }
         }
-        let from = outer.to_original(Span::new(middle, middle + origin_unit));
-        builder.unit(derived_unit, from);
+        let from = outer.to_original(Span::new(middle, middle + run.origin_len()));
+        if run.origin_unit < 0 && from.len() == derived_unit {
+            builder.turned(derived_unit, from.start);
+        } else {
+            builder.unit(derived_unit, from);
+        }
         derived += derived_unit;
-        middle += origin_unit;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_assume, proptest};
+
     use super::*;
 
     /// "a[bc→X]d(ee dropped)f": derived "aXdf" from "abcdeef".
@@ -213,6 +266,69 @@ mod tests {
         assert!(Map::identity().then(&Map::identity()).is_identity());
         assert_eq!(small().then(&Map::identity()), small());
         assert_eq!(Map::identity().then(&small()), small());
+    }
+
+    /// "abc" from "xcbay": turned round between "x" and "y", and "y" after it.
+    fn turned() -> Map {
+        let mut builder = Builder::default();
+        builder.turned_bytes(Span::new(1, 4));
+        builder.copied(1, 4);
+        builder.finish(5)
+    }
+
+    #[test]
+    fn turned_text_leads_backwards() {
+        for ((start, end), (from, to)) in
+            [((0, 1), (3, 4)), ((2, 3), (1, 2)), ((0, 3), (1, 4)), ((0, 2), (2, 4)), ((0, 4), (1, 5)), ((2, 4), (1, 5))]
+        {
+            assert_eq!(turned().to_original(Span::new(start, end)), Span::new(from, to), "{start}..{end}");
+        }
+        let again = turned().then(&turned());
+        assert_eq!(again.to_original(Span::new(0, 1)), turned().to_original(Span::new(3, 4)));
+    }
+
+    /// Some map, of pieces that are copied, replaced or turned round, from an origin of so many bytes.
+    fn map_of(pieces: &[(u8, usize, usize)], origin_len: usize) -> Map {
+        let mut builder = Builder::default();
+        for (kind, at, len) in pieces {
+            let start = at % origin_len;
+            let end = (start + len).min(origin_len);
+            match kind % 3 {
+                0 => builder.copied(end - start, start),
+                1 => builder.unit(*len % 4, Span::new(start, end)),
+                _ => builder.turned_bytes(Span::new(start, end)),
+            }
+        }
+        builder.finish(origin_len)
+    }
+
+    proptest! {
+        #[test]
+        fn joined_maps_cover_what_both_lead_to_in_turn(
+            outer in vec((any::<u8>(), any::<usize>(), 1..9_usize), 1..12),
+            inner in vec((any::<u8>(), any::<usize>(), 1..9_usize), 1..12),
+            start in 0..40_usize,
+            len in 1..20_usize,
+        ) {
+            let outer = map_of(&outer, 30);
+            prop_assume!(outer.derived_len > 0);
+            let inner = map_of(&inner, outer.derived_len);
+            let joined = inner.then(&outer);
+            prop_assert_eq!(joined.derived_len, inner.derived_len);
+            let span = Span::new(start, start + len);
+            let there = joined.to_original(span);
+            prop_assert!(there.end <= 30);
+            // Byte by byte both ways lead to the same place, and a span covers its bytes' places, and no more.
+            let byte = |at| outer.to_original(inner.to_original(Span::new(at, at + 1)));
+            let end = span.end.min(joined.derived_len);
+            for at in span.start..end {
+                prop_assert!(joined.to_original(Span::new(at, at + 1)) == byte(at));
+                prop_assert!(there.covers(byte(at)), "{:?} {:?}", there, byte(at));
+            }
+            if span.start < end {
+                prop_assert_eq!((span.start..end).map(byte).reduce(Span::cover), Some(there));
+            }
+        }
     }
 
     #[test]

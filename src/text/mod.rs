@@ -3,12 +3,17 @@
 pub mod canonical;
 mod confusables;
 mod decode;
+mod fold;
 pub mod layers;
 pub mod map;
 pub mod model;
+mod pairs;
 pub mod passage;
+mod signs;
+mod words;
 
-pub use canonical::{Canonical, canonical, fold_char};
+pub use canonical::{Canonical, canonical};
+pub use fold::fold_char;
 pub use layers::{Layer, Layers, layers, layers_of};
 pub use map::Map;
 pub use model::model_text;

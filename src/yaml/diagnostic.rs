@@ -1,5 +1,6 @@
 //! Diagnostics for people: what is wrong in a file, where, and what to write. All of them, not the first.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -173,14 +174,19 @@ impl<'a> Reporter<'a> {
         (place.0, column)
     }
 
-    /// Puts this file's problems into the order of their places.
+    /// Puts this file's problems into the order of their places, each once: what is written once and used by many (a default
+    /// of all rules, a variable) would be told of for each of them.
     pub(crate) fn sort(&mut self) {
         for (list, before) in
             [(&mut self.out.errors, self.errors_before), (&mut self.out.warnings, self.warnings_before)]
         {
-            if let Some(mine) = list.get_mut(before..) {
-                mine.sort_by_key(|problem| problem.place);
-            }
+            let mut mine = list.split_off(before.min(list.len()));
+            mine.sort_by_key(|problem| problem.place);
+            let mut told = HashSet::new();
+            mine.retain(|problem| {
+                told.insert((problem.code, problem.file.clone(), problem.place, problem.message.clone()))
+            });
+            list.append(&mut mine);
         }
     }
 

@@ -5,16 +5,12 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::readable::{Readable, readable};
-use super::{Decoded, Runs, is_seen};
+use super::runs::next_line;
+use super::{Decoded, Runs, Source, is_seen};
 use crate::base::Span;
-use crate::text::map::Map;
+use crate::text::signs::is_digit;
 
 const NAME: &str = "base64";
-/// Characters that make a run: 12 bytes of text.
-const RUN_MIN: usize = 16;
-/// Characters of a further line of the same run.
-const LINE_MIN: usize = 4;
-
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -23,47 +19,34 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Decodes every run that holds text.
-pub(super) fn decode(text: &str, map: &Map, room: usize) -> Option<Decoded> {
-    let bytes = text.as_bytes();
-    let mut runs = Runs::new(NAME, room);
-    let mut at = 0;
-    while let Some(first) = next_run(bytes, at) {
-        let (clean, end) = join_lines(bytes, first);
-        at = end;
-        let span = Span::new(first.start, end);
-        if is_seen(map, span) {
+pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
+    let bytes = source.text.as_bytes();
+    let mut runs = Runs::new(NAME, source.room);
+    let mut buffer = Vec::new();
+    let mut done = 0;
+    for first in &source.signs.runs {
+        if first.start < done {
             continue;
         }
-        if let Some(decoded) = decode_run(&clean)
+        let (clean, end) = join_lines(bytes, *first);
+        done = end;
+        let span = Span::new(first.start, end);
+        if !has_both_cases(&clean) || is_seen(source.seen, span) {
+            continue;
+        }
+        if let Some(decoded) = decode_run(&clean, &mut buffer)
             && !runs.push(&decoded, span)
         {
             break;
         }
     }
-    runs.finish(text)
+    runs.finish(source.text)
 }
 
-/// The next run of at least [`RUN_MIN`] characters of the alphabet. Looks at every sixteenth byte first: no run fits
-/// between two that are not in the alphabet.
-fn next_run(bytes: &[u8], from: usize) -> Option<Span> {
-    let mut at = from;
-    loop {
-        let probe = at + RUN_MIN - 1;
-        if !is_digit(*bytes.get(probe)?) {
-            at = probe + 1;
-            continue;
-        }
-        let before = bytes.get(at..probe)?.iter().rev().take_while(|byte| is_digit(**byte)).count();
-        let run = Span::new(probe - before, run_end(bytes, probe));
-        if run.len() >= RUN_MIN {
-            return Some(run);
-        }
-        at = run.end;
-    }
-}
-
-fn run_end(bytes: &[u8], from: usize) -> usize {
-    from + bytes.get(from..).map_or(0, |rest| rest.iter().take_while(|byte| is_digit(**byte)).count())
+/// Every text of twelve bytes that says something has capitals and small letters once it is encoded: of four digits the
+/// first two depend on the high bits of a letter. Hashes, paths and names in programs have not.
+fn has_both_cases(digits: &[u8]) -> bool {
+    digits.iter().any(u8::is_ascii_uppercase) && digits.iter().any(u8::is_ascii_lowercase)
 }
 
 /// The characters of a run and of the lines that carry it on, in the standard alphabet, without padding; and its end, with
@@ -78,7 +61,7 @@ fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
             b'_' => b'/',
             other => *other,
         }));
-        match next_line(bytes, line.end) {
+        match next_line(bytes, line.end, is_digit) {
             Some(next) => line = next,
             None => break,
         }
@@ -87,25 +70,17 @@ fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
     (clean, line.end + padding)
 }
 
-/// The line after a line break at `at`, when it looks like more of the run and not like the first word of a sentence.
-fn next_line(bytes: &[u8], at: usize) -> Option<Span> {
-    let rest = bytes.get(at..)?;
-    let rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
-    let indent = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let start = bytes.len() - rest.len() + indent;
-    let line = Span::new(start, run_end(bytes, start));
-    let prose = matches!(bytes.get(line.end), Some(b' ' | b'\t' | b'.' | b',' | b'\''));
-    (line.len() >= LINE_MIN && !prose).then_some(line)
-}
-
 /// The text in a run. A run that has something else in front (a path, a word) is read at the other three offsets as well.
-fn decode_run(clean: &[u8]) -> Option<String> {
+/// `buffer` is for the bytes.
+fn decode_run(clean: &[u8], buffer: &mut Vec<u8>) -> Option<String> {
+    buffer.resize(clean.len(), 0);
     let mut pieces: Vec<String> = Vec::new();
     for offset in 0..4 {
         let digits = clean.get(offset..)?;
         // A last single digit carries no whole byte.
         let digits = if digits.len() % 4 == 1 { digits.get(..digits.len() - 1)? } else { digits };
-        match readable(ENGINE.decode(digits).ok()?) {
+        let length = ENGINE.decode_slice(digits, buffer).ok()?;
+        match readable(buffer.get(..length)?) {
             Readable::Whole(text) if offset == 0 => return Some(text),
             Readable::Whole(text) | Readable::Partly(text) => pieces.push(text),
             Readable::Nothing => {}
@@ -114,19 +89,16 @@ fn decode_run(clean: &[u8]) -> Option<String> {
     (!pieces.is_empty()).then(|| pieces.join("\n"))
 }
 
-fn is_digit(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
-}
-
 #[cfg(test)]
 mod tests {
     use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
     use proptest::prelude::{prop_assert_eq, proptest};
 
+    use super::super::source_of;
     use super::*;
 
     fn decoded(text: &str) -> Option<String> {
-        decode(text, &Map::identity(), usize::MAX).map(|found| found.text)
+        source_of(text, decode).map(|found| found.text)
     }
 
     #[test]
@@ -170,7 +142,7 @@ mod tests {
     fn the_run_with_its_padding_is_the_origin() {
         let run = BASE64_STANDARD.encode("four score and");
         let text = format!("x {run} y");
-        let found = decode(&text, &Map::identity(), usize::MAX).unwrap();
+        let found = source_of(&text, decode).unwrap();
         let origin = found.map.to_original(Span::new(2, 3));
         assert!(run.ends_with('=') && text[origin.range()] == run);
     }

@@ -1,9 +1,8 @@
 //! Hexadecimal: runs of digits, and bytes apart by blanks, commas, colons, dashes or `0x`.
 
 use super::readable::{Readable, readable};
-use super::{Decoded, Runs, is_seen};
+use super::{Decoded, Runs, Source, is_seen};
 use crate::base::Span;
-use crate::text::map::Map;
 
 const NAME: &str = "hex";
 /// Bytes that make a run: sixteen digits.
@@ -12,21 +11,22 @@ const BYTES_MIN: usize = 8;
 const SEPARATORS_MAX: usize = 3;
 
 /// Decodes every run that holds text.
-pub(super) fn decode(text: &str, map: &Map, room: usize) -> Option<Decoded> {
-    let bytes = text.as_bytes();
-    let mut runs = Runs::new(NAME, room);
+pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
+    let bytes = source.text.as_bytes();
+    let mut runs = Runs::new(NAME, source.room);
+    let mut values = Vec::new();
     let mut at = 0;
     while let Some(start) = next_decimal(bytes, at) {
-        let (values, end) = read_run(bytes, start);
+        let end = read_run(bytes, start, &mut values);
         // Whatever was read is not read again, but for the second try half a byte later.
         at = end.max(start + 1);
-        if values.len() < BYTES_MIN || is_seen(map, Span::new(start, end)) {
+        if values.len() < BYTES_MIN || is_seen(source.seen, Span::new(start, end)) {
             continue;
         }
-        let found = decode_run(values).or_else(|| {
-            let (shifted, shifted_end) = read_run(bytes, start + 1);
+        let found = decode_run(&values).or_else(|| {
+            let shifted_end = read_run(bytes, start + 1, &mut values);
             at = at.max(shifted_end);
-            if shifted.len() < BYTES_MIN { None } else { decode_run(shifted) }
+            if values.len() < BYTES_MIN { None } else { decode_run(&values) }
         });
         if let Some(decoded) = found
             && !runs.push(&decoded, Span::new(start, at))
@@ -34,7 +34,7 @@ pub(super) fn decode(text: &str, map: &Map, room: usize) -> Option<Decoded> {
             break;
         }
     }
-    runs.finish(text)
+    runs.finish(source.text)
 }
 
 /// The next decimal digit. Text in hexadecimal has one in every byte (its letters are 0x41 to 0x7A, and `0x` starts with
@@ -50,9 +50,9 @@ fn next_decimal(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Reads bytes from `start` on, as far as they go; and where the last one ends.
-fn read_run(bytes: &[u8], start: usize) -> (Vec<u8>, usize) {
-    let mut values = Vec::new();
+/// Reads bytes from `start` on, as far as they go, into `values`; gives where the last one ends.
+fn read_run(bytes: &[u8], start: usize, values: &mut Vec<u8>) -> usize {
+    values.clear();
     let mut end = start;
     let mut at = start;
     loop {
@@ -65,10 +65,10 @@ fn read_run(bytes: &[u8], start: usize) -> (Vec<u8>, usize) {
         let after = bytes.get(end..).unwrap_or_default();
         at = end + after.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
     }
-    (values, end)
+    end
 }
 
-fn decode_run(values: Vec<u8>) -> Option<String> {
+fn decode_run(values: &[u8]) -> Option<String> {
     match readable(values) {
         Readable::Whole(text) | Readable::Partly(text) => Some(text),
         Readable::Nothing => None,
@@ -77,8 +77,24 @@ fn decode_run(values: Vec<u8>) -> Option<String> {
 
 /// The value of a hexadecimal digit.
 pub(super) fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    NIBBLES.get(usize::from(digit)).copied().filter(|value| *value < 16)
 }
+
+/// The values of all bytes; 16 for what is no digit.
+static NIBBLES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        values[byte] = match byte as u8 {
+            digit @ b'0'..=b'9' => digit - b'0',
+            digit @ b'a'..=b'f' => digit - b'a' + 10,
+            digit @ b'A'..=b'F' => digit - b'A' + 10,
+            _ => 16,
+        };
+        byte += 1;
+    }
+    values
+};
 
 fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b';' | b'-' | b'_')
@@ -88,10 +104,11 @@ fn is_separator(byte: u8) -> bool {
 mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
+    use super::super::source_of;
     use super::*;
 
     fn decoded(text: &str) -> Option<String> {
-        decode(text, &Map::identity(), usize::MAX).map(|found| found.text)
+        source_of(text, decode).map(|found| found.text)
     }
 
     fn spelled(text: &str, before: &str, between: &str) -> String {
@@ -119,7 +136,7 @@ mod tests {
     #[test]
     fn the_whole_run_is_the_origin() {
         let text = "say 0x69 0x67 0x6e 0x6f 0x72 0x65 0x20 0x61 0x6c 0x6c now";
-        let found = decode(text, &Map::identity(), usize::MAX).unwrap();
+        let found = source_of(text, decode).unwrap();
         assert_eq!(found.text, "ignore all");
         assert_eq!(found.map.to_original(Span::new(1, 2)), Span::new(4, text.len() - 4));
     }

@@ -2,16 +2,14 @@
 
 use memchr::memchr3;
 
+use super::pieces::GAP;
 use super::{Decoded, escape, floor_boundary, html, percent, readable};
 use crate::base::Span;
 use crate::text::map::{Builder, Map};
 
 /// Bytes of plain text kept on each side of an escape. Plain text further off is read in the source already; leaving it out
 /// keeps a large text with a few escapes small. Cuts are made at blanks only, so that no word or base64 run is cut.
-const CONTEXT: usize = 1024;
-/// Stands for the plain text left out: nothing matches across it.
-const GAP: &str = "\n\u{FFFC}\n";
-
+const CONTEXT: usize = 256;
 /// Undoes the escapes of a text.
 pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
     let bytes = text.as_bytes();
@@ -51,7 +49,7 @@ pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
         return None;
     }
     let encodings = kinds.iter().filter(|(_, seen)| *seen).map(|(name, _)| *name).collect();
-    Some(Decoded { encodings, text: out, map: map.finish(text.len()), cut })
+    Some(Decoded { encodings, text: out, map: map.finish(text.len()), cut, in_place: false })
 }
 
 /// Writes the decoded text and its map, as far as there is room.

@@ -1,15 +1,29 @@
 //! Decodings, one per file. Each takes a text and the room that is left, and gives what it found with a map to its source.
 
+mod base32;
 mod base64;
+mod believable;
 mod escape;
 mod hex;
 mod html;
 mod inline;
+mod jamo;
+mod leetspeak;
+mod morse;
+mod numbers;
 mod percent;
+mod pieces;
+mod quoted_printable;
 mod readable;
+mod reversed;
+mod runs;
+mod shifted;
+mod spaced;
+mod stretch;
 
 use crate::base::Span;
 use crate::text::map::{Builder, Map};
+use crate::text::signs::Signs;
 
 /// What one decoding made of a text.
 #[derive(Debug)]
@@ -22,21 +36,47 @@ pub(super) struct Decoded {
     pub map: Map,
     /// True when there was more than the room took.
     pub cut: bool,
+    /// True when letters were replaced one by one, so that a run of the source's length is not the source's run.
+    pub in_place: bool,
 }
 
-/// A decoding of a text, with the map that leads from it to the original text, and the room that is left. `None` when the
-/// text holds nothing of its kind.
-type Decoding = fn(&str, &Map, usize) -> Option<Decoded>;
+/// A text to decode.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    pub text: &'a str,
+    /// Leads to the original text, whose runs were decoded already; the identity when there is none.
+    pub seen: &'a Map,
+    /// Bytes of decoded text that there is room for.
+    pub room: usize,
+    pub signs: &'a Signs,
+}
+
+/// A decoding of a text: all it finds, as one layer. `None` when the text holds nothing of its kind.
+type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 3] = [inline::decode, base64::decode, hex::decode];
+pub(super) const DECODINGS: [Decoding; 14] = [
+    |source| inline::decode(source.text, source.seen, source.room),
+    base64::decode,
+    hex::decode,
+    base32::decode,
+    quoted_printable::decode,
+    numbers::decode,
+    morse::decode,
+    shifted::decode,
+    reversed::decode,
+    reversed::decode_words,
+    leetspeak::decode,
+    spaced::decode,
+    spaced::decode_split,
+    jamo::decode,
+];
 
 /// True when some decoding would still give something that matters. Backslash escapes alone do not count: their nesting is
 /// undone at once.
-pub(super) fn is_encoded(text: &str, map: &Map) -> bool {
-    DECODINGS
-        .iter()
-        .any(|decoding| decoding(text, map, usize::MAX).is_some_and(|found| found.encodings != [escape::NAME]))
+pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
+    let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text) };
+    DECODINGS.iter().any(|decoding| decoding(&source).is_some_and(|found| found.encodings != [escape::NAME]))
 }
 
 /// True when a run was copied unchanged from the original text, where it has been decoded already: every step that changes
@@ -82,11 +122,17 @@ impl Runs {
             return None;
         }
         let map = self.map.finish(source.len());
-        Some(Decoded { encodings: vec![self.encoding], text: self.text, map, cut: self.cut })
+        Some(Decoded { encodings: vec![self.encoding], text: self.text, map, cut: self.cut, in_place: false })
     }
 }
 
 /// The last character boundary at or before `at`.
 fn floor_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// What one decoding makes of a text, with room for all.
+#[cfg(test)]
+fn source_of(text: &str, decoding: Decoding) -> Option<Decoded> {
+    decoding(&Source { text, seen: &Map::identity(), room: usize::MAX, signs: &Signs::of(text) })
 }

@@ -19,14 +19,16 @@ pub(super) enum Readable {
 
 /// Finds the text in decoded bytes: valid UTF-8 without control characters. One stray byte before a sentence does not hide
 /// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical.
-pub(super) fn readable(bytes: Vec<u8>) -> Readable {
-    let bytes = match String::from_utf8(bytes) {
-        Ok(text) if !text.contains(is_noise) => {
-            return if says_something(&text) { Readable::Whole(text) } else { Readable::Nothing };
-        }
-        Ok(text) => text.into_bytes(),
-        Err(error) => error.into_bytes(),
-    };
+pub(super) fn readable(bytes: &[u8]) -> Readable {
+    if !bytes.iter().any(|byte| is_control(*byte))
+        && let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains(is_noise)
+    {
+        return if says_something(text) { Readable::Whole(text.to_owned()) } else { Readable::Nothing };
+    }
+    if !has_piece(bytes) {
+        return Readable::Nothing;
+    }
     let mut pieces = String::new();
     for chunk in bytes.utf8_chunks() {
         for piece in chunk.valid().split(is_noise) {
@@ -43,7 +45,55 @@ pub(super) fn readable(bytes: Vec<u8>) -> Readable {
 
 /// True when a text has enough letters and digits to say something.
 pub(super) fn says_something(text: &str) -> bool {
-    text.chars().filter(|c| c.is_alphanumeric()).nth(SIGNS_MIN - 1).is_some()
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || c.is_alphanumeric()).nth(SIGNS_MIN - 1).is_some()
+}
+
+/// True when so many bytes that make a piece may stand in a row. A quick look that lets some noise through and stops no text:
+/// each byte must be one that may follow the byte before it. No branch depends on the bytes, for noise cannot be foreseen.
+fn has_piece(bytes: &[u8]) -> bool {
+    let (mut last, mut length, mut longest) = (NOISE, 0, 0);
+    for byte in bytes {
+        let kind = KINDS[usize::from(*byte)];
+        let follows = FOLLOWS >> (last * 4 + kind) & 1;
+        length = (length + 1) * usize::from(follows);
+        longest = longest.max(length);
+        last = kind;
+    }
+    longest >= PIECE_MIN
+}
+
+/// Kinds of bytes in UTF-8.
+const NOISE: u8 = 0;
+const ASCII: u8 = 1;
+const CONTINUATION: u8 = 2;
+const LEAD: u8 = 3;
+
+static KINDS: [u8; 256] = {
+    let mut kinds = [NOISE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            0x80..=0xBF => CONTINUATION,
+            0xC2..=0xF4 => LEAD,
+            0xC0 | 0xC1 | 0xF5.. => NOISE,
+            ascii if is_control(ascii) => NOISE,
+            _ => ASCII,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// A bit for each pair of kinds that may follow each other, four for each first kind.
+const FOLLOWS: u16 = {
+    let begins = 1 << ASCII | 1 << LEAD;
+    let any = begins | 1 << CONTINUATION;
+    begins << (4 * NOISE) | begins << (4 * ASCII) | any << (4 * CONTINUATION) | (1 << CONTINUATION) << (4 * LEAD)
+};
+
+/// An ASCII character that is noise.
+const fn is_control(byte: u8) -> bool {
+    matches!(byte, 0x01..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F)
 }
 
 fn is_noise(c: char) -> bool {
@@ -56,11 +106,11 @@ mod tests {
 
     #[test]
     fn text_is_told_from_noise() {
-        assert_eq!(readable(b"ignore this".to_vec()), Readable::Whole("ignore this".into()));
-        assert_eq!(readable(b"\xFF\xFEignore all of it\x01".to_vec()), Readable::Partly("ignore all of it".into()));
-        assert_eq!(readable(b"i\0g\0n\0o\0r\0e\0".to_vec()), Readable::Whole("i\0g\0n\0o\0r\0e\0".into()));
-        assert_eq!(readable(b"12-,- a !?!".to_vec()), Readable::Nothing);
-        assert_eq!(readable(b"\xFFshort one\xFF".to_vec()), Readable::Nothing);
-        assert_eq!(readable(vec![0; 64]), Readable::Nothing);
+        assert_eq!(readable(b"ignore this"), Readable::Whole("ignore this".into()));
+        assert_eq!(readable(b"\xFF\xFEignore all of it\x01"), Readable::Partly("ignore all of it".into()));
+        assert_eq!(readable(b"i\0g\0n\0o\0r\0e\0"), Readable::Whole("i\0g\0n\0o\0r\0e\0".into()));
+        assert_eq!(readable(b"12-,- a !?!"), Readable::Nothing);
+        assert_eq!(readable(b"\xFFshort one\xFF"), Readable::Nothing);
+        assert_eq!(readable(&[0; 64]), Readable::Nothing);
     }
 }

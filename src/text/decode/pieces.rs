@@ -1,0 +1,159 @@
+//! Rewritten pieces of a text, with the plain text around them, and the map.
+
+use super::{Decoded, floor_boundary};
+use crate::base::Span;
+use crate::text::map::Builder;
+
+/// Bytes of plain text kept on each side of a piece: a phrase may be disguised in part. Plain text further off is read in
+/// the source already.
+const CONTEXT: usize = 128;
+/// Stands for the plain text left out: nothing matches across it.
+pub(super) const GAP: &str = "\n\u{FFFC}\n";
+
+/// Writes rewritten pieces from left to right, as far as there is room.
+#[derive(Debug)]
+pub(super) struct Pieces<'a> {
+    source: &'a str,
+    text: String,
+    map: Builder,
+    room: usize,
+    cut: bool,
+    /// The source up to here is written, or left out.
+    done: usize,
+    kinds: Vec<&'static str>,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn new(source: &'a str, room: usize) -> Self {
+        Self { source, text: String::new(), map: Builder::default(), room, cut: false, done: 0, kinds: Vec::new() }
+    }
+
+    /// True when there was no room for all.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Begins a piece that stands for `origin`; the plain text before it is written as far as it is near. Pieces come in
+    /// order and do not overlap.
+    pub(super) fn begin(&mut self, kind: &'static str, origin: Span) {
+        if !self.kinds.contains(&kind) {
+            self.kinds.push(kind);
+        }
+        self.plain_until(origin.start);
+        self.done = origin.end;
+    }
+
+    /// Writes a character of the piece.
+    pub(super) fn character(&mut self, c: char, origin: Span) {
+        if self.cut || c.len_utf8() > self.room_left() {
+            self.cut = true;
+            return;
+        }
+        self.text.push(c);
+        self.map.unit(c.len_utf8(), origin);
+    }
+
+    /// Writes source text from the last character to the first; brackets turn round with it.
+    pub(super) fn turn(&mut self, span: Span) {
+        let Some(text) = self.source.get(span.range()) else { return };
+        if text.is_ascii() && text.len() <= self.room_left() && !self.cut {
+            self.text.extend(text.bytes().rev().map(|byte| mirrored(char::from(byte))));
+            self.map.turned_bytes(span);
+            return;
+        }
+        for (at, c) in text.char_indices().rev() {
+            if self.cut || c.len_utf8() > self.room_left() {
+                self.cut = true;
+                return;
+            }
+            self.text.push(mirrored(c));
+            self.map.turned(c.len_utf8(), span.start + at);
+        }
+    }
+
+    /// Writes source text as it stands.
+    pub(super) fn copy(&mut self, start: usize, end: usize) {
+        let Some(text) = self.source.get(start..end) else { return };
+        let fits = if self.cut { 0 } else { floor_boundary(text, self.room_left()) };
+        self.cut |= fits < text.len();
+        self.text.push_str(text.get(..fits).unwrap_or_default());
+        self.map.copied(fits, start);
+    }
+
+    /// Writes a gap: what follows does not belong to what was written last.
+    pub(super) fn gap(&mut self, origin: usize) {
+        if self.text.is_empty() {
+            return;
+        }
+        if self.cut || GAP.len() > self.room_left() {
+            self.cut = true;
+            return;
+        }
+        self.text.push_str(GAP);
+        self.map.unit(GAP.len(), Span::new(origin, origin));
+    }
+
+    /// The layer, if there was a piece.
+    pub(super) fn finish(mut self) -> Option<Decoded> {
+        if self.kinds.is_empty() {
+            return None;
+        }
+        let end = self.head_end(self.done, self.source.len());
+        self.copy(self.done, end);
+        let map = self.map.finish(self.source.len());
+        Some(Decoded { encodings: self.kinds, text: self.text, map, cut: self.cut, in_place: true })
+    }
+
+    fn plain_until(&mut self, start: usize) {
+        let tail = self.tail_start(self.done, start);
+        if self.text.is_empty() {
+            self.copy(tail, start);
+            return;
+        }
+        let head = self.head_end(self.done, start);
+        if head >= tail {
+            self.copy(self.done, start);
+            return;
+        }
+        self.copy(self.done, head);
+        self.gap(tail);
+        self.copy(tail, start);
+    }
+
+    /// Where the context after a piece ends: at the last blank within it, so that no word is cut.
+    fn head_end(&self, from: usize, to: usize) -> usize {
+        if to.saturating_sub(from) <= CONTEXT {
+            return to;
+        }
+        let near = self.source.as_bytes().get(from..from + CONTEXT).unwrap_or_default();
+        from + near.iter().rposition(u8::is_ascii_whitespace).unwrap_or(0)
+    }
+
+    /// Where the context before a piece begins: at the first blank within it.
+    fn tail_start(&self, from: usize, to: usize) -> usize {
+        if to.saturating_sub(from) <= CONTEXT {
+            return from;
+        }
+        let near = self.source.as_bytes().get(to - CONTEXT..to).unwrap_or_default();
+        to - near.iter().position(u8::is_ascii_whitespace).map_or(0, |blank| CONTEXT - blank)
+    }
+
+    fn room_left(&self) -> usize {
+        self.room.saturating_sub(self.text.len())
+    }
+}
+
+/// A bracket's other side; anything else is its own.
+fn mirrored(c: char) -> char {
+    match c {
+        '(' => ')',
+        ')' => '(',
+        '[' => ']',
+        ']' => '[',
+        '{' => '}',
+        '}' => '{',
+        '<' => '>',
+        '>' => '<',
+        other => other,
+    }
+}

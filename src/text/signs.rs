@@ -1,0 +1,334 @@
+//! Signs of disguised writing, found in one pass over a text: where a closer look is worth its time.
+//!
+//! Each byte costs two look-ups and one addition. What two neighbouring bytes say about seven kinds of disguise is packed
+//! into one number; the numbers of sixteen neighbours are added up; a sum beyond its bound sets a bit. Bounds are low: a sign
+//! is no finding, it only says where the decodings in [`super::decode`] look. Clean text has few signs and costs no
+//! allocation.
+
+use crate::base::Span;
+use crate::text::pairs::{RANDOM, cost};
+
+/// Places in a text with signs of disguised writing, by kind, in order, apart from each other.
+#[derive(Debug, Default)]
+pub(super) struct Signs {
+    /// Letters that read better from right to left.
+    pub turned: Vec<Span>,
+    /// Letters that follow each other less well than chance would have it: perhaps shifted.
+    pub shifted: Vec<Span>,
+    /// Letters that read better by ROT13.
+    pub rotated: Vec<Span>,
+    /// Digits or signs inside words.
+    pub leet: Vec<Span>,
+    /// Letters that stand alone.
+    pub spaced: Vec<Span>,
+    /// Words with punctuation inside.
+    pub split: Vec<Span>,
+    /// Punctuation and blanks alone: perhaps Morse code.
+    pub bare: Vec<Span>,
+    /// Runs of [`RUN_MIN`] and more characters that encoded bytes are written with.
+    pub runs: Vec<Span>,
+}
+
+/// Characters of the shortest run that is noted.
+pub(super) const RUN_MIN: usize = 16;
+
+/// Bytes that are summed up together. A disguised stretch of twice as many holds one such block at least.
+const BLOCK: usize = 16;
+/// The bit of each field of a packed number that says "beyond the bound": of twelve bits for gains, seven for counts.
+const OVER: [u64; 7] = [1 << 11, 1 << 23, 1 << 35, 1 << 42, 1 << 49, 1 << 56, 1 << 63];
+/// The lowest bit of each field.
+const SHIFTS: [u32; 7] = [0, 12, 24, 36, 43, 50, 57];
+/// Added to a gain, so that no field goes below zero.
+const BIAS: i32 = 40;
+
+/// The sums that are too small by one to set their bit: what a kind needs in sixteen neighbours. In quarter bits for the
+/// first three; the others count.
+const BOUNDS: [u64; 7] = [8, 6, 8, 2, 21, 2, 16];
+
+impl Signs {
+    /// Looks through a text.
+    pub(super) fn of(text: &str) -> Self {
+        let mut signs = Self::default();
+        let mut before = SPACE;
+        let mut start = 0;
+        let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
+        for block in blocks {
+            let sum = sum(block, &mut before);
+            if sum & FLAGS != 0 {
+                signs.note(sum, start);
+            }
+            start += BLOCK;
+        }
+        let mut last = [b' '; BLOCK];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let sum = sum(&last, &mut before);
+        if sum & FLAGS != 0 {
+            signs.note(sum, start);
+        }
+        signs.note_runs(text.as_bytes());
+        signs
+    }
+
+    /// Notes the runs. Every run of sixteen holds eight in a row that begin at a multiple of eight: only those are looked
+    /// at, together, and without a branch in between, so that the compiler makes vector instructions of it.
+    fn note_runs(&mut self, bytes: &[u8]) {
+        const EIGHT: u64 = u64::from_ne_bytes([1; 8]);
+        let (blocks, _) = bytes.as_chunks::<32>();
+        for (number, block) in blocks.iter().enumerate() {
+            let digits = block.map(|byte| u8::from(is_digit(byte)));
+            let (eights, _) = digits.as_chunks::<8>();
+            for (eight, digits) in eights.iter().enumerate() {
+                if u64::from_ne_bytes(*digits) == EIGHT {
+                    self.note_run(bytes, number * 32 + eight * 8);
+                }
+            }
+        }
+        let rest = blocks.len() * 32;
+        (rest..bytes.len()).step_by(8).for_each(|at| self.note_run(bytes, at));
+    }
+
+    /// Notes the run that holds the byte at `at`, if it is long enough and not noted yet.
+    fn note_run(&mut self, bytes: &[u8], at: usize) {
+        let done = self.runs.last().map_or(0, |last| last.end);
+        if at < done || !bytes.get(at).is_some_and(|byte| is_digit(*byte)) {
+            return;
+        }
+        let tail = bytes.get(at..).unwrap_or_default();
+        let head = bytes.get(done..at).unwrap_or_default();
+        let start = at - head.iter().rev().take_while(|byte| is_digit(**byte)).count();
+        let end = at + tail.iter().take_while(|byte| is_digit(**byte)).count();
+        if end - start >= RUN_MIN {
+            self.runs.push(Span::new(start, end));
+        }
+    }
+
+    #[cold]
+    fn note(&mut self, sum: u64, start: usize) {
+        let kinds = [
+            &mut self.turned,
+            &mut self.shifted,
+            &mut self.rotated,
+            &mut self.leet,
+            &mut self.spaced,
+            &mut self.split,
+            &mut self.bare,
+        ];
+        for (over, places) in OVER.iter().zip(kinds) {
+            if sum & over == 0 {
+                continue;
+            }
+            match places.last_mut() {
+                Some(last) if last.end == start => last.end = start + BLOCK,
+                _ => places.push(Span::new(start, start + BLOCK)),
+            }
+        }
+    }
+}
+
+/// True for what base64 is written with, in both alphabets (RFC 4648 §4 and §5), and so for base32 as well.
+#[inline]
+pub(super) fn is_digit(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26)
+        | (byte.wrapping_sub(b'0') < 10)
+        | (byte == b'+')
+        | (byte == b'/')
+        | (byte == b'-')
+        | (byte == b'_')
+}
+
+#[inline]
+fn sum(block: &[u8; BLOCK], before: &mut u8) -> u64 {
+    let mut sum = START;
+    let mut last = *before;
+    for byte in block {
+        let class = CLASSES[usize::from(*byte)];
+        let pair = usize::from(last) << 5 | usize::from(class);
+        sum += PAIRS[pair & 0x3FF];
+        last = class;
+    }
+    *before = last;
+    sum
+}
+
+/// Classes of bytes: 1 to 26 are letters.
+const SPACE: u8 = 0;
+const OTHER_SCRIPT: u8 = 27;
+const LEET_DIGIT: u8 = 28;
+const LEET_SIGN: u8 = 29;
+const JOINER: u8 = 30;
+const PUNCTUATION: u8 = 31;
+
+static CLASSES: [u8; 256] = classes();
+static PAIRS: [u64; 1024] = packed_pairs();
+const START: u64 = start();
+const FLAGS: u64 = OVER[0] | OVER[1] | OVER[2] | OVER[3] | OVER[4] | OVER[5] | OVER[6];
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [PUNCTUATION; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'A'..=b'Z' | b'a'..=b'z' => byte as u8 & 31,
+            0x80.. => OTHER_SCRIPT,
+            b'0'..=b'9' => LEET_DIGIT,
+            b'@' | b'$' | b'!' | b'|' | b'+' => LEET_SIGN,
+            b'-' | b'_' | b'.' | b'*' | b'~' | b'^' | b'`' => JOINER,
+            b'\t'..=b'\r' | b' ' => SPACE,
+            _ => PUNCTUATION,
+        };
+        byte += 1;
+    }
+    classes
+}
+
+const fn gains(kind: usize) -> Gains {
+    let mut gains = [0; 1024];
+    let mut pair = 0;
+    while pair < 1024 {
+        let (a, b) = (pair >> 5, pair & 31);
+        let gain = match kind {
+            0 => turned_gain(a, b),
+            1 => shifted_gain(a, b),
+            _ => rotated_gain(a, b),
+        };
+        gains[pair] = gain as i8;
+        pair += 1;
+    }
+    gains
+}
+
+/// The sum that a block begins with.
+const fn start() -> u64 {
+    let mut sum = 0;
+    let mut kind = 0;
+    while kind < BOUNDS.len() {
+        let bias = if kind < 3 { (BIAS as u64) * BLOCK as u64 } else { 0 };
+        sum += OVER[kind] - ((bias + BOUNDS[kind]) << SHIFTS[kind]);
+        kind += 1;
+    }
+    sum
+}
+
+const fn packed_pairs() -> [u64; 1024] {
+    let mut pairs = [0; 1024];
+    let mut pair = 0;
+    while pair < 1024 {
+        let (a, b) = ((pair >> 5) as u8, (pair & 31) as u8);
+        let values = [
+            (turned_gain(a as usize, b as usize) + BIAS) as u64,
+            (shifted_gain(a as usize, b as usize) + BIAS) as u64,
+            (rotated_gain(a as usize, b as usize) + BIAS) as u64,
+            leet_weight(a, b),
+            edge_weight(a, b),
+            split_weight(a, b),
+            bare_weight(a, b),
+        ];
+        let mut kind = 0;
+        while kind < values.len() {
+            pairs[pair] |= values[kind] << SHIFTS[kind];
+            kind += 1;
+        }
+        pair += 1;
+    }
+    pairs
+}
+
+/// What each pair of classes says, by both numbers, in quarter bits.
+pub(super) type Gains = [i8; 1024];
+
+/// For text that was written from right to left.
+pub(super) static TURNED: Gains = gains(0);
+/// For letters that are not what they were written as.
+pub(super) static SHIFTED: Gains = gains(1);
+/// For letters that ROT13 was applied to.
+pub(super) static ROTATED: Gains = gains(2);
+
+/// The gain of a pair of bytes.
+#[inline]
+pub(super) fn gain(gains: &Gains, a: u8, b: u8) -> i32 {
+    let pair = usize::from(CLASSES[usize::from(a)]) << 5 | usize::from(CLASSES[usize::from(b)]);
+    i32::from(gains[pair & 0x3FF])
+}
+
+/// What a pair of classes says for text that was written from right to left, in quarter bits: how much less it costs that
+/// way than as it stands, or than chance.
+const fn turned_gain(a: usize, b: usize) -> i32 {
+    match foreign(a, b) {
+        Some(gain) => gain,
+        None => {
+            let (a, b) = (word_class(a), word_class(b));
+            let plain = cost(a, b);
+            (if plain < RANDOM { plain } else { RANDOM }) - cost(b, a)
+        }
+    }
+}
+
+/// What a pair of classes says for letters that are not what they were written as: how much more it costs than chance.
+const fn shifted_gain(a: usize, b: usize) -> i32 {
+    match foreign(a, b) {
+        Some(gain) => gain,
+        None => cost(word_class(a), word_class(b)) - RANDOM,
+    }
+}
+
+/// What a pair of classes says for ROT13: how much less it costs once undone than as it stands, or than chance.
+const fn rotated_gain(a: usize, b: usize) -> i32 {
+    match foreign(a, b) {
+        Some(gain) => gain,
+        None => {
+            let (a, b) = (word_class(a), word_class(b));
+            let plain = cost(a, b);
+            (if plain < RANDOM { plain } else { RANDOM }) - cost(rotated(a), rotated(b))
+        }
+    }
+}
+
+const fn rotated(letter: usize) -> usize {
+    if letter == 0 { 0 } else { (letter + 12) % 26 + 1 }
+}
+
+/// Pairs that say nothing of letters: a small loss, so that what lies far apart is not added up.
+const fn foreign(a: usize, b: usize) -> Option<i32> {
+    if a == OTHER_SCRIPT as usize || b == OTHER_SCRIPT as usize {
+        Some(-12)
+    } else if word_class(a) == 0 && word_class(b) == 0 {
+        Some(-1)
+    } else {
+        None
+    }
+}
+
+const fn word_class(class: usize) -> usize {
+    if class > 26 { 0 } else { class }
+}
+
+const fn is_letter(class: u8) -> bool {
+    matches!(class, 1..=26)
+}
+
+const fn leet_weight(a: u8, b: u8) -> u64 {
+    let (first, second) = (matches!(a, LEET_DIGIT | LEET_SIGN), matches!(b, LEET_DIGIT | LEET_SIGN));
+    ((is_letter(a) && second) || (first && is_letter(b))) as u64
+}
+
+/// Every edge of a word counts; more in scripts whose letters are of several bytes, and a little between wide gaps.
+const fn edge_weight(a: u8, b: u8) -> u64 {
+    let (first, second) = (is_letter(a), is_letter(b));
+    match (a == OTHER_SCRIPT, b == OTHER_SCRIPT) {
+        (true, true) => 0,
+        (true, false) => 3 * !second as u64,
+        (false, true) => 3 * !first as u64,
+        (false, false) if first && second => 0,
+        (false, false) if first || second => 2,
+        (false, false) => 1,
+    }
+}
+
+const fn bare_weight(a: u8, b: u8) -> u64 {
+    (matches!(a, SPACE | LEET_SIGN | JOINER | PUNCTUATION) && matches!(b, SPACE | LEET_SIGN | JOINER | PUNCTUATION))
+        as u64
+}
+
+const fn split_weight(a: u8, b: u8) -> u64 {
+    ((is_letter(a) && matches!(b, JOINER | LEET_SIGN)) || (matches!(a, JOINER | LEET_SIGN) && is_letter(b))) as u64
+}
