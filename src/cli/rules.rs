@@ -5,6 +5,7 @@ use clap::Subcommand;
 use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
 mod files;
+mod fmt;
 mod import;
 mod policy;
 mod profile;
@@ -33,6 +34,8 @@ pub(super) enum RulesCommand {
     },
     /// Hits per rule on labelled JSON lines
     Profile(ProfileArgs),
+    /// Lay rule files out as all rule files are; comments stay, and nothing they say changes
+    Fmt(fmt::FmtArgs),
     /// Rules of other programs and word lists as rule files
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -58,6 +61,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::List { json, config } => list(*json, config),
         RulesCommand::Test { config } => test(config),
         RulesCommand::Profile(args) => profile::run(args),
+        RulesCommand::Fmt(args) => fmt::run(args),
         RulesCommand::Import(command) => import::run(command),
         RulesCommand::Replay(args) => replay::run(args),
         RulesCommand::Reload(args) => policy::reload(args),

@@ -12,6 +12,7 @@ mod combine;
 pub mod condition;
 pub mod draft;
 pub mod family;
+pub mod format;
 pub(crate) mod frequency;
 pub mod import;
 mod list;

@@ -119,7 +119,7 @@ fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
 }
 
 /// The keys of a rule.
-const RULE_KEYS: [&str; 23] = [
+pub(super) const RULE_KEYS: [&str; 23] = [
     "id",
     "title",
     "description",

@@ -149,7 +149,13 @@ fn translate(rule: &Value, name: &str, notes: &mut Vec<String>) -> Result<Draft,
         block_end: bounded.block_end,
         ..Draft::default()
     };
-    examples(&mut draft, name, &validators)?;
+    if examples(&mut draft, name, &validators).is_ok() {
+        return Ok(draft);
+    }
+    // A key may hold what elsewhere is a filler (`AAAAAAAAAA`).
+    let others: Vec<Validator> = validators.into_iter().filter(|one| *one != Validator::NotPlaceholder).collect();
+    draft.validators = others.iter().map(|validator| validator.name().to_owned()).collect();
+    examples(&mut draft, name, &others)?;
     Ok(draft)
 }
 
@@ -387,7 +393,7 @@ mod tests {
             ("regex = 'abc(?=x)'", "look-around"),
             ("regex = 'a*'", "empty text"),
             ("regex = 'abc'\n[[rules.required]]\nid = 'y'", "`required`"),
-            ("regex = '\\bx\\Bkey'", "could be made"),
+            ("regex = 'key\\b[a-z]{4}'", "could be made"),
         ] {
             let (draft, notes) = one(toml);
             assert!(draft.is_none() && notes.len() == 1 && notes[0].contains(said), "{toml}: {notes:?}");
