@@ -7,6 +7,7 @@ use self::profile::ProfileArgs;
 mod files;
 mod fmt;
 mod import;
+mod new;
 mod policy;
 mod profile;
 mod replay;
@@ -39,6 +40,8 @@ pub(super) enum RulesCommand {
     /// Rules of other programs and word lists as rule files
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// A new rule with the next free id
+    New(new::NewArgs),
     /// What a candidate rule set would change on recorded traffic, before it goes live
     Replay(replay::ReplayArgs),
     /// Have the running appliance read rules and policy again, and say what became of it
@@ -63,6 +66,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::Profile(args) => profile::run(args),
         RulesCommand::Fmt(args) => fmt::run(args),
         RulesCommand::Import(command) => import::run(command),
+        RulesCommand::New(args) => new::run(args),
         RulesCommand::Replay(args) => replay::run(args),
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),

@@ -90,7 +90,7 @@ fn rule(item: &mut Item) {
     order(item, &RULE_KEYS);
     for (key, value) in item.entries_mut() {
         match key {
-            "tags" | "validators" | "references" | "allows" => value.flatten(),
+            "tags" | "validators" | "allows" => value.flatten(),
             "patterns" => value.walk(&mut |key, value| {
                 if key == "regex" {
                     value.single_quote();

@@ -87,10 +87,10 @@ rules:
 fn long_lists_are_filled_and_short_ones_joined() {
     let words: Vec<String> = (0..40).map(|number| format!("word{number:02}")).collect();
     let text = format!("family: leak\nvariables:\n  a: [one,\n    two]\n  b: [{}]\nrules: []\n", words.join(", "));
-    let formatted = super::format(&text).unwrap();
+    let formatted = format(&text).unwrap();
     assert!(formatted.contains("  a: [one, two]\n  b: [\n    word00, word01"), "{formatted}");
     assert!(formatted.lines().all(|line| line.chars().count() <= 120));
-    assert_eq!(super::format(&formatted).unwrap(), formatted);
+    assert_eq!(format(&formatted).unwrap(), formatted);
 }
 
 #[test]

@@ -188,13 +188,10 @@ fn validators(table: &Table, notes: &mut Vec<String>) -> Vec<Validator> {
     };
     let mut validators = Vec::new();
     match table.get("entropy").and_then(number) {
-        None => {}
-        Some(wanted) if wanted < ENTROPY_MIN => {
-            if wanted > 0.0 {
-                notes.push(format!("entropy {wanted}: no validator asks for so little, none is used"));
-            }
+        Some(wanted) if wanted > 0.0 && wanted < ENTROPY_MIN => {
+            notes.push(format!("entropy {wanted}: no validator asks for so little, none is used"));
         }
-        Some(wanted) => {
+        Some(wanted) if wanted > 0.0 => {
             let (tenths, nearest) = [(30, 3.0), (35, 3.5), (40, 4.0)]
                 .into_iter()
                 .min_by(|(_, one), (_, other)| (wanted - one).abs().total_cmp(&(wanted - other).abs()))
@@ -204,6 +201,7 @@ fn validators(table: &Table, notes: &mut Vec<String>) -> Vec<Validator> {
             }
             validators.push(Validator::Entropy { tenths });
         }
+        _ => {}
     }
     validators.push(Validator::NotPlaceholder);
     validators
