@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::access::{Keyring, Verified};
+use crate::access::{Keyring, Throttles, Verified};
 use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
 use crate::base::{FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
@@ -35,10 +35,11 @@ use crate::model::ModelError;
 use crate::provider::MockHandle;
 use crate::proxy::{Judges, PolicyControl, Proxy, Wish};
 use crate::route::Table;
-use crate::rules;
+use crate::rules::{self, RuleSet};
 use crate::scan::Scanner;
 use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
+use crate::verdict::Action;
 use archive::{Archive, ArchiveError};
 use build::Frame;
 use choice::Choice;
@@ -160,6 +161,7 @@ impl App {
             dangerous_open_relay: config.access.dangerous_open_relay,
             permits: Arc::new(Semaphore::new(limits.exchanges.min(Semaphore::MAX_PERMITS))),
             crowd: Arc::default(),
+            throttles: Arc::new(Throttles::new(limits.throttled)),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
             limits: Arc::clone(&limits),
         });
@@ -291,7 +293,8 @@ async fn open_policy(
     let watch = (config.rules.clone(), config.watch_rules);
     let choice = Choice::make(&archive, config, &written)?;
     let classifier = load_classifier(config).await?;
-    let frame = Frame { limits: Arc::clone(limits), state, has_model: classifier.is_some() };
+    let frame =
+        Frame { limits: Arc::clone(limits), state, table: Some(table_of(config)), has_model: classifier.is_some() };
     let opening = move || Keeper::open(choice, (source, written), frame, archive, watch, classifier);
     tokio::task::spawn_blocking(opening)
         .await
@@ -329,10 +332,11 @@ fn no_thread(error: std::io::Error) -> StartError {
 /// # Errors
 /// Rules that do not load, or a classifier that cannot be used where policy does not go on without it.
 pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, StartError> {
-    let scanner = load_rules(&config.rules)?;
+    let scanner = rules_in_force(config)?;
     let classifier = load_classifier(config).await?;
     let snapshot = Arc::new(snapshot(&config.policy, scanner, limits));
-    Ok(Judges { snapshot, classifier, record_full_text: config.policy.record_full_text })
+    let throttles = Arc::new(config.policy.throttles.clone());
+    Ok(Judges { snapshot, classifier, throttles, record_full_text: config.policy.record_full_text })
 }
 
 /// Compiles the rules of these folders.
@@ -340,16 +344,76 @@ pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, Sta
 /// # Errors
 /// Every problem of every file.
 pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
-    compile_rules(folders).map_err(|refusal| StartError::Rules(refusal.text))
+    load_set(folders).and_then(compile).map_err(|refusal| StartError::Rules(refusal.text))
 }
 
-fn compile_rules(folders: &[PathBuf]) -> Result<Scanner, Refusal> {
+/// Compiles the rules that the policy lets in. Exceptions that have ended are told.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn rules_in_force(config: &Config) -> Result<Scanner, StartError> {
+    let compiled = compile_rules(&config.rules, &config.policy, Some(&table_of(config)));
+    compiled.map_err(|refusal| StartError::Rules(refusal.text))
+}
+
+/// Who serves which model.
+fn table_of(config: &Config) -> Table {
+    Table::new(config.providers.iter().map(|provider| (provider.name.clone(), provider.models.clone())).collect())
+}
+
+fn compile_rules(folders: &[PathBuf], policy: &PolicyConfig, table: Option<&Table>) -> Result<Scanner, Refusal> {
+    let set = load_set(folders)?;
+    let problems = unserved(policy, table, &set);
+    if !problems.is_empty() {
+        return Err(Refusal::new(problems.join("\n"), "name what there is, or add it to the configuration"));
+    }
+    for notice in rules::exception::notices(set.exceptions(), today()) {
+        tracing::warn!(code = notice.code, file = %notice.file.display(), "{}", notice.message);
+    }
+    compile(set.in_force(policy.paranoia))
+}
+
+/// Rules of the configuration that name a model which no provider serves, or a throttle that the policy does not have.
+pub fn unserved_rules(config: &Config, set: &RuleSet) -> Vec<String> {
+    unserved(&config.policy, Some(&table_of(config)), set)
+}
+
+/// `table`: left out where the providers are not known.
+fn unserved(policy: &PolicyConfig, table: Option<&Table>, set: &RuleSet) -> Vec<String> {
+    let wrong = set.iter().filter_map(|(_, rule)| {
+        let to = rule.to.as_ref()?;
+        let place = format!("{}:{}: {}", rule.file.display(), rule.line, rule.id);
+        match rule.action {
+            Some(Action::Route) if table.is_some_and(|table| table.choose(to).is_err()) => {
+                Some(format!("{place} routes to the model `{to}`, which no provider under `providers` serves"))
+            }
+            Some(Action::Throttle) if !policy.throttles.contains_key(to) => {
+                let names: Vec<&str> = policy.throttles.keys().map(String::as_str).collect();
+                let known = names.join(", ");
+                Some(format!("{place} names the throttle `{to}`; policy.throttles has: {known}"))
+            }
+            _ => None,
+        }
+    });
+    wrong.collect()
+}
+
+/// The present day (UTC).
+pub fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn compile(set: RuleSet) -> Result<Scanner, Refusal> {
+    Scanner::new(Arc::new(set)).map_err(|error| Refusal::new(error.to_string(), "see docs/rules.md"))
+}
+
+fn load_set(folders: &[PathBuf]) -> Result<RuleSet, Refusal> {
     let loaded = rules::load(folders)?;
     let warnings = loaded.warnings.warnings.len();
     if warnings > 0 {
         tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
     }
-    Scanner::new(Arc::new(loaded.set)).map_err(|error| Refusal::new(error.to_string(), "see docs/rules.md"))
+    Ok(loaded.set)
 }
 
 async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {
@@ -393,9 +457,10 @@ pub fn snapshot(policy: &PolicyConfig, scanner: Scanner, limits: &Arc<Limits>) -
 
 /// Names rules and policy, without the limits that they work under. Whatever a reload takes over counts.
 fn policy_digest(policy: &PolicyConfig, scanner: &Scanner) -> String {
-    let PolicyConfig { decide, faults, opaque, block_end, record_full_text } = policy;
+    let PolicyConfig { decide, faults, opaque, paranoia, throttles, block_end, record_full_text } = policy;
     let written = serde_json::json!({
         "decide": decide, "faults": faults, "opaque": opaque, "block_end": block_end, "record_full_text": record_full_text,
+        "rules": paranoia, "throttles": throttles,
     });
     sealed::digest(format!("{}{written}", scanner.rules().version()).as_bytes())
 }

@@ -308,7 +308,7 @@ fn documented_questions() -> (Vec<String>, Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn documented_questions_have_answers() {
     let (for_postgres, for_sqlite) = documented_questions();
-    assert_eq!((for_postgres.len(), for_sqlite.len()), (5, 1));
+    assert_eq!((for_postgres.len(), for_sqlite.len()), (6, 1));
     let cluster = Cluster::start();
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let configs = [postgres(folders[0].path(), cluster.database("audit").await), sqlite(folders[1].path())];

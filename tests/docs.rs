@@ -386,8 +386,15 @@ fn rule_limit_constants() -> Vec<(&'static str, usize)> {
         ("LIST_ENTRIES", rule_limits::LIST_ENTRIES),
         ("CONDITION_BYTES", rule_limits::CONDITION_BYTES),
         ("CONDITION_DEPTH", rule_limits::CONDITION_DEPTH),
-        ("SCORE", rule_limits::SCORE),
         ("MATCHES", rule_limits::MATCHES),
+        ("SCOPE_NAMES", rule_limits::SCOPE_NAMES),
+        ("SCOPE_NAME_BYTES", rule_limits::SCOPE_NAME_BYTES),
+        ("OVERLAYS", rule_limits::OVERLAYS),
+        ("SCORE", rule_limits::SCORE),
+        ("EXCEPTION_ID_BYTES", rule_limits::EXCEPTION_ID_BYTES),
+        ("EXCEPTION_DAYS", rule_limits::EXCEPTION_DAYS),
+        ("ALLOW_BYTES", rule_limits::ALLOW_BYTES),
+        ("TOKEN_NAME_BYTES", rule_limits::TOKEN_NAME_BYTES),
     ];
     let declared = read("src/base/limits.rs").matches("pub const ").count();
     assert_eq!(

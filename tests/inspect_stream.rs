@@ -10,6 +10,7 @@ use bytes::Bytes;
 use portcullis::base::{Blame, Cause, ExchangeId, FaultAction, FaultPolicy, Limits};
 use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Snapshot, Step};
 use portcullis::protocol::openai::{ChatChunk, ChatReply, ChatStream, Template};
+use portcullis::rules::Facts;
 use portcullis::rules::Loaded;
 use portcullis::scan::Scanner;
 use portcullis::text::Direction;
@@ -92,7 +93,7 @@ fn event(delta: Value, finish: Value) -> String {
 fn stream(snapshot: &Arc<Snapshot>, pieces: &[&str], mut watch: impl FnMut(&Client)) -> Client {
     let limits = Limits::default();
     let mut reader = ChatStream::new(Template::new(ExchangeId::new(), "m"), &limits);
-    let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(snapshot));
+    let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(snapshot), Arc::default());
     let mut events = vec![event(json!({ "role": "assistant", "content": "" }), Value::Null)];
     events.extend(pieces.iter().map(|piece| event(json!({ "content": piece }), Value::Null)));
     events.push(event(json!({}), json!("stop")));
@@ -123,7 +124,7 @@ fn whole(snapshot: &Arc<Snapshot>, text: &str) -> Option<String> {
     let body = json!({ "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    match snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked).outcome {
+    match snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked).outcome {
         Outcome::Blocked(_) => None,
         Outcome::Refused(_, fault) => panic!("{fault}"),
         Outcome::Cleared(cleared) => {
@@ -242,7 +243,7 @@ fn with_hold_nothing_leaves_before_the_end_of_the_block() {
 #[test]
 fn text_after_the_end_of_a_choice_is_the_providers_fault() {
     let snapshot = snapshot(BlockEnd::Release);
-    let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(snapshot);
+    let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(snapshot, Arc::default());
     let template = Arc::new(Template::new(ExchangeId::new(), "m"));
     let mut feed = |event: String| {
         let data = event.trim_start_matches("data: ").trim().to_owned();
@@ -272,7 +273,7 @@ fn matches_beyond_count_are_all_replaced_and_few_are_listed() {
     let message = json!({ "role": "assistant", "content": format!("{CARD}, ").repeat(count) });
     let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    let judged = snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked);
+    let judged = snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked);
     assert_eq!(judged.verdict.action, Action::Redact);
     assert!(judged.verdict.findings.len() < 50, "{}", judged.verdict.findings.len());
     let Outcome::Cleared(cleared) = judged.outcome else { panic!("not cleared") };
@@ -298,13 +299,13 @@ fn nothing_is_cleared_on_an_answer_that_does_not_fit_the_questions() {
     let body = json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "A bridge." } }] });
     for answer in [Answer::NotAsked, Answer::Scores(Vec::new())] {
         let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-        let scanned = snapshot.scan(reply, Direction::Reply);
+        let scanned = snapshot.scan(reply, Direction::Reply, &Facts::default());
         assert_eq!(scanned.questions().len(), 1);
         let Outcome::Refused(_, fault) = scanned.judge(answer).outcome else { panic!("not refused") };
         assert_eq!(fault.cause, Cause::Internal);
     }
     for answer in [Answer::NotAsked, Answer::Scores(Vec::new())] {
-        let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(&snapshot));
+        let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(&snapshot), Arc::default());
         let template = Arc::new(Template::new(ExchangeId::new(), "m"));
         let event = event(json!({ "content": "A bridge." }), json!("stop"));
         let data = event.trim_start_matches("data: ").trim().to_owned();
@@ -319,7 +320,9 @@ fn what_cannot_be_seen_in_a_reply_is_the_providers_fault() {
     let snapshot = snapshot(BlockEnd::Release);
     let body = json!({ "choices": [], "k\n".repeat(200): { "image_url": "https://example.com/a.png" } });
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    let Outcome::Refused(_, fault) = snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked).outcome else {
+    let Outcome::Refused(_, fault) =
+        snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked).outcome
+    else {
         panic!("not refused")
     };
     assert_eq!((fault.cause, fault.blame), (Cause::Opaque, Blame::Provider));

@@ -10,6 +10,7 @@ use portcullis::base::Span;
 use portcullis::base::{FaultAction, FaultPolicy, Limits};
 use portcullis::inspect::{Answer, BlockEnd, Judged, Judgement, OpaqueAction, OpaqueKind, Outcome, Scanned, Snapshot};
 use portcullis::protocol::openai::{ChatReply, ChatRequest};
+use portcullis::rules::Facts;
 use portcullis::scan::Scanner;
 use portcullis::text::Direction;
 use portcullis::verdict::{Action, Finding, Levels, ModelLevels, ModelThresholds, Policy, Source, Thresholds};
@@ -38,7 +39,7 @@ fn snapshot(model: Option<f32>) -> Arc<Snapshot> {
 
 fn scan(snapshot: &Arc<Snapshot>, body: &Value) -> Scanned<ChatRequest> {
     let request = ChatRequest::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    snapshot.scan(request, Direction::Request)
+    snapshot.scan(request, Direction::Request, &Facts::default())
 }
 
 fn judge(snapshot: &Arc<Snapshot>, body: &Value) -> Judged<ChatRequest> {
@@ -47,7 +48,7 @@ fn judge(snapshot: &Arc<Snapshot>, body: &Value) -> Judged<ChatRequest> {
 
 fn judge_reply(snapshot: &Arc<Snapshot>, body: &Value) -> Judged<ChatReply> {
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked)
+    snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked)
 }
 
 /// A user's message whose content has these text parts.
@@ -228,7 +229,7 @@ fn a_phrase_over_neighbouring_unknown_fields_is_found() {
     }
     let keys = r#"{"model":"m","messages":[],"x":{"ignore":1,"all":1,"previous":1,"instructions":1}}"#;
     let request = ChatRequest::parse(Bytes::from(keys), &Limits::default()).unwrap();
-    let judged = snapshot.scan(request, Direction::Request).judge(Answer::NotAsked);
+    let judged = snapshot.scan(request, Direction::Request, &Facts::default()).judge(Answer::NotAsked);
     assert_eq!(ids(&judged.verdict.findings), ["INJ-001"]);
 }
 
@@ -266,12 +267,12 @@ fn a_card_as_a_number_does_not_pass_either_way() {
     for number in ["4242424242424242", "4.242424242424242e15"] {
         let body = format!(r#"{{"model":"m","messages":[],"metadata":{{"card":{number},"n":1}}}}"#);
         let request = ChatRequest::parse(Bytes::from(body), &Limits::default()).unwrap();
-        let judged = snapshot.scan(request, Direction::Request).judge(Answer::NotAsked);
+        let judged = snapshot.scan(request, Direction::Request, &Facts::default()).judge(Answer::NotAsked);
         assert_eq!(judged.verdict.action, Action::Redact, "{number}");
         assert!(sent(judged).unwrap().ends_with(r#""metadata":{"card":"[card number]","n":1}}"#), "{number}");
         let body = format!(r#"{{"created":1700000000,"choices":[],"x":[{number}]}}"#);
         let reply = ChatReply::parse(Bytes::from(body), &Limits::default()).unwrap();
-        let judged = snapshot.scan(reply, Direction::Reply).judge(Answer::NotAsked);
+        let judged = snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked);
         assert_eq!(sent(judged).unwrap(), r#"{"created":1700000000,"choices":[],"x":["[card number]"]}"#, "{number}");
     }
 }

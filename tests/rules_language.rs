@@ -19,7 +19,7 @@ use portcullis::inspect::{
     Step,
 };
 use portcullis::protocol::openai::{ChatChunk, ChatRequest, ChatStream, Template};
-use portcullis::rules::{Loaded, from_sources, load};
+use portcullis::rules::{Facts, Loaded, from_sources, load};
 use portcullis::scan::{Context, Reading, Scanner};
 use portcullis::text::{Direction, Role, canonical};
 use portcullis::verdict::{Action, Levels, ModelLevels, ModelThresholds, Policy, Source, Thresholds, Verdict};
@@ -63,7 +63,7 @@ fn snapshot(loaded: Loaded, asks: bool, block_end: BlockEnd) -> Arc<Snapshot> {
 fn scan(snapshot: &Arc<Snapshot>, content: &Value) -> Scanned<ChatRequest> {
     let body = json!({ "model": "m", "messages": [{ "role": "user", "content": content }] });
     let request = ChatRequest::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
-    snapshot.scan(request, Direction::Request)
+    snapshot.scan(request, Direction::Request, &Facts::default())
 }
 
 fn parts(texts: &[&str]) -> Value {
@@ -195,11 +195,30 @@ fn what_the_classifier_confirms_over_two_parts_cannot_be_replaced_and_blocks() {
     assert_eq!((alone.action, shown(&found(&alone))), (Action::Redact, vec![("INJ-000", "alpha")]));
 }
 
+#[test]
+fn what_the_classifier_confirms_comes_too_late_to_be_stripped_and_blocks() {
+    let strips = |condition: &str| {
+        format!(
+            "patterns: [{{ name: a, literal: alpha }}, {{ name: b, literal: beta }}]\ncondition: {condition}\naction: strip"
+        )
+    };
+    let judge = |condition: &str| {
+        let snapshot = snapshot(rules(&[&strips(condition)]), true, BlockEnd::Hold);
+        let scanned = scan(&snapshot, &parts(&["one alpha and beta", "two"]));
+        scanned.judge(Answer::Scores(vec![judgement(0.9, "injection")]))
+    };
+    assert_eq!(judge("a and b and score.injection > 0.5").verdict.action, Action::Block);
+    assert_eq!(judge("a and b and score.injection > 0.95").verdict.action, Action::Allow);
+    let known = judge("a and b");
+    assert_eq!(known.verdict.action, Action::Strip);
+    assert!(!sent(known).contains("alpha"));
+}
+
 /// Streams a reply in these pieces; gives the text that left, and what was found.
 fn stream(snapshot: &Arc<Snapshot>, pieces: &[&str], score: f32) -> (String, Verdict) {
     let limits = Limits::default();
     let mut reader = ChatStream::new(Template::new(ExchangeId::new(), "m"), &limits);
-    let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(snapshot));
+    let mut inspected: ReplyStream<ChatChunk> = ReplyStream::new(Arc::clone(snapshot), Arc::default());
     let event = |delta: Value, finish: Value| {
         let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
         format!(

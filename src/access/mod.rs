@@ -3,7 +3,9 @@
 pub mod caller;
 pub mod crowd;
 pub mod keys;
+pub mod throttle;
 
 pub use caller::{Caller, Identity};
 pub use crowd::{Crowd, Place};
 pub use keys::{ClientKey, KeyHash, Keyring, Verified};
+pub use throttle::{Pace, Throttle, Throttles};

@@ -1,6 +1,7 @@
 //! From the rules folders and the policy's sections to a snapshot: read, compiled, and read again, so that what is kept is
 //! what was compiled.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use super::archive::FOLDER;
 use super::capture::{Captured, Hash, capture};
 use super::refusal::Refusal;
 use super::{compile_rules, policy_digest, snapshot};
+use crate::access::Throttle;
 use crate::base::{FaultAction, Limits};
 use crate::config::{PolicySections, Written};
 use crate::inspect::Snapshot;
+use crate::route::Table;
 
 /// How often files that change while they are read are read again.
 const READINGS: usize = 3;
@@ -24,6 +27,7 @@ const READINGS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) snapshot: Arc<Snapshot>,
+    pub(super) throttles: Arc<BTreeMap<String, Throttle>>,
     pub(super) record_full_text: bool,
     /// Names rules and policy without the limits.
     pub(super) source: String,
@@ -38,6 +42,8 @@ pub(super) struct Frame {
     pub(super) limits: Arc<Limits>,
     /// The state folder.
     pub(super) state: PathBuf,
+    /// Who serves which model: rules may route to these. `None`: not known here.
+    pub(super) table: Option<Table>,
     /// A classifier is loaded.
     pub(super) has_model: bool,
 }
@@ -54,14 +60,15 @@ pub(super) fn build(sections: PolicySections, written: Written, frame: &Frame) -
     apart(&folders, &frame.state)?;
     let mut before = capture(&folders, &frame.limits)?;
     for _ in 0..READINGS {
-        let compiled = compile_rules(&folders);
+        let compiled = compile_rules(&folders, &policy, frame.table.as_ref());
         let after = capture(&folders, &frame.limits)?;
         if before.stamp == after.stamp {
             let scanner = compiled?;
             let source = policy_digest(&policy, &scanner);
             let snapshot = Arc::new(snapshot(&policy, scanner, &frame.limits));
             let record_full_text = policy.record_full_text;
-            return Ok(Built { snapshot, record_full_text, source, folders, captured: after, written });
+            let throttles = Arc::new(policy.throttles);
+            return Ok(Built { snapshot, throttles, record_full_text, source, folders, captured: after, written });
         }
         before = after;
         thread::sleep(Duration::from_millis(frame.limits.watch_quiet_ms));

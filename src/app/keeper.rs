@@ -380,7 +380,12 @@ pub(super) fn keeping(built: &Built, origin: Origin) -> Keeping<'_> {
 }
 
 fn judges(built: &Built, classifier: Option<Classifier>) -> Judges {
-    Judges { snapshot: Arc::clone(&built.snapshot), classifier, record_full_text: built.record_full_text }
+    Judges {
+        snapshot: Arc::clone(&built.snapshot),
+        classifier,
+        throttles: Arc::clone(&built.throttles),
+        record_full_text: built.record_full_text,
+    }
 }
 
 fn in_force(snapshot: &Snapshot, origin: Origin, pinned: bool) -> InForce {

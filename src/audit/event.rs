@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction, Span};
 use crate::text::{Role, Trust};
-use crate::verdict::{Action, Finding, Layer, Severity, Source, Verdict};
+use crate::verdict::{Action, Finding, Layer, Severity, Source, Standing, Verdict};
 
 /// The version of every record's shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -335,6 +335,15 @@ pub struct FindingRecord {
     /// The action that the judge demanded by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
+    /// `acts`, or what kept it from acting: `allowed`, `excepted`, `executing`, `shadow`.
+    #[serde(default = "acts", skip_serializing_if = "is_acts")]
+    pub standing: String,
+    /// The rule that allowed it, or the exception.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_by: Option<String>,
+    /// The action that it would have demanded, had it acted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Action>,
     /// The model's probability of an attack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
@@ -373,6 +382,9 @@ impl From<&Finding> for FindingRecord {
             severity: finding.severity,
             points: finding.points,
             action: finding.action,
+            standing: finding.standing.name().to_owned(),
+            standing_by: finding.standing.by().map(str::to_owned),
+            would: finding.would,
             score: finding.score,
             place: finding.place.clone(),
             role: finding.role,
@@ -383,6 +395,14 @@ impl From<&Finding> for FindingRecord {
             tags: finding.tags.clone(),
         }
     }
+}
+
+fn acts() -> String {
+    Standing::Acts.name().to_owned()
+}
+
+fn is_acts(standing: &str) -> bool {
+    standing == Standing::Acts.name()
 }
 
 /// A fault as recorded: the log's sentence, never shown to the client by the record.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::event::{Cut, End, Event, FindingRecord, PassageText, System, VerdictRecord};
 use super::record::Prepared;
 use crate::base::Limits;
+use crate::verdict::{Severity, Standing};
 
 /// Makes an event ready for the spool, within `limits`.
 ///
@@ -105,11 +106,12 @@ fn shorten_verdict(verdict: &mut VerdictRecord, limits: &Limits, cut: &mut Cut) 
         shorten(&mut waiver.place, PLACE_BYTES, cut);
     }
     if verdict.findings.len() > limits.findings {
-        verdict.findings.sort_by_key(|finding| Reverse(finding.severity));
+        verdict.findings.sort_by_key(weight);
         truncate(&mut verdict.findings, limits.findings, cut);
     }
     for finding in &mut verdict.findings {
-        for text in [&mut finding.id, &mut finding.layer] {
+        let by = finding.standing_by.as_mut();
+        for text in [&mut finding.id, &mut finding.layer, &mut finding.standing].into_iter().chain(by) {
             shorten(text, STAGE_BYTES, cut);
         }
         for text in [&mut finding.title, &mut finding.place] {
@@ -121,6 +123,11 @@ fn shorten_verdict(verdict: &mut VerdictRecord, limits: &Limits, cut: &mut Cut) 
             shorten(tag, STAGE_BYTES, cut);
         }
     }
+}
+
+/// What stays longest comes first: what acts, then the most severe.
+fn weight(finding: &FindingRecord) -> (bool, Reverse<Severity>) {
+    (finding.standing != Standing::Acts.name(), Reverse(finding.severity))
 }
 
 fn shorten_stages(stages: &mut BTreeMap<String, u64>, cut: &mut Cut) {
@@ -168,7 +175,7 @@ fn most_severe(
     cut: &mut Cut,
 ) -> Result<Vec<FindingRecord>, serde_json::Error> {
     let mut order: Vec<_> = findings.into_iter().enumerate().collect();
-    order.sort_by_key(|(_, finding)| Reverse(finding.severity));
+    order.sort_by_key(|(_, finding)| weight(finding));
     let mut left = room;
     let mut kept = Vec::with_capacity(order.len());
     for (index, finding) in order {

@@ -39,6 +39,8 @@ pub enum Cause {
     Overload,
     /// A named limit was exceeded.
     Oversize,
+    /// A principal that is slowed down asked too soon.
+    Throttled,
     /// Inspection did not finish in its time.
     Timeout,
     /// No valid client key.
@@ -65,6 +67,7 @@ impl Cause {
             Self::Opaque => "opaque",
             Self::Overload => "overload",
             Self::Oversize => "oversize",
+            Self::Throttled => "throttled",
             Self::Timeout => "timeout",
             Self::Unauthorized => "unauthorized",
             Self::Unjudged => "unjudged",

@@ -14,6 +14,8 @@ pub struct Limits {
     pub exchanges: usize,
     /// Exchanges of one principal worked on at once; one more is answered 503 (cause `overload`).
     pub principal_exchanges: usize,
+    /// Principals that are slowed down at once; for one more, the one whose time ends first is let go.
+    pub throttled: usize,
     /// Refusals written to the record at once; further ones wait, so that a flood of them leaves the slots to exchanges.
     pub refusals: usize,
     /// Bytes of one request's head (request line and header fields).
@@ -121,6 +123,7 @@ impl Default for Limits {
             connections: 1024,
             exchanges: 512,
             principal_exchanges: 128,
+            throttled: 65_536,
             refusals: 64,
             header_bytes: 64 * 1024,
             header_count: 100,
@@ -221,8 +224,22 @@ pub mod rules {
     pub const CONDITION_BYTES: usize = 4096;
     /// Brackets and `not`s inside each other in a condition.
     pub const CONDITION_DEPTH: usize = 32;
-    /// Points that a rule may give.
-    pub const SCORE: usize = 100;
     /// Matches of one rule that are listed for one text; rules that redact list all.
     pub const MATCHES: usize = 64;
+    /// Names in one list of where a rule or an exception applies.
+    pub const SCOPE_NAMES: usize = 64;
+    /// Bytes of one such name.
+    pub const SCOPE_NAME_BYTES: usize = 256;
+    /// Overrides, and exceptions, in one rule set, each.
+    pub const OVERLAYS: usize = 4096;
+    /// Points of one rule.
+    pub const SCORE: usize = 100;
+    /// Bytes of an exception's id.
+    pub const EXCEPTION_ID_BYTES: usize = 64;
+    /// Days that an exception may lie ahead without a warning.
+    pub const EXCEPTION_DAYS: usize = 400;
+    /// Longest match, in bytes, of a rule that allows: so much text it can vouch for.
+    pub const ALLOW_BYTES: usize = 256;
+    /// Bytes of the name in a token.
+    pub const TOKEN_NAME_BYTES: usize = 16;
 }

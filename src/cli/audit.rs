@@ -126,8 +126,6 @@ fn verify(config: &ConfigArg) -> Result<u8, Failure> {
 }
 
 fn action(text: &str) -> Result<Action, String> {
-    [Action::Allow, Action::Flag, Action::Redact, Action::Block]
-        .into_iter()
-        .find(|action| action.name() == text)
-        .ok_or_else(|| "use allow, flag, redact or block".to_owned())
+    let known = Action::ALL.map(Action::name).join(", ");
+    Action::ALL.into_iter().find(|action| action.name() == text).ok_or_else(|| format!("use one of: {known}"))
 }

@@ -18,14 +18,14 @@ pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
             warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
             let Config { rules, model, limits, .. } = &config;
             problems.extend(app::problems(&config));
-            problems.extend(check_rules(rules)?);
+            problems.extend(check_rules(rules, Some(&config))?);
             problems.extend(check_model(model, limits)?);
         }
         Err(found) => {
             problems.push(found.to_string());
             // A wrong line elsewhere does not keep rules and model from being looked at.
             let Readable { rules, model, .. } = args.readable();
-            problems.extend(rules.map(|rules| check_rules(&rules)).transpose()?.flatten());
+            problems.extend(rules.map(|rules| check_rules(&rules, None)).transpose()?.flatten());
             problems.extend(model.map(|model| check_model(&model, &Limits::default())).transpose()?.flatten());
         }
     }
@@ -36,12 +36,19 @@ pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn check_rules(folders: &[PathBuf]) -> Result<Option<String>, Failure> {
+/// `config`: what the rules' models and throttles are held against, where it can be read.
+fn check_rules(folders: &[PathBuf], config: Option<&Config>) -> Result<Option<String>, Failure> {
     let loaded = match rules::load(folders) {
         Ok(loaded) => loaded,
         Err(found) => return Ok(Some(found.to_string())),
     };
     loaded.warnings.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+    let notices = rules::exception::notices(loaded.set.exceptions(), app::today());
+    notices.iter().for_each(|notice| out::error(&format!("warning {notice}")));
+    let unserved = config.map(|config| app::unserved_rules(config, &loaded.set)).unwrap_or_default();
+    if !unserved.is_empty() {
+        return Ok(Some(unserved.join("\n")));
+    }
     let count = loaded.set.len();
     match Scanner::new(Arc::new(loaded.set)) {
         Ok(_) => out::line(format!("rules: {count}, all well"))?,

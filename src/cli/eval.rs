@@ -126,7 +126,7 @@ pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), EvalError> {
 
 /// Rules and policy of the configuration.
 fn snapshot(config: &Config, limits: &Limits) -> Result<Arc<Snapshot>, EvalError> {
-    let scanner = app::load_rules(&config.rules).map_err(|error| EvalError::Usage(error.to_string()))?;
+    let scanner = app::rules_in_force(config).map_err(|error| EvalError::Usage(error.to_string()))?;
     Ok(Arc::new(app::snapshot(&config.policy, scanner, &Arc::new(limits.clone()))))
 }
 

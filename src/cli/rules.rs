@@ -15,6 +15,7 @@ mod replay;
 use super::run::failure;
 use super::{ConfigArg, Failure, out};
 use crate::app::load_rules;
+use crate::rules::Mode;
 use crate::scan::examples::run_examples;
 use crate::verdict::Action;
 
@@ -112,8 +113,15 @@ fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
     let ways: Vec<&str> = ways.iter().filter(|(on, _)| *on).map(|(_, way)| *way).collect();
     let roles: Vec<&str> = rule.roles.iter().map(crate::text::Role::name).collect();
     out::line(format!("  applies to {}, roles {}", ways.join(" and "), roles.join(", ")))?;
+    if !rule.scope.is_everywhere() {
+        out::line(format!("  where      {}", serde_json::to_string(&rule.scope).map_err(Failure::job)?))?;
+    }
+    if rule.mode != Mode::Enforce {
+        out::line(format!("  mode       {}", format!("{:?}", rule.mode).to_lowercase()))?;
+    }
     let action = rule.action.map_or("score", Action::name);
-    out::line(format!("  action     {action}, {} points", rule.points()))?;
+    let to = rule.to.as_ref().map_or(String::new(), |to| format!(" {to}"));
+    out::line(format!("  action     {action}{to}, {} points", rule.points()))?;
     if let Some(mask) = &rule.mask {
         out::line(format!("  mask       {mask}"))?;
     }

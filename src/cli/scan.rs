@@ -14,6 +14,7 @@ use crate::app;
 use crate::base::{Cause, Fault};
 use crate::inspect::{Answer, Outcome};
 use crate::proxy::{Judges, judgement};
+use crate::rules::Facts;
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -32,6 +33,15 @@ pub(super) struct ScanArgs {
     /// Judge the text as a provider's reply
     #[arg(long)]
     reply: bool,
+    /// The model that is asked, for rules that apply by it
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The tenant that asks, for rules that apply by it
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// The tool whose arguments, result or definition the text is
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
 }
@@ -68,8 +78,10 @@ pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
     let text = text(args, limits.body_bytes)?;
     let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
     let role = args.role.map_or(Role::Unknown, Role::from);
+    let facts =
+        Facts { tenant: args.tenant.clone(), model: args.model.clone(), today: Some(app::today()), ..Facts::default() };
     let direction = if args.reply { Direction::Reply } else { Direction::Request };
-    let scanned = judges.snapshot.scan(Texts::new(role, text), direction);
+    let scanned = judges.snapshot.scan(Texts::new(role, text).of_tool(args.tool.as_deref()), direction, &facts);
     let (answer, score) = ask(&judges, scanned.questions());
     let judged = scanned.judge(answer);
     let action = match &judged.outcome {

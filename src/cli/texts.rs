@@ -13,6 +13,12 @@ impl Texts {
         Self(vec![Passage::new(role, "/text", text)])
     }
 
+    /// As a text of this tool.
+    pub(super) fn of_tool(mut self, name: Option<&str>) -> Self {
+        self.0.iter_mut().for_each(|passage| passage.tool = name.map(Into::into));
+        self
+    }
+
     /// With the system prompt of the same conversation.
     pub(super) fn with_system(mut self, system: Option<String>) -> Self {
         self.0.extend(system.map(|text| Passage::new(Role::System, "/system", text)));

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::value::{points, probability, word};
+use super::value::{number, points, probability, word};
+use crate::access::Throttle;
 use crate::base::{FaultAction, FaultPolicy};
 use crate::inspect::{BlockEnd, OpaqueAction, OpaqueKind};
+use crate::rules::Paranoia;
 use crate::verdict::{Levels, ModelLevels, ModelThresholds, Policy, Thresholds};
 use crate::yaml::diagnostic::Reporter;
-use crate::yaml::node::Node;
+use crate::yaml::node::{Node, Value};
 use crate::yaml::table::Table;
 
 /// Section `policy`.
@@ -19,6 +21,10 @@ pub struct PolicyConfig {
     pub faults: FaultPolicy,
     /// What each opaque kind leads to.
     pub opaque: BTreeMap<OpaqueKind, OpaqueAction>,
+    /// How many false alarms the site accepts from rules.
+    pub paranoia: Paranoia,
+    /// What rules may put on whoever calls, by name.
+    pub throttles: BTreeMap<String, Throttle>,
     /// When blocks of a streamed reply are released.
     pub block_end: BlockEnd,
     /// Prompts and replies are recorded as they are, not as excerpts.
@@ -31,9 +37,11 @@ const ACTIONS: [(&str, FaultAction); 3] =
 
 /// Reads the section; `None`: something was wrong, and is reported.
 pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<PolicyConfig> {
-    let known = ["score", "model", "faults", "opaque", "stream", "record"];
+    let known = ["score", "rules", "throttles", "model", "faults", "opaque", "stream", "record"];
     let table = Table::open(node, "policy", &known, report)?;
     let score = table.needed("score", report).and_then(|node| score(node, report));
+    let paranoia = table.needed("rules", report).and_then(|node| paranoia(node, report));
+    let throttles = table.needed("throttles", report).and_then(|node| throttles(node, report));
     let model = table.needed("model", report).and_then(|node| model(node, report));
     let faults = table.needed("faults", report).and_then(|node| faults(node, report));
     let opaque = table.needed("opaque", report).and_then(|node| opaque(node, report));
@@ -50,6 +58,8 @@ pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<PolicyConfi
         decide: Policy { score: score?, model: model? },
         faults: faults?,
         opaque: opaque?,
+        paranoia: paranoia?,
+        throttles: throttles?,
         block_end: stream?,
         record_full_text: record?,
     })
@@ -68,6 +78,56 @@ fn score(node: &Node, report: &mut Reporter<'_>) -> Option<Thresholds> {
     let (operator, user) = (levels("operator"), levels("user"));
     let (untrusted, provider) = (levels("untrusted"), levels("provider"));
     Some(Thresholds { operator: operator?, user: user?, untrusted: untrusted?, provider: provider? })
+}
+
+fn paranoia(node: &Node, report: &mut Reporter<'_>) -> Option<Paranoia> {
+    let table = Table::open(node, "policy.rules", &["paranoia", "executing"], report)?;
+    let mut level = |key: &'static str, least: u8| {
+        let node = table.needed(key, report)?;
+        let level = number(node, &format!("policy.rules.{key}"), report)?;
+        let level = u8::try_from(level).ok().filter(|level| (least..=4).contains(level));
+        if level.is_none() {
+            let message = format!("policy.rules.{key} must lie from {least} to 4");
+            let help =
+                "`paranoia` is the level up to which rules act, `executing` the one up to which they are searched for";
+            report.error("C007", node.place, message, help);
+        }
+        level
+    };
+    let blocking = level("paranoia", 1);
+    let executing = level("executing", blocking.unwrap_or(1));
+    Some(Paranoia { blocking: blocking?, executing: executing? })
+}
+
+fn throttles(node: &Node, report: &mut Reporter<'_>) -> Option<BTreeMap<String, Throttle>> {
+    let Value::Map(named) = &node.value else {
+        let message = format!("policy.throttles must be a mapping, not {}", node.value.kind());
+        report.error("C006", node.place, message, "write `throttles: {}` where no rule throttles");
+        return None;
+    };
+    let mut throttles = BTreeMap::new();
+    for (name, place, node) in named {
+        let keys = ["at_once", "per_minute", "minutes"];
+        let table = Table::open(node, "a throttle", &keys, report)?;
+        let mut count = |key: &'static str, least: u64, most: u64| {
+            let node = table.needed(key, report)?;
+            let count = number(node, &format!("policy.throttles.{name}.{key}"), report)?;
+            if !(least..=most).contains(&count) {
+                let message = format!("policy.throttles.{name}.{key} is {count}");
+                report.error("C007", node.place, message, format!("write {least} to {most}"));
+                return None;
+            }
+            Some(count)
+        };
+        let at_once = count("at_once", 1, 1000).and_then(|count| usize::try_from(count).ok());
+        let per_minute = count("per_minute", 0, 10_000).and_then(|count| usize::try_from(count).ok());
+        let minutes = count("minutes", 1, 44_640);
+        let throttle = Throttle { at_once: at_once?, per_minute: per_minute?, minutes: minutes? };
+        if throttles.insert(name.clone(), throttle).is_some() {
+            report.error("C004", *place, format!("the throttle `{name}` stands here twice"), "keep one of them");
+        }
+    }
+    Some(throttles)
 }
 
 fn model(node: &Node, report: &mut Reporter<'_>) -> Option<ModelThresholds> {

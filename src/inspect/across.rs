@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::base::Span;
-use crate::inspect::reading::{Hit, RECORDED_PER_RULE, Read};
-use crate::inspect::redact::Mask;
+use crate::inspect::allowed::Allowed;
+use crate::inspect::reading::{Given, Hit, RECORDED_PER_RULE, Read, Ruled, Ruling, finding};
+use crate::inspect::redact::{self, Mask};
 use crate::inspect::settle::{Open, Pending, Settled};
 use crate::inspect::snapshot::Snapshot;
-use crate::inspect::whole::is_fixed;
+use crate::inspect::whole::{is_fixed, unstrippable};
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Scratch};
-use crate::text::{Direction, Layers, Passage, Role};
-use crate::verdict::{Action, Finding, decide};
+use crate::text::{Layers, Passage, Role};
+use crate::verdict::{Action, Finding, Standing, decide};
 
 /// What reading texts together brought to light.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Across {
     pub findings: Vec<Finding>,
     /// What is replaced, each with its passage.
     pub masks: Vec<(usize, Mask)>,
+    /// Passages that a rule which acts wants taken out.
+    pub strips: Vec<usize>,
     /// What rules find if the classifier agrees.
     pub pending: Vec<Pending>,
     /// Texts that only the joined text decodes to, for the model: passage where they begin, encodings, text.
@@ -48,16 +51,18 @@ impl Group {
 }
 
 impl Snapshot {
-    /// Reads what belongs together as one text. `reads` has what each passage says alone.
+    /// Reads what belongs together as one text. `reads` has what each passage says alone; those that are `gone` are taken out
+    /// of the message, so that their neighbours stand together.
     pub(super) fn read_across(
         &self,
         passages: &[Passage<'static>],
         reads: &[Read],
-        direction: Direction,
+        given: Given<'_>,
         parallel: bool,
+        gone: &BTreeSet<usize>,
     ) -> Across {
-        let groups = groups(passages);
-        let read = |scratch: &mut Scratch, group: &Group| self.read_group(group, passages, reads, direction, scratch);
+        let groups = groups(passages, gone);
+        let read = |scratch: &mut Scratch, group: &Group| self.read_group(group, passages, reads, given, scratch);
         let all: Vec<Across> = if parallel {
             groups.par_iter().map_init(|| self.scanner.scratch(), |scratch, group| read(scratch, group)).collect()
         } else {
@@ -66,6 +71,7 @@ impl Snapshot {
         all.into_iter().fold(Across::default(), |mut sum, one| {
             sum.findings.extend(one.findings);
             sum.masks.extend(one.masks);
+            sum.strips.extend(one.strips);
             sum.pending.extend(one.pending);
             sum.decoded.extend(one.decoded);
             sum.cut |= one.cut;
@@ -78,25 +84,29 @@ impl Snapshot {
         group: &Group,
         passages: &[Passage<'static>],
         reads: &[Read],
-        direction: Direction,
+        given: Given<'_>,
         scratch: &mut Scratch,
     ) -> Across {
         let mut reading = GroupReading {
             snapshot: self,
             passages,
             reads,
-            direction,
+            given,
             known: group.members().iter().filter_map(|index| reads.get(*index)).flat_map(rules_of).collect(),
             listed: BTreeMap::new(),
+            still: BTreeSet::new(),
             blocks: false,
             out: Across::default(),
         };
         let role = group.members().first().and_then(|index| passages.get(*index)).map_or(Role::Unknown, |p| p.role);
         for (number, (members, glue)) in group.ways.iter().enumerate() {
             let joined = Joined::new(passages, members, glue);
-            let (Settled { hits, open }, undone) = self.hits(&joined.text, Context { direction, role }, scratch);
-            hits.iter().for_each(|hit| reading.take(*hit, &joined, &undone));
-            open.iter().for_each(|open| reading.take_open(open, members, &joined, &undone));
+            let context = Context { direction: given.direction, role };
+            let (Settled { hits, open }, undone) = self.hits(&joined.text, context, scratch);
+            let texts: Vec<&Passage<'_>> = members.iter().filter_map(|index| passages.get(*index)).collect();
+            let allowed = Allowed::of(self, &hits, &texts, given);
+            hits.iter().for_each(|hit| reading.take(*hit, &joined, &undone, &allowed));
+            open.iter().for_each(|open| reading.take_open(open, members, &joined, &undone, &allowed));
             reading.out.cut |= !undone.complete;
             if group.is_message && number == 0 {
                 reading.decoded(&joined, undone);
@@ -125,9 +135,11 @@ struct GroupReading<'s> {
     snapshot: &'s Snapshot,
     passages: &'s [Passage<'static>],
     reads: &'s [Read],
-    direction: Direction,
-    /// Rules that some text of the group meets alone, or that are listed for the group: they do not count again.
+    given: Given<'s>,
+    /// Rules that act in some text of the group alone, or are listed for the group: they do not count again.
     known: BTreeSet<RuleIndex>,
+    /// Rules of which a match that does not act is listed.
+    still: BTreeSet<RuleIndex>,
     /// Findings of redacting rules so far.
     listed: BTreeMap<RuleIndex, usize>,
     /// True once a finding that blocks is listed.
@@ -136,7 +148,7 @@ struct GroupReading<'s> {
 }
 
 impl GroupReading<'_> {
-    fn take(&mut self, hit: Hit, joined: &Joined, undone: &Layers) {
+    fn take(&mut self, hit: Hit, joined: &Joined, undone: &Layers, allowed: &Allowed) {
         let places = joined.places(hit.span);
         let Some((first, span)) = places.first().copied() else { return };
         if places
@@ -145,11 +157,28 @@ impl GroupReading<'_> {
         {
             return;
         }
+        let (snapshot, given) = (self.snapshot, self.given);
+        let texts: Vec<&Passage<'_>> = places.iter().filter_map(|(index, _)| self.passages.get(*index)).collect();
+        let Some(ruling) = snapshot.ruling(hit.rule, &texts, given) else { return };
+        let found = joined.text.get(hit.span.range()).unwrap_or_default();
+        let standing = ruling.standing(hit, found, allowed);
+        let match_here = hit.at(span);
+        let seen = Seen { ruling: &ruling, hit: match_here, standing, index: first, undone };
+        if !seen.standing.acts() {
+            let is_alone = |index: &usize| self.own(*index, hit.rule, 0).is_some();
+            if !joined.parts.iter().any(|(_, index)| is_alone(index)) && self.still.insert(hit.rule) {
+                self.list(seen, None);
+            }
+            return;
+        }
+        if ruling.effect.action == Some(Action::Strip) {
+            self.out.strips.extend(places.iter().map(|(index, _)| *index));
+        }
         let masks: Vec<(usize, Mask)> =
-            places.iter().filter_map(|(index, span)| Some((*index, self.snapshot.mask(hit.rule, *span)?))).collect();
+            places.iter().filter_map(|(index, span)| Some((*index, redact::mask(&ruling.effect, *span)?))).collect();
         if masks.is_empty() {
             if self.known.insert(hit.rule) {
-                self.list(hit, first, span, undone, None);
+                self.list(seen, None);
             }
             return;
         }
@@ -158,23 +187,26 @@ impl GroupReading<'_> {
             |index: usize, span: Span| self.own(index, hit.rule, span.start).is_some_and(|own| own.overlaps(span));
         let in_one_place = places.len() == 1 || places.iter().any(|(index, span)| overlaps(*index, *span));
         let is_fixed =
-            |index: usize| self.passages.get(index).is_some_and(|passage| is_fixed(&passage.place, self.direction));
+            |index: usize| self.passages.get(index).is_some_and(|passage| is_fixed(&passage.place, given.direction));
         if in_one_place && !places.iter().any(|(index, _)| is_fixed(*index)) {
-            self.list(hit, first, span, undone, Some(Action::Redact));
+            self.list(seen, Some(Action::Redact));
             self.out.masks.extend(masks);
         } else {
-            self.list(hit, first, span, undone, Some(Action::Block));
+            self.list(seen, Some(Action::Block));
         }
     }
 
     /// What a rule finds if the classifier agrees: booked aside, and nothing is known by it yet.
-    fn take_open(&mut self, open: &Open, members: &[usize], joined: &Joined, undone: &Layers) {
-        let was_known = self.known.contains(&open.rule);
+    fn take_open(&mut self, open: &Open, members: &[usize], joined: &Joined, undone: &Layers, allowed: &Allowed) {
+        let (was_known, was_still) = (self.known.contains(&open.rule), self.still.contains(&open.rule));
         let out = std::mem::take(&mut self.out);
         let (blocks, listed) = (self.blocks, self.listed.get(&open.rule).copied());
-        open.hits.iter().for_each(|hit| self.take(*hit, joined, undone));
+        open.hits.iter().for_each(|hit| self.take(*hit, joined, undone, allowed));
         if !was_known {
             self.known.remove(&open.rule);
+        }
+        if !was_still {
+            self.still.remove(&open.rule);
         }
         self.blocks = blocks;
         match listed {
@@ -182,28 +214,32 @@ impl GroupReading<'_> {
             None => self.listed.remove(&open.rule),
         };
         let Across { findings, masks, .. } = std::mem::replace(&mut self.out, out);
+        // When it is decided, nothing can be taken out of the message any more.
+        let findings = findings.into_iter().map(unstrippable).collect();
         self.out.pending.push(Pending::new(open, members.to_vec(), findings, masks));
     }
 
-    fn list(&mut self, hit: Hit, index: usize, span: Span, undone: &Layers, action: Option<Action>) {
-        let listed = self.listed.entry(hit.rule).or_insert(0);
+    fn list(&mut self, seen: Seen<'_>, action: Option<Action>) {
+        let listed = self.listed.entry(seen.hit.rule).or_insert(0);
         // A block is always listed once: replacements of the same rule may have used the room up.
         let is_first_block = action == Some(Action::Block) && !std::mem::replace(&mut self.blocks, true);
         if *listed >= RECORDED_PER_RULE && !is_first_block {
             return;
         }
         *listed += 1;
-        let Some(passage) = self.passages.get(index) else { return };
-        let found = self.snapshot.finding(index, passage, self.direction, span, hit.rule, hit.layer(undone));
-        self.out.findings.extend(found.map(|finding| Finding { action: action.or(finding.action), ..finding }));
+        let Some(passage) = self.passages.get(seen.index) else { return };
+        let layer = seen.hit.layer(seen.undone);
+        let ruled = Ruled { hit: seen.hit, standing: seen.standing };
+        let found = finding(seen.index, passage, self.given.direction, seen.ruling, &ruled, layer);
+        self.out.findings.push(Finding { action: action.or(found.action), ..found });
     }
 
     /// The first match of a rule that a passage has alone and that does not end before `at`. A rule's matches lie apart, so
     /// no other can cover, or overlap, what begins there.
     fn own(&self, index: usize, rule: RuleIndex, at: usize) -> Option<Span> {
         let found = &self.reads.get(index)?.found;
-        let first = found.partition_point(|(other, span)| (*other, span.end) <= (rule, at));
-        found.get(first).filter(|(other, _)| *other == rule).map(|(_, span)| *span)
+        let first = found.partition_point(|(other, span, _)| (*other, span.end) <= (rule, at));
+        found.get(first).filter(|(other, ..)| *other == rule).map(|(_, span, _)| *span)
     }
 
     fn decoded(&mut self, joined: &Joined, undone: Layers) {
@@ -216,6 +252,16 @@ impl GroupReading<'_> {
             }
         }
     }
+}
+
+/// A match in texts put together: its share in the first of them, and what it comes to.
+struct Seen<'s> {
+    ruling: &'s Ruling<'s>,
+    hit: Hit,
+    standing: Standing,
+    /// The passage that it begins in.
+    index: usize,
+    undone: &'s Layers,
 }
 
 /// Texts put together.
@@ -254,19 +300,20 @@ impl Joined {
     }
 }
 
+/// Rules that act in a text alone.
 fn rules_of(read: &Read) -> impl Iterator<Item = RuleIndex> {
-    read.found.chunk_by(|one, next| one.0 == next.0).filter_map(|of_rule| of_rule.first()).map(|(rule, _)| *rule)
+    read.found.iter().filter(|(.., acts)| *acts).map(|(rule, ..)| *rule)
 }
 
 /// What belongs together: passages of one group and role; and neighbours in unknown fields, whatever the fields are.
-fn groups(passages: &[Passage<'static>]) -> Vec<Group> {
+fn groups(passages: &[Passage<'static>], gone: &BTreeSet<usize>) -> Vec<Group> {
     let mut parts: BTreeMap<(u32, Role), Vec<usize>> = BTreeMap::new();
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut is_open = false;
     for (index, passage) in passages.iter().enumerate() {
         let is_field = passage.role == Role::Unknown && passage.group.is_none() && passage.channel.is_none();
         match (passage.group, runs.last_mut()) {
-            _ if passage.text.is_empty() => continue,
+            _ if passage.text.is_empty() || gone.contains(&index) => continue,
             (Some(group), _) => parts.entry((group, passage.role)).or_default().push(index),
             (None, Some(run)) if is_field && is_open => run.push(index),
             (None, _) if is_field => runs.push(vec![index]),

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Cause, Fault, Span};
 use crate::inspect::excerpt;
-use crate::inspect::reading::trust;
 use crate::inspect::snapshot::Snapshot;
 use crate::rules::Scores;
 use crate::text::{Direction, Passage, Role};
-use crate::verdict::{Action, Finding, Layer, Severity, Source};
+use crate::verdict::{Action, Finding, Layer, Severity, Source, Standing};
 
 /// A value of an unknown field that is one run of characters of at most this many bytes may be an identifier (an id, a name,
 /// an address, a number): a language model has nothing to say about it, and says it loudly. Rules judge it alone, unless it is
@@ -89,7 +88,7 @@ impl Snapshot {
         // The parts of one message are asked about as one text, a line or more each.
         let mut messages: BTreeMap<(u32, Role), usize> = BTreeMap::new();
         for (index, passage) in passages.iter().enumerate() {
-            if !self.policy.model.wants(trust(direction, passage)) || passage.text.is_empty() {
+            if !self.policy.model.wants(passage.trust(direction)) || passage.text.is_empty() {
                 continue;
             }
             let group = passage.group.map(|group| (group, passage.role));
@@ -117,7 +116,7 @@ impl Snapshot {
             questions.push(fields);
         }
         for (index, encodings, text) in decoded {
-            let wanted = passages.get(*index).is_some_and(|p| self.policy.model.wants(trust(direction, p)));
+            let wanted = passages.get(*index).is_some_and(|p| self.policy.model.wants(p.trust(direction)));
             if wanted {
                 let (parts, layer) = (vec![(0, *index)], Layer::Decoded(encodings.clone()));
                 questions.push(Question { text: (*text).to_owned(), parts, layer });
@@ -137,7 +136,7 @@ impl Snapshot {
         let part = question.parts.partition_point(|(start, _)| *start <= judgement.window.start).saturating_sub(1);
         let (start, index) = *question.parts.get(part)?;
         let passage = passages.get(index)?;
-        let levels = self.policy.model.of(trust(direction, passage));
+        let levels = self.policy.model.of(passage.trust(direction));
         let reaches = |level: Option<f32>| level.is_some_and(|level| judgement.score >= level);
         let (severity, action) = if reaches(levels.block) {
             (Severity::Critical, Some(Action::Block))
@@ -157,12 +156,15 @@ impl Snapshot {
             severity,
             points: severity.points(),
             action,
+            standing: Standing::Acts,
+            would: None,
+            to: None,
             mask: None,
             tags: vec!["owasp:LLM01:2025".to_owned()],
             passage: index,
             place: passage.place.to_string(),
             role: passage.role,
-            trust: trust(direction, passage),
+            trust: passage.trust(direction),
             span,
             layer: question.layer.clone(),
             score: Some(judgement.score),

@@ -38,6 +38,12 @@ impl<T> Cleared<T> {
 }
 
 impl<T: Encode> Cleared<T> {
+    /// The same message for another model: a name of the written policy, not of whoever sent it.
+    pub fn for_model(mut self, model: &str) -> Self {
+        self.value.ask_model(model);
+        self
+    }
+
     /// The bytes for the wire, redactions applied.
     pub fn encode(self) -> Cleared<Bytes> {
         Cleared { value: self.value.encode(&self.edits), edits: Vec::new() }

@@ -1,7 +1,9 @@
 //! One channel of a streamed reply: what came in, what was found, and how much of it may leave.
 
 use crate::base::{Cause, Fault, Span};
+use crate::inspect::allowed::Allowed;
 use crate::inspect::redact::{self, Mask};
+use crate::inspect::vault::Restorer;
 use crate::scan::{Scratch, StreamMatch, StreamScan};
 use crate::text::{Channel, Role};
 
@@ -20,6 +22,12 @@ pub(super) struct Lane {
     edits: Vec<Mask>,
     /// Spans that have left as their replacements: in order, apart.
     replaced: Vec<Span>,
+    /// Puts texts back in the place of their tokens, as the text leaves.
+    restorer: Option<Restorer>,
+    /// What rules that allow vouch for.
+    pub allowed: Allowed,
+    /// Matches that a rule which allows may still cover.
+    pub waiting: Vec<StreamMatch>,
     /// Released text that waits for its carrier frame.
     pub carry: String,
     /// True once the channel is judged to its end.
@@ -37,9 +45,36 @@ impl Lane {
             released: 0,
             edits: Vec::new(),
             replaced: Vec::new(),
+            restorer: None,
+            allowed: Allowed::default(),
+            waiting: Vec::new(),
             carry: String::new(),
             ended: false,
         }
+    }
+
+    /// The same lane, in which tokens are put back.
+    pub(super) fn restoring(mut self, restorer: Option<Restorer>) -> Self {
+        self.restorer = restorer;
+        self
+    }
+
+    /// Bytes from the start that no match which is still open can include.
+    pub(super) fn decided(&self) -> usize {
+        match &self.scan {
+            _ if self.ended => self.text.len(),
+            Some(scan) => scan.safe().min(self.text.len()),
+            None => 0,
+        }
+    }
+
+    /// The matches that no other can cover any more.
+    pub(super) fn take_decided(&mut self) -> Vec<StreamMatch> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let (decided, ended) = (self.decided(), self.ended);
+        self.waiting.extract_if(.., |found| ended || found.span.start < decided).collect()
     }
 
     /// Takes the next piece in and appends the matches that are decided by now.
@@ -124,7 +159,11 @@ impl Lane {
         let out = redact::apply(text, self.released, edits.iter().map(|edit| (edit.cover, edit.with.as_ref())));
         self.replaced.extend(edits.iter().map(|edit| edit.cover));
         self.released = to;
-        out
+        match &mut self.restorer {
+            Some(restorer) if self.ended => restorer.push(&out) + &restorer.finish(),
+            Some(restorer) => restorer.push(&out),
+            None => out,
+        }
     }
 }
 

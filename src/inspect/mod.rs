@@ -8,6 +8,7 @@
 //! ```
 
 mod across;
+mod allowed;
 mod ask;
 pub mod cleared;
 mod excerpt;
@@ -19,6 +20,7 @@ pub mod snapshot;
 pub mod stream;
 pub mod subject;
 mod tally;
+pub mod vault;
 pub mod whole;
 
 pub use ask::{Answer, Judgement};
@@ -26,4 +28,5 @@ pub use cleared::Cleared;
 pub use snapshot::{BlockEnd, OpaqueAction, Snapshot};
 pub use stream::{ReplyStream, Step};
 pub use subject::{Edit, Encode, Frame, Opaque, OpaqueKind, Subject};
+pub use vault::Vault;
 pub use whole::{FaultTaken, Judged, Outcome, Scanned};

@@ -104,6 +104,7 @@ fn merged(hits: impl Iterator<Item = Hit>) -> Vec<Hit> {
             Some(last) if last.span.overlaps(hit.span) || last.span == hit.span => {
                 last.span = last.span.cover(hit.span);
                 last.reading = last.reading.min(hit.reading);
+                last.is_decoded |= hit.is_decoded;
             }
             _ => merged.push(hit),
         }

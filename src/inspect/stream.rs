@@ -11,16 +11,18 @@ use crate::base::{Cause, Fault, Span};
 use crate::inspect::ask::{self, Answer, Question, unanswered};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::lane::Lane;
+use crate::inspect::reading::{Given, Hit, Ruled, finding};
 use crate::inspect::redact;
 use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{BlockEnd, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
 use crate::inspect::tally::Tally;
-use crate::inspect::whole::FaultTaken;
-use crate::rules::Scores;
+use crate::inspect::vault::{Restorer, Vault};
+use crate::inspect::whole::{FaultTaken, unstrippable};
+use crate::rules::{Facts, Scores};
 use crate::scan::StreamMatch;
-use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage};
-use crate::verdict::{Action, Finding, Verdict};
+use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage, PathSegment};
+use crate::verdict::{Action, Finding, Layer, Verdict};
 
 /// What to do after a frame.
 #[derive(Debug)]
@@ -37,6 +39,9 @@ pub enum Step<F> {
 #[derive(Debug)]
 pub struct ReplyStream<F> {
     snapshot: Arc<Snapshot>,
+    facts: Arc<Facts>,
+    /// What is put back.
+    vault: Arc<Vault>,
     lanes: Vec<Lane>,
     /// Whole strings outside the channels (ids, model name …), by place: what was cleared last.
     stable: BTreeMap<Box<str>, (usize, String)>,
@@ -79,9 +84,11 @@ struct Ready<F> {
 type Ended = (Passage<'static>, Vec<DecodedLayer>, Vec<Pending>);
 
 impl<F: Frame> ReplyStream<F> {
-    /// A stream that has not begun.
-    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+    /// A stream that has not begun, of the exchange that these facts are about.
+    pub fn new(snapshot: Arc<Snapshot>, facts: Arc<Facts>) -> Self {
         Self {
+            facts,
+            vault: Arc::default(),
             tally: Tally::new(Arc::clone(&snapshot)),
             snapshot,
             lanes: Vec::new(),
@@ -95,6 +102,13 @@ impl<F: Frame> ReplyStream<F> {
             closing: None,
             kept: Vec::new(),
         }
+    }
+
+    /// The same stream, in which tokens of its request are put back.
+    #[must_use]
+    pub fn restoring(mut self, vault: &Arc<Vault>) -> Self {
+        self.vault = Arc::clone(vault);
+        self
     }
 
     /// Takes the provider's next frame.
@@ -284,16 +298,19 @@ impl<F: Frame> ReplyStream<F> {
             None => usize::MAX - known,
         };
         let mut scratch = self.snapshot.scanner.scratch();
-        let read = self.snapshot.unasked(self.snapshot.read(index, passage, Direction::Reply, &mut scratch));
+        let given = Given { direction: Direction::Reply, facts: &self.facts };
+        let read = self.snapshot.unasked(self.snapshot.read(index, passage, given, &mut scratch));
         drop(scratch);
         if !read.complete {
             self.tally.fault(too_deep())?;
         }
-        let edits = redact::edits(read.masks.into_iter().map(|mask| (index, mask)));
+        let masks = read.masks.into_iter().map(|mask| (index, mask));
+        let edits = redact::edits(masks, |_, mask| mask.with.as_ref().to_owned());
         if read.findings.is_empty() {
             self.stable.insert(passage.place.clone(), (entry, passage.text.to_string()));
         }
-        for mut finding in read.findings {
+        for finding in read.findings {
+            let mut finding = unstrippable(finding);
             finding.passage = entry;
             // A key cannot be replaced without changing what the object means to its reader.
             self.tally.replaced(!(finding.action == Some(Action::Redact) && finding.place.ends_with("~key")));
@@ -321,7 +338,11 @@ impl<F: Frame> ReplyStream<F> {
         let hold = is_call(channel) || self.snapshot.block_end == BlockEnd::Hold;
         let block_bytes = self.snapshot.limits.stream_bytes;
         let scan = (!hold).then(|| self.snapshot.scanner.stream(passage.role, block_bytes));
-        self.lanes.push(Lane::new(channel.clone(), passage.role, scan));
+        let is_said = matches!(channel.kind, ChannelKind::Text | ChannelKind::Reasoning | ChannelKind::Refusal);
+        let is_json = channel.kind == ChannelKind::ToolArguments;
+        let restores = (is_said || is_json) && !self.vault.is_empty();
+        let restorer = restores.then(|| Restorer::new(Arc::clone(&self.vault), is_json));
+        self.lanes.push(Lane::new(channel.clone(), passage.role, scan).restoring(restorer));
         Ok(self.lanes.len() - 1)
     }
 
@@ -423,13 +444,15 @@ impl<F: Frame> ReplyStream<F> {
         lane.finish(&mut self.snapshot.scanner.scratch(), &mut matches);
         self.take(index, matches);
         let Some(lane) = self.lanes.get(index) else { return Ok(None) };
-        let passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
-        let read = self.snapshot.read(index, &passage, Direction::Reply, &mut self.snapshot.scanner.scratch());
+        let mut passage = Passage::new(lane.role, lane.channel.to_string(), lane.text.clone());
+        passage.tool = self.tool_of(lane);
+        let given = Given { direction: Direction::Reply, facts: &self.facts };
+        let read = self.snapshot.read(index, &passage, given, &mut self.snapshot.scanner.scratch());
         for mask in read.masks {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.tally.replaced(in_time);
         }
-        for finding in read.findings {
+        for finding in read.findings.into_iter().map(unstrippable) {
             if !self.tally.knows(&finding) {
                 self.tally.record(finding);
             }
@@ -463,21 +486,73 @@ impl<F: Frame> ReplyStream<F> {
             if rule.is_some_and(|rule| rule.condition.is_some()) {
                 continue;
             }
-            let Some(lane) = self.lanes.get(index) else { return };
-            // Only the matched bytes are needed, so the passage is not built from the whole text.
-            let mut passage = Passage::new(lane.role, lane.channel.to_string(), "");
-            passage.text = lane.text.get(found.span.range()).unwrap_or_default().to_owned().into();
-            let within = Span::new(0, found.span.len());
-            let finding = self.snapshot.finding(index, &passage, Direction::Reply, within, found.rule, found.layer);
-            if let Some(finding) = finding {
-                self.act(index, Finding { span: found.span, ..finding });
+            let Some(ruled) = self.ruled(index, &found) else { continue };
+            let Some(lane) = self.lanes.get_mut(index) else { return };
+            let Some(rule) = self.snapshot.scanner.rules().rule(found.rule) else { continue };
+            if ruled.action == Some(Action::Allow) && found.layer == Layer::Raw {
+                lane.allowed.add(&rule.id, found.span);
+            }
+            if ruled.standing.acts() && !rule.allowed_by().is_empty() {
+                // A longer match that allows this one may end later. What is not decided is not released either.
+                lane.waiting.push(found);
+            } else {
+                self.act(index, ruled);
             }
         }
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        for found in lane.take_decided() {
+            if let Some(ruled) = self.ruled(index, &found) {
+                self.act(index, ruled);
+            }
+        }
+        if let Some(lane) = self.lanes.get_mut(index) {
+            let decided = lane.decided();
+            lane.allowed.forget_before(decided);
+        }
+    }
+
+    /// A match in a lane as a finding, or nothing where its rule does not apply; by what is known of the lane now.
+    fn ruled(&self, index: usize, found: &StreamMatch) -> Option<Finding> {
+        let lane = self.lanes.get(index)?;
+        let given = Given { direction: Direction::Reply, facts: &self.facts };
+        // Only the matched bytes are needed, so the passage is not built from the whole text.
+        let mut passage = Passage::new(lane.role, lane.channel.to_string(), "");
+        passage.text = lane.text.get(found.span.range()).unwrap_or_default().to_owned().into();
+        let hit = Hit::streamed(found.rule, found.span);
+        let ruling = self.snapshot.ruling(found.rule, &[&passage], given)?;
+        let standing = ruling.standing(hit, &passage.text, &lane.allowed);
+        let within = Ruled { hit: Hit::streamed(found.rule, Span::new(0, found.span.len())), standing };
+        let finding = finding(index, &passage, Direction::Reply, &ruling, &within, found.layer.clone());
+        Some(Finding { span: found.span, ..finding })
+    }
+
+    /// The tool whose arguments a lane carries: the name in the same call, which is whole when the lane is judged.
+    fn tool_of(&self, lane: &Lane) -> Option<Arc<str>> {
+        if !is_call(&lane.channel) {
+            return None;
+        }
+        let call = |channel: &Channel| -> Vec<PathSegment> {
+            let is_list = matches!(channel.path.get(1), Some(PathSegment::Index(_)));
+            channel.path.iter().take(1 + usize::from(is_list)).cloned().collect()
+        };
+        let mine = call(&lane.channel);
+        let names = self.lanes.iter().filter(|other| {
+            other.channel.kind == ChannelKind::ToolCall
+                && other.channel.choice == lane.channel.choice
+                && matches!(other.channel.path.last(), Some(PathSegment::Key(key)) if **key == *"name")
+                && call(&other.channel) == mine
+        });
+        // Two names in one call name nothing.
+        let names: Vec<&Lane> = names.collect();
+        let [name] = names.as_slice() else { return None };
+        (name.text.len() <= Passage::TOOL_BYTES).then(|| name.text.as_str().into())
     }
 
     /// Acts on a finding in a lane: replaces the text if it still can be replaced, else the stream must end.
     fn act(&mut self, index: usize, finding: Finding) {
-        if let Some(mask) = redact::mask(finding.action, finding.mask.as_deref(), finding.span) {
+        // Some of its frames may have left.
+        let finding = unstrippable(finding);
+        if let Some(mask) = redact::of(&finding) {
             let in_time = self.lanes.get_mut(index).is_some_and(|lane| lane.redact(mask));
             self.tally.replaced(in_time);
         }

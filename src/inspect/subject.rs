@@ -1,5 +1,7 @@
 //! What `inspect` asks of a message: its passages, and how to write it out again with some of them changed.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -81,12 +83,24 @@ pub trait Subject {
     fn opaque(&self) -> &[Opaque] {
         &[]
     }
+
+    /// Takes these passages out of the message, each with the field or the element that holds it, and gives all passages
+    /// that went with them. `None`: the message would not be one any more, and stays as it is.
+    fn strip(&mut self, passages: &[usize]) -> Option<BTreeSet<usize>> {
+        let _ = passages;
+        None
+    }
 }
 
 /// A message that can be written to the wire. Called through [`super::Cleared::encode`] only.
 pub trait Encode: Subject {
     /// The bytes to send: the message as it came, byte for byte, but for the edited passages.
     fn encode(&self, edits: &[Edit]) -> Bytes;
+
+    /// Asks another model than the message came for, where it asks one.
+    fn ask_model(&mut self, model: &str) {
+        let _ = model;
+    }
 }
 
 /// One frame of a stream. Its passages that carry a channel are pieces of running text; the others are whole.

@@ -33,7 +33,11 @@ impl Tally {
     pub(super) fn record(&mut self, finding: Finding) {
         // Whether there is room to list it or not.
         self.must_block |= finding.action == Some(Action::Block);
-        let same = |earlier: &&Finding| earlier.source == finding.source && earlier.passage == finding.passage;
+        let same = |earlier: &&Finding| {
+            earlier.source == finding.source
+                && earlier.passage == finding.passage
+                && earlier.standing == finding.standing
+        };
         let recorded = self.findings.iter().filter(same).count();
         let novel = matches!(finding.source, Source::Model { .. }) || recorded < RECORDED_PER_RULE;
         if novel && (recorded == 0 || self.findings.len() < self.snapshot.limits.findings) {
@@ -44,7 +48,10 @@ impl Tally {
     /// True when a finding of the same judge in the same text covers this one.
     pub(super) fn knows(&self, finding: &Finding) -> bool {
         self.findings.iter().any(|earlier| {
-            earlier.passage == finding.passage && earlier.source == finding.source && earlier.span.covers(finding.span)
+            earlier.passage == finding.passage
+                && earlier.source == finding.source
+                && earlier.span.covers(finding.span)
+                && (earlier.standing.acts() || earlier.standing == finding.standing)
         })
     }
 

@@ -3,26 +3,27 @@
 //! Two steps, because the classifier answers later and elsewhere: [`Snapshot::scan`] reads every passage with the rules
 //! and says what the model must see; [`Scanned::judge`] takes the model's answer and decides.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use serde::Serialize;
 
-use crate::base::{Cause, Fault, FaultAction};
+use crate::base::{Cause, Fault, FaultAction, Span};
 use crate::inspect::ask::{self, Answer, Judgement, Question, unanswered};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::excerpt;
-use crate::inspect::reading::Read;
+use crate::inspect::reading::{Given, Read};
 use crate::inspect::redact::{self, Mask};
 use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
-use crate::inspect::subject::{Opaque, Subject};
-use crate::rules::Scores;
+use crate::inspect::subject::{Edit, Opaque, Subject};
+use crate::inspect::vault::Vault;
+use crate::rules::{Facts, Scores};
 use crate::scan::Scratch;
-use crate::text::{Direction, Passage};
-use crate::verdict::{Action, Finding, Verdict, decide};
+use crate::text::{Direction, Passage, Role};
+use crate::verdict::{Action, Finding, Source, Verdict, decide};
 
 /// Bytes of text from which passages are scanned in parallel: below, handing work to other threads costs more than it saves.
 const PARALLEL_BYTES: usize = 64 * 1024;
@@ -56,6 +57,10 @@ pub struct Judged<T> {
     pub waived: Vec<Opaque>,
     /// Opaque content that policy refuses.
     pub refused: Vec<Opaque>,
+    /// What tokens in the cleared message stand for: give it to the inspection of the reply.
+    pub vault: Arc<Vault>,
+    /// The edits that put tokens into the message, in order.
+    pub tokens: Vec<Edit>,
     /// The message: cleared, or kept back.
     pub outcome: Outcome<T>,
 }
@@ -77,6 +82,9 @@ pub struct Scanned<T> {
     snapshot: Arc<Snapshot>,
     subject: T,
     direction: Direction,
+    salt: [u8; 8],
+    /// What is put back in a reply.
+    vault: Arc<Vault>,
     findings: Vec<Finding>,
     /// What redacting rules replace, each with its passage.
     masks: Vec<(usize, Mask)>,
@@ -91,11 +99,12 @@ pub struct Scanned<T> {
 
 impl Snapshot {
     /// Reads every passage of the message with the rules, in every reading, and what belongs together as one text.
-    pub fn scan<T: Subject>(self: &Arc<Self>, subject: T, direction: Direction) -> Scanned<T> {
+    pub fn scan<T: Subject>(self: &Arc<Self>, mut subject: T, direction: Direction, facts: &Facts) -> Scanned<T> {
+        let given = Given { direction, facts };
         let passages = subject.passages();
         let parallel = passages.iter().map(|passage| passage.text.len()).sum::<usize>() >= PARALLEL_BYTES;
-        let reads = self.read_all(passages, direction, parallel);
-        let across = self.read_across(passages, &reads, direction, parallel);
+        let reads = self.read_all(passages, given, parallel);
+        let across = self.read_across(passages, &reads, given, parallel, &BTreeSet::new());
         let complete = !across.cut && reads.iter().all(|read| read.complete);
         let alone = reads.iter().enumerate().flat_map(|(index, read)| {
             read.decoded.iter().map(move |layer| (index, layer.encodings.clone(), layer.text.as_str()))
@@ -103,6 +112,11 @@ impl Snapshot {
         let together = across.decoded.iter().map(|(index, names, text)| (*index, names.clone(), text.as_str()));
         let decoded: Vec<(usize, Vec<&'static str>, &str)> = alone.chain(together).collect();
         let mut questions = self.questions(passages, &decoded, direction);
+        let alone = reads.iter().enumerate().filter(|(_, read)| read.strips).map(|(index, _)| index);
+        let strips: BTreeSet<usize> = alone.chain(across.strips).collect();
+        let strips: Vec<usize> = strips.into_iter().collect();
+        let gone = if strips.is_empty() { None } else { subject.strip(&strips) };
+        let closed = gone.as_ref().map(|gone| self.read_across(subject.passages(), &reads, given, parallel, gone));
         let (mut findings, mut masks, mut pending) = (Vec::new(), Vec::new(), Vec::new());
         for (index, read) in reads.into_iter().enumerate() {
             findings.extend(read.findings);
@@ -112,6 +126,16 @@ impl Snapshot {
         findings.extend(across.findings);
         masks.extend(across.masks);
         pending.extend(across.pending);
+        if let Some(closed) = closed {
+            // What stands together only now. All else is known.
+            let known: HashSet<(Source, usize, Span)> = findings.iter().map(identity).collect();
+            let new = closed.findings.into_iter().filter(|finding| !known.contains(&identity(finding)));
+            findings.extend(new.map(unstrippable));
+            masks.extend(closed.masks);
+            pending.extend(closed.pending);
+        } else if !strips.is_empty() {
+            findings = findings.into_iter().map(unstrippable).collect();
+        }
         let (mut faults, mut refusal) = (Vec::new(), None);
         let (mut waived, mut refused) = (Vec::new(), Vec::new());
         if !complete {
@@ -140,6 +164,8 @@ impl Snapshot {
             snapshot: Arc::clone(self),
             subject,
             direction,
+            salt: facts.salt,
+            vault: Arc::default(),
             findings,
             masks,
             pending,
@@ -151,12 +177,12 @@ impl Snapshot {
         }
     }
 
-    fn read_all(&self, passages: &[Passage<'static>], direction: Direction, parallel: bool) -> Vec<Read> {
+    fn read_all(&self, passages: &[Passage<'static>], given: Given<'_>, parallel: bool) -> Vec<Read> {
         let read = |scratch: &mut Scratch, index: usize, passage: &Passage<'static>| {
-            let mut read = self.read(index, passage, direction, scratch);
+            let mut read = self.read(index, passage, given, scratch);
             if passages.len() > FEW_PASSAGES {
                 // They stand in order of their rules. The first of each decides; everything is still masked.
-                read.findings.dedup_by(|next, first| next.source == first.source);
+                read.findings.dedup_by(|next, first| next.source == first.source && next.standing == first.standing);
                 read.findings.shrink_to_fit();
                 read.pending.iter_mut().for_each(|pending| pending.findings.truncate(1));
             }
@@ -200,6 +226,13 @@ impl Snapshot {
 }
 
 impl<T> Scanned<T> {
+    /// The same reply, in which tokens of its request are put back.
+    #[must_use]
+    pub fn restoring(mut self, vault: &Arc<Vault>) -> Self {
+        self.vault = Arc::clone(vault);
+        self
+    }
+
     /// The texts that the model must see. Empty: answer [`Answer::NotAsked`].
     ///
     /// A message that is refused already, or that rules alone block, asks nothing: the model costs more than all else
@@ -222,7 +255,16 @@ impl<T: Subject> Scanned<T> {
         // Those that the classifier had nothing to say about.
         self.settle(&BTreeMap::new());
         let mut findings = std::mem::take(&mut self.findings);
-        let edits = redact::edits(std::mem::take(&mut self.masks));
+        let (mut vault, masks) = (Vault::new(self.salt), std::mem::take(&mut self.masks));
+        let texts = self.subject.passages();
+        let mut edits = redact::edits(masks, |passage, mask| match (&mask.token, texts.get(passage)) {
+            (Some(name), Some(text)) if self.direction == Direction::Request => {
+                vault.token(name, text.text.get(mask.cover.range()).unwrap_or_default())
+            }
+            _ => mask.with.as_ref().to_owned(),
+        });
+        let tokens = edits.iter().filter(|edit| vault.has(&edit.with)).cloned().collect();
+        put_back(texts, &self.vault, &mut edits);
         findings
             .iter_mut()
             .filter(|finding| finding.action == Some(Action::Redact) && is_fixed(&finding.place, self.direction))
@@ -238,7 +280,8 @@ impl<T: Subject> Scanned<T> {
             (Some(fault), _) => Outcome::Refused(self.subject, fault),
             (None, _) => Outcome::Cleared(Cleared::mint(self.subject, edits)),
         };
-        Judged { verdict, faults: self.faults, waived: self.waived, refused: self.refused, outcome }
+        let (faults, waived, refused) = (self.faults, self.waived, self.refused);
+        Judged { verdict, faults, waived, refused, vault: Arc::new(vault), tokens, outcome }
     }
 
     /// What the rules alone come to: the decision before the classifier is heard, faults left out.
@@ -252,14 +295,13 @@ impl<T: Subject> Scanned<T> {
         if pending.is_empty() {
             return;
         }
-        let key = |finding: &Finding| (finding.source.clone(), finding.passage, finding.span);
-        let mut known: HashSet<_> = self.findings.iter().map(key).collect();
+        let mut known: HashSet<_> = self.findings.iter().map(identity).collect();
         for pending in pending {
             let of = |index: &usize| scores.get(index).copied().unwrap_or_default();
             let together = pending.passages.iter().map(of).fold(Scores::default(), Scores::max);
             if self.snapshot.holds(&pending, &together) {
                 // A text and the texts that it is put together with may say the same.
-                self.findings.extend(pending.findings.into_iter().filter(|finding| known.insert(key(finding))));
+                self.findings.extend(pending.findings.into_iter().filter(|finding| known.insert(identity(finding))));
                 self.masks.extend(pending.masks);
             }
         }
@@ -281,6 +323,46 @@ impl<T: Subject> Scanned<T> {
             snapshot.take_fault(unanswered(), &mut self.faults, &mut self.refusal);
         }
     }
+}
+
+/// What cannot be taken out does not pass.
+pub(super) fn unstrippable(finding: Finding) -> Finding {
+    match finding.action {
+        Some(Action::Strip) => Finding { action: Some(Action::Block), ..finding },
+        _ => finding,
+    }
+}
+
+fn identity(finding: &Finding) -> (Source, usize, Span) {
+    (finding.source.clone(), finding.passage, finding.span)
+}
+
+/// Adds the edits that put texts back in the place of their tokens, in what the model says to people and to tools.
+fn put_back(passages: &[Passage<'static>], vault: &Vault, edits: &mut Vec<Edit>) {
+    if vault.is_empty() {
+        return;
+    }
+    let mut added = Vec::new();
+    for (index, passage) in passages.iter().enumerate().filter(|(_, passage)| is_put_back(passage)) {
+        let first = edits.partition_point(|edit| edit.passage < index);
+        let own = edits.get(first..).unwrap_or_default().iter().take_while(|edit| edit.passage == index);
+        let replaced: Vec<Span> = own.map(|edit| edit.span).collect();
+        for (span, with) in vault.places(&passage.text, passage.role == Role::ToolArguments) {
+            let near = replaced.partition_point(|other| other.end <= span.start);
+            if replaced.get(near).is_none_or(|other| !other.overlaps(span)) {
+                added.push(Edit { passage: index, span, with });
+            }
+        }
+    }
+    edits.append(&mut added);
+    edits.sort_by_key(|edit| (edit.passage, edit.span));
+}
+
+fn is_put_back(passage: &Passage<'_>) -> bool {
+    // Tokens of `logprobs` are one passage that cannot be changed in part.
+    matches!(passage.role, Role::Assistant | Role::ToolArguments)
+        && !passage.place.ends_with("~key")
+        && !passage.place.contains("/logprobs")
 }
 
 /// True for a key, and for the model that a request asks: replacing them would change what the message means to its reader.

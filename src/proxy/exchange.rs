@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -9,6 +10,8 @@ use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::base::ExchangeId;
+use crate::inspect::Vault;
+use crate::rules::Facts;
 use crate::telemetry::metrics;
 
 /// One exchange: who, what, when, and how long each stage took.
@@ -21,6 +24,12 @@ pub(super) struct Exchange {
     pub method: String,
     pub path: String,
     pub caller: Option<Caller>,
+    /// When a principal that is slowed down may try again.
+    pub retry_after: Option<Duration>,
+    /// What rules may know of it.
+    pub facts: Arc<Facts>,
+    /// What tokens in the request that was sent stand for.
+    pub vault: Arc<Vault>,
     pub request_bytes: usize,
     pub stages: Stages,
 }
@@ -37,6 +46,9 @@ impl Exchange {
             // The query is not part of any route of ours and may hold anything: it is neither read nor recorded.
             path: clip(head.uri.path(), 200),
             caller: None,
+            retry_after: None,
+            facts: Arc::default(),
+            vault: Arc::default(),
             request_bytes: 0,
             stages: Stages::default(),
         }

@@ -1,16 +1,20 @@
 //! Asks all judges about a whole message: the rules here, the classifier on its own threads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::access::{Throttle, Throttles};
 use crate::base::{Cause, Fault, Span};
 use crate::classify::{Classifier, Judged as Scored};
 use crate::inspect::{Answer, Judged, Judgement, Scanned, Snapshot, Subject};
-use crate::proxy::exchange::Stages;
+use crate::proxy::exchange::Exchange;
+use crate::rules::Facts;
 use crate::telemetry::metrics;
 use crate::text::Direction;
+use crate::verdict::Verdict;
 
 /// Bytes of text from which scanning moves off the async workers: a scan of this size takes about as long as handing it
 /// over costs.
@@ -23,6 +27,8 @@ pub struct Judges {
     pub snapshot: Arc<Snapshot>,
     /// The classifier; `None`: the appliance runs on rules alone, as its policy allows.
     pub classifier: Option<Classifier>,
+    /// What rules may put on whoever calls, by name.
+    pub throttles: Arc<BTreeMap<String, Throttle>>,
     /// Prompts and replies are recorded in full.
     pub record_full_text: bool,
 }
@@ -33,13 +39,25 @@ impl Judges {
         self.classifier.as_ref().map(|classifier| classifier.version().to_owned())
     }
 
+    /// Slows a principal down as a verdict says.
+    pub(super) fn slow_down(&self, throttles: &Throttles, principal: &str, verdict: &Verdict) {
+        for name in verdict.throttles() {
+            // A name without a throttle does not load.
+            let Some(throttle) = self.throttles.get(name) else { continue };
+            tracing::info!(principal, throttle = name, "slowed down");
+            metrics::throttle(name.to_owned());
+            throttles.slow_down(principal, *throttle, Instant::now());
+        }
+    }
+
     /// Inspects a whole message.
-    pub(super) async fn judge<T>(&self, subject: T, direction: Direction, stages: &mut Stages) -> Judged<T>
+    pub(super) async fn judge<T>(&self, subject: T, direction: Direction, exchange: &mut Exchange) -> Judged<T>
     where
         T: Subject + Send + 'static,
     {
         let since = Instant::now();
-        let scanned = self.scan(subject, direction).await;
+        let scanned = self.scan(subject, direction, &exchange.facts).await.restoring(&exchange.vault);
+        let stages = &mut exchange.stages;
         stages.took("scan", since);
         let questions = scanned.questions();
         let since = Instant::now();
@@ -52,12 +70,12 @@ impl Judges {
         judged
     }
 
-    async fn scan<T>(&self, subject: T, direction: Direction) -> Scanned<T>
+    async fn scan<T>(&self, subject: T, direction: Direction, facts: &Facts) -> Scanned<T>
     where
         T: Subject + Send + 'static,
     {
         let bytes: usize = subject.passages().iter().map(|passage| passage.text.len()).sum();
-        inspect_aside(bytes, || self.snapshot.scan(subject, direction))
+        inspect_aside(bytes, || self.snapshot.scan(subject, direction, facts))
     }
 
     /// Asks the classifier.
@@ -104,7 +122,7 @@ fn count<T>(judged: &Judged<T>, direction: Direction) {
     };
     metrics::verdict(way, judged.verdict.action.name());
     for finding in &judged.verdict.findings {
-        metrics::finding(finding.source.name().to_owned());
+        metrics::finding(finding.source.name().to_owned(), finding.standing.name());
     }
     for fault in &judged.faults {
         metrics::fault(fault.cause.name(), fault.action.name());

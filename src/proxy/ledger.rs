@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::audit::{Audit, Slot};
 use crate::audit::{Begin, Decision, End, FaultRecord, Outcome, PassageText, Refused, VerdictRecord, Waiver};
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction};
-use crate::inspect::{FaultTaken, Judged, Opaque, Snapshot, Subject};
+use crate::inspect::{Edit, FaultTaken, Judged, Opaque, Snapshot, Subject};
 use crate::proxy::exchange::Exchange;
 use crate::telemetry::metrics;
 use crate::verdict::Verdict;
@@ -136,6 +136,18 @@ pub(super) fn full_text<T: Subject>(subject: &T) -> Vec<PassageText> {
             text: passage.text.to_string(),
         })
         .collect()
+}
+
+/// Puts tokens into full texts: what only this exchange may know does not outlive it in the record.
+pub(super) fn put_tokens(texts: &mut [PassageText], tokens: &[Edit]) {
+    // From the last one, so that the places of the others stay.
+    for token in tokens.iter().rev() {
+        if let Some(text) = texts.get_mut(token.passage)
+            && text.text.get(token.span.range()).is_some()
+        {
+            text.text.replace_range(token.span.range(), &token.with);
+        }
+    }
 }
 
 /// The record of a request that was refused before there was anything to forward.

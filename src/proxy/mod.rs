@@ -2,6 +2,7 @@
 
 pub mod body;
 mod exchange;
+mod facts;
 pub mod intake;
 mod judge;
 mod ledger;

@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::keys::has_form_of_ours;
-use crate::access::{Caller, Crowd, Identity, Keyring, Place, Verified};
+use crate::access::{Caller, Crowd, Identity, Keyring, Pace, Place, Throttles, Verified};
 use crate::audit::Audit;
 use crate::audit::{Begin, Outcome as End};
 use crate::base::{Cause, Fault, FaultAction, Limits};
@@ -31,7 +31,7 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::intake::read_body;
 use crate::proxy::judge::Judges;
 use crate::proxy::ledger::{self, Ledger};
-use crate::proxy::{reply, respond};
+use crate::proxy::{facts, reply, respond};
 use crate::route::{Choice, Table};
 use crate::telemetry::metrics;
 use crate::text::Direction;
@@ -81,6 +81,8 @@ pub struct Proxy {
     pub permits: Arc<Semaphore>,
     /// Places of each principal.
     pub crowd: Arc<Crowd>,
+    /// Principals that rules have slowed down.
+    pub throttles: Arc<Throttles>,
     /// One permit for each refusal being written to the record.
     pub refusals: Semaphore,
 }
@@ -91,6 +93,9 @@ pub(super) struct Permit {
     _exchange: OwnedSemaphorePermit,
     _principal: Place,
 }
+
+/// What a principal that is slowed down is told while another exchange of its own is at work.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 impl Proxy {
     /// Answers one request.
@@ -129,7 +134,7 @@ impl Proxy {
         body: Incoming,
     ) -> Result<Response<ReplyBody>, Fault> {
         let caller = self.authenticate(exchange, head)?;
-        let permit = self.admit(&caller)?;
+        let permit = self.admit(exchange, &caller)?;
         let outbound = OutboundHead::from_client(&head.headers)?;
         let since = Instant::now();
         let bytes = read_body(body, &head.headers, &self.limits).await?;
@@ -147,8 +152,14 @@ impl Proxy {
         };
 
         let mut ledger = Ledger::reserve(&self.audit, &judges.snapshot, exchange.started)?;
-        let full_text = judges.record_full_text.then(|| ledger::full_text(&asked));
-        let judged = judges.judge(asked, Direction::Request, &mut exchange.stages).await;
+        let mut full_text = judges.record_full_text.then(|| ledger::full_text(&asked));
+        let wanted = judges.snapshot.scanner.rules().headers();
+        exchange.facts = Arc::new(facts::gather(exchange, &caller, &model, &head.headers, wanted)?);
+        let judged = judges.judge(asked, Direction::Request, exchange).await;
+        exchange.vault = Arc::clone(&judged.vault);
+        judges.slow_down(&self.throttles, &caller.principal, &judged.verdict);
+        let routed = judged.verdict.route().map(str::to_owned);
+        full_text.iter_mut().for_each(|texts| ledger::put_tokens(texts, &judged.tokens));
         let mut begin = begin(exchange, &caller, &model, stream, judges);
         begin.request = ledger::verdict_record(&judged, judges.model_version());
         begin.prompt_text = full_text;
@@ -167,7 +178,20 @@ impl Proxy {
             }
             Outcome::Refused(_, fault) => Ok(self.end_failed(exchange, ledger, &fault)),
             Outcome::Cleared(cleared) => {
-                let call = Call { caller, target, outbound, permit, asked_model: model };
+                let (target, cleared, sent_model) = match routed {
+                    None => (target, cleared, model.clone()),
+                    Some(other) => match self.reroute(&caller, &other) {
+                        Ok((target, name)) => (target, cleared.for_model(&name), other),
+                        Err(fault) => {
+                            // A rule sends it where this caller may not go: it goes nowhere.
+                            tracing::warn!(id = %exchange.id, model = other, %fault, "cannot be routed as a rule says");
+                            let response = respond::blocked(exchange.id);
+                            ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
+                            return Ok(response);
+                        }
+                    },
+                };
+                let call = Call { caller, target, outbound, permit, asked_model: model, sent_model };
                 Ok(self.forward(exchange, judges, ledger, call, cleared).await)
             }
         }
@@ -183,10 +207,9 @@ impl Proxy {
         cleared: Cleared<ChatRequest>,
     ) -> Response<ReplyBody> {
         let client = &call.target.client;
-        let sent_model = cleared.get().model().to_owned();
         ledger.note(|end| {
             end.provider = Some(client.provider().name().to_owned());
-            end.model = Some(sent_model);
+            end.model = Some(call.sent_model);
         });
         let template = Template::new(exchange.id, call.asked_model);
         let since = Instant::now();
@@ -232,19 +255,41 @@ impl Proxy {
     }
 
     /// Room for one more exchange, in all and of this caller: one that is slow to send must not hold every place.
-    fn admit(&self, caller: &Caller) -> Result<Permit, Fault> {
+    fn admit(&self, exchange: &mut Exchange, caller: &Caller) -> Result<Permit, Fault> {
         let limit = self.limits.principal_exchanges;
-        let place = self.crowd.enter(&caller.principal, limit).ok_or_else(|| {
-            Fault::ours(
-                Cause::Overload,
-                format!("{} has limits.principal_exchanges ({limit}) at work", caller.principal),
-            )
-        })?;
+        let pace = self.throttles.begin(&caller.principal, exchange.started);
+        let (place, wait) = match pace {
+            Pace::Free => (self.crowd.enter(&caller.principal, limit), None),
+            Pace::Slow { at_once } => {
+                (self.crowd.enter(&caller.principal, limit.min(at_once)), (at_once < limit).then_some(BUSY_WAIT))
+            }
+            Pace::Wait(wait) => (None, Some(wait)),
+        };
+        let Some(place) = place else {
+            if matches!(pace, Pace::Slow { .. }) {
+                self.throttles.take_back(&caller.principal);
+            }
+            exchange.retry_after = wait;
+            return Err(match wait {
+                Some(_) => Fault::client(Cause::Throttled, "too many requests; `Retry-After` says when to try again"),
+                None => {
+                    let detail = format!("{} has limits.principal_exchanges ({limit}) at work", caller.principal);
+                    Fault::ours(Cause::Overload, detail)
+                }
+            });
+        };
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             Fault::ours(Cause::Overload, format!("limits.exchanges ({}) are at work", self.limits.exchanges))
         })?;
         metrics::in_flight(self.limits.exchanges.saturating_sub(self.permits.available_permits()));
         Ok(Permit { _exchange: permit, _principal: place })
+    }
+
+    /// Where a rule sends an exchange instead: the provider, and the model's name there.
+    fn reroute(&self, caller: &Caller, model: &str) -> Result<(&Target, String), Fault> {
+        let choice = self.table.choose(model)?;
+        let target = self.allow(caller, &choice)?;
+        Ok((target, choice.rename.unwrap_or_else(|| model.to_owned())))
     }
 
     /// The chosen provider, if this caller may use it.
@@ -287,7 +332,10 @@ impl Proxy {
 
     /// Ends an exchange that is not in the record yet.
     async fn refuse(&self, mut exchange: Exchange, judges: &Judges, fault: &Fault) -> Response<ReplyBody> {
-        let response = respond::fault(exchange.id, fault);
+        let mut response = respond::fault(exchange.id, fault);
+        if let Some(wait) = exchange.retry_after {
+            respond::retry_after(&mut response, wait);
+        }
         let status = response.status().as_u16();
         ledger::log(exchange.id, status, fault);
         metrics::exchange(End::Refused.name());
@@ -311,6 +359,8 @@ struct Call<'a> {
     permit: Permit,
     /// The model as the client named it.
     asked_model: String,
+    /// The model that it is sent to.
+    sent_model: String,
 }
 
 fn begin(exchange: &mut Exchange, caller: &Caller, model: &str, stream: bool, judges: &Judges) -> Begin {
@@ -322,7 +372,7 @@ fn begin(exchange: &mut Exchange, caller: &Caller, model: &str, stream: bool, ju
         key_id: caller.key_id(),
         client_addr: exchange.peer.ip().to_string(),
         dialect: "openai".to_owned(),
-        route: "chat_completions".to_owned(),
+        route: facts::ROUTE.to_owned(),
         method: exchange.method.clone(),
         path: exchange.path.clone(),
         model_asked: Some(model.to_owned()),

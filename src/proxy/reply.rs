@@ -31,7 +31,7 @@ pub(super) async fn answer(
     let headers = answer.headers.clone();
     let mut response = match (answer.status.is_success(), answer.media) {
         (true, Some(Media::EventStream)) => {
-            stream::answer(exchange, judges, ledger, answer.body, template, permit, judges.record_full_text)
+            stream::answer(proxy, exchange, judges, ledger, answer.body, template, permit)
         }
         (true, Some(Media::Json)) => whole(proxy, exchange, judges, ledger, answer, &template).await,
         (true, None) => {
@@ -75,7 +75,10 @@ async fn whole(
     }
     let usage = reply.usage();
     let full_text = judges.record_full_text.then(|| ledger::full_text(&reply));
-    let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
+    let judged = judges.judge(reply, Direction::Reply, exchange).await;
+    if let Some(caller) = &exchange.caller {
+        judges.slow_down(&proxy.throttles, &caller.principal, &judged.verdict);
+    }
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| {
         end.prompt_tokens = usage.map(|usage| usage.prompt);
@@ -93,7 +96,7 @@ async fn whole(
         }
         Outcome::Blocked(reply) => {
             tracing::info!(id = %exchange.id, "reply blocked");
-            let response = match cleared_by_rules(judges, reply.cut(template)) {
+            let response = match cleared_by_rules(judges, exchange, reply.cut(template)) {
                 Some(cut) => {
                     ledger.note(|end| end.reply_bytes = cut.get().len() as u64);
                     respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut))
@@ -173,7 +176,7 @@ async fn error(
         Ok(reply) => reply,
         Err(fault) => return proxy.fail(exchange, ledger, &fault),
     };
-    let judged = judges.judge(reply, Direction::Reply, &mut exchange.stages).await;
+    let judged = judges.judge(reply, Direction::Reply, exchange).await;
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| end.reply = Some(record));
     match judged.outcome {
@@ -190,8 +193,8 @@ async fn error(
 }
 
 /// Clears a message of our own making: it goes the same way as every other.
-fn cleared_by_rules<T: Encode>(judges: &Judges, message: T) -> Option<Cleared<Bytes>> {
-    match judges.snapshot.scan(message, Direction::Reply).judge(Answer::NotAsked).outcome {
+fn cleared_by_rules<T: Encode>(judges: &Judges, exchange: &Exchange, message: T) -> Option<Cleared<Bytes>> {
+    match judges.snapshot.scan(message, Direction::Reply, &exchange.facts).judge(Answer::NotAsked).outcome {
         Outcome::Cleared(cleared) => Some(cleared.encode()),
         Outcome::Blocked(_) | Outcome::Refused(..) => None,
     }

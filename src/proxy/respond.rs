@@ -1,6 +1,8 @@
 //! Faults and verdicts become replies, in this one place. The client learns little, the log learns all.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::base::{ExchangeId, Fault};
@@ -20,6 +22,12 @@ pub(super) fn fault(id: ExchangeId, fault: &Fault) -> Response<ReplyBody> {
 /// The reply to a request that the policy blocks: always the same, whatever fired.
 pub(super) fn blocked(id: ExchangeId) -> Response<ReplyBody> {
     public(id, &PublicError::blocked())
+}
+
+/// Tells the client when to try again, in whole seconds, rounded up.
+pub(super) fn retry_after(response: &mut Response<ReplyBody>, wait: Duration) {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
 }
 
 fn public(id: ExchangeId, error: &PublicError) -> Response<ReplyBody> {

@@ -1,11 +1,13 @@
 //! A streamed reply: frames are parsed, inspected with state carried across them, and written as they are cleared.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
 use tokio::sync::mpsc;
 
+use crate::access::Throttles;
 use crate::audit::{End, FaultRecord, Outcome, PassageText};
 use crate::base::{Cause, ExchangeId, Fault, FaultAction, Limits};
 use crate::inspect::{Cleared, Frame, ReplyStream, Step, Subject};
@@ -16,7 +18,7 @@ use crate::proxy::body::{Piece, ReplyBody};
 use crate::proxy::exchange::{Exchange, Stages};
 use crate::proxy::judge::{Judges, inspect_aside};
 use crate::proxy::ledger::{self, Ledger};
-use crate::proxy::pipeline::Permit;
+use crate::proxy::pipeline::{Permit, Proxy};
 use crate::proxy::respond;
 use crate::telemetry::metrics;
 use crate::text::Role;
@@ -34,21 +36,21 @@ const COMMENT: &[u8] = b": keep-alive\n\n";
 
 /// The reply's head at once, its body as it is cleared.
 pub(super) fn answer(
+    proxy: &Proxy,
     exchange: &mut Exchange,
     judges: &Judges,
     ledger: Ledger,
     body: ProviderBody,
     template: Template,
     permit: Permit,
-    record_full_text: bool,
 ) -> Response<ReplyBody> {
     let (pieces, receiver) = mpsc::channel(QUEUE);
-    let limits = std::sync::Arc::clone(&judges.snapshot.limits);
+    let limits = Arc::clone(&judges.snapshot.limits);
     let left = Duration::from_millis(limits.exchange_ms).saturating_sub(exchange.started.elapsed());
     let pump = Pump {
         id: exchange.id,
         judges: judges.clone(),
-        stream: ReplyStream::new(std::sync::Arc::clone(&judges.snapshot)),
+        stream: ReplyStream::new(Arc::clone(&judges.snapshot), Arc::clone(&exchange.facts)).restoring(&exchange.vault),
         reader: ChatStream::new(template, &limits),
         limits,
         pieces,
@@ -56,7 +58,9 @@ pub(super) fn answer(
         stages: std::mem::take(&mut exchange.stages),
         inspected: Duration::ZERO,
         spoke: Instant::now(),
-        record_full_text,
+        record_full_text: judges.record_full_text,
+        throttles: Arc::clone(&proxy.throttles),
+        principal: exchange.caller.as_ref().map(|caller| caller.principal.clone()),
         upstream_error: judges.snapshot.faults.upstream_error,
         sent: 0,
         error_passed: false,
@@ -75,7 +79,7 @@ struct Pump {
     judges: Judges,
     stream: ReplyStream<ChatChunk>,
     reader: ChatStream,
-    limits: std::sync::Arc<Limits>,
+    limits: Arc<Limits>,
     pieces: mpsc::Sender<Piece>,
     usage: Option<Usage>,
     stages: Stages,
@@ -84,6 +88,8 @@ struct Pump {
     /// When something was last written to the client.
     spoke: Instant,
     record_full_text: bool,
+    throttles: Arc<Throttles>,
+    principal: Option<String>,
     /// What the policy says of an error that the provider sends inside the stream.
     upstream_error: FaultAction,
     /// Bytes that went to the client.
@@ -250,9 +256,12 @@ impl Pump {
     /// What the record says of the reply.
     fn settle(&self, end: &mut End, fault: Option<&Fault>) {
         let verdict = self.stream.verdict();
+        if let Some(principal) = &self.principal {
+            self.judges.slow_down(&self.throttles, principal, &verdict);
+        }
         metrics::verdict("reply", verdict.action.name());
         for finding in &verdict.findings {
-            metrics::finding(finding.source.name().to_owned());
+            metrics::finding(finding.source.name().to_owned(), finding.standing.name());
         }
         for fault in self.stream.faults() {
             metrics::fault(fault.cause.name(), fault.action.name());

@@ -106,6 +106,9 @@ pub struct Shown {
     /// What it demands by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
+    /// Whether it acts, where it does not: `shadow`, `excepted` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standing: Option<&'static str>,
     /// Where in the body (JSON Pointer).
     pub place: String,
     /// What matched, masked as in the record.
@@ -239,12 +242,15 @@ fn by_judge(verdict: &Verdict) -> Judges<'_> {
     judges
 }
 
+/// Action, points, and whether it acts.
+type Demand = (Option<Action>, u32, &'static str);
+
 /// What a finding comes to. Points of a model's finding are its severity's, so that they do not jitter with its probability.
-fn demand(finding: &Finding) -> (Option<Action>, u32) {
-    (finding.action, finding.points)
+fn demand(finding: &Finding) -> Demand {
+    (finding.action, finding.points, finding.standing.name())
 }
 
-fn demands<'v>(judges: &Judges<'v>) -> Vec<(&'v str, (Option<Action>, u32))> {
+fn demands<'v>(judges: &Judges<'v>) -> Vec<(&'v str, Demand)> {
     judges.iter().map(|(name, finding)| (*name, demand(finding))).collect()
 }
 
@@ -253,7 +259,8 @@ fn shown(finding: &Finding) -> Shown {
         Source::Model { label } => format!("model:{label}"),
         Source::Rule { id } => id.clone(),
     };
-    Shown { rule, action: finding.action, place: finding.place.clone(), excerpt: finding.excerpt.clone() }
+    let standing = (!finding.standing.acts()).then(|| finding.standing.name());
+    Shown { rule, action: finding.action, standing, place: finding.place.clone(), excerpt: finding.excerpt.clone() }
 }
 
 fn count(labels: &mut BTreeMap<String, u64>, label: Option<&str>) {
@@ -267,7 +274,7 @@ mod tests {
     use super::*;
     use crate::base::Span;
     use crate::text::{Role, Trust};
-    use crate::verdict::{Layer, Severity};
+    use crate::verdict::{Layer, Severity, Standing};
 
     fn finding(id: &str, severity: Severity, action: Option<Action>) -> Finding {
         Finding {
@@ -276,6 +283,9 @@ mod tests {
             severity,
             points: severity.points(),
             action,
+            standing: Standing::Acts,
+            would: None,
+            to: None,
             mask: None,
             tags: Vec::new(),
             passage: 0,

@@ -12,8 +12,9 @@ use super::condition::{Label, Scores};
 use super::family::Family;
 use super::list::Lists;
 use super::roles::Roles;
-use super::set::{Confidence, Example, Rule, Target};
+use super::set::{Confidence, Example, Mode, Rule, Target};
 use super::source::{ExampleSource, ExamplesSource, FileSource, RuleSource, Text};
+use super::standing;
 use super::transforms::Transforms;
 use super::validator::Validator;
 use super::variables::Variables;
@@ -31,7 +32,7 @@ pub(super) type Seen = HashMap<String, (PathBuf, usize)>;
 /// Checks one file. A rule with a problem is reported and left out.
 pub(super) fn check(file: &FileSource, seen: &mut Seen, lists: &mut Lists<'_>, report: &mut Reporter<'_>) -> Vec<Rule> {
     let family = file.family.as_ref().and_then(|family| family_of(family, report));
-    if file.rules.is_empty() && !report.has_errors() {
+    if file.rules.is_empty() && !file.is_overlay && !report.has_errors() {
         report.error("R005", (1, 1), "the file holds no rule", "add a rule under `rules:`, or delete the file");
     }
     let variables = Variables::new(&file.variables, report);
@@ -79,8 +80,12 @@ fn rule(
     let case = source.case.as_ref().and_then(|text| choose(text, "case", &CASES, report));
     let stream = source.stream.as_ref().and_then(|text| choose(text, "stream", &[("block_end", ())], report));
     let validators = source.validators.iter().filter_map(|text| validator(text, report)).collect();
+    let mode = source.mode.as_ref().and_then(|text| choose(text, "mode", &MODES, report));
+    let token = standing::check_token(source, action.flatten(), report);
+    standing::check_to(source, action.flatten(), direction, report);
+    standing::check_allow(source, action.flatten(), family, report);
+    standing::check_trust(&source.scope, source.place, direction, report);
     let mask = mask(source, action.flatten(), report);
-    let score = source.score.as_ref().and_then(|score| points(score, report));
     if let (Some(stream), Some((_, false)), true) = (&source.stream, direction, source.owns("stream")) {
         let help = "leave `stream` out, or let the rule apply to replies";
         report.error("R017", stream.place, "`stream` on a rule that never sees a reply", help);
@@ -94,6 +99,8 @@ fn rule(
         let written = patterns.as_ref().map(|patterns| patterns.written.as_slice()).unwrap_or_default();
         condition::condition(text, written, flows, report)
     });
+    let compiled = patterns.as_ref().map(|patterns| patterns.compiled.as_slice()).unwrap_or_default();
+    standing::check_allowed_length(source, action.flatten(), compiled, report);
     let examples = source.examples.as_ref().map(|examples| check_examples(examples, report));
     let (on_request, on_reply) = direction?;
     let rule = Rule {
@@ -109,16 +116,24 @@ fn rule(
         on_request,
         on_reply,
         roles,
+        scope: source.scope.clone(),
+        mode: mode.unwrap_or_default(),
+        score: source.score,
+        token,
+        is_above_blocking: false,
+        overrides: Vec::new(),
+        exceptions: Vec::new(),
+        allowed_by: Vec::new(),
         target,
         case_sensitive: case.unwrap_or(target == Target::Raw),
         transforms,
-        score,
         condition,
         written: patterns.as_ref()?.written.clone(),
         patterns: patterns?.compiled,
         validators,
         capture: source.capture.as_ref().map_or(0, |capture| capture.value),
         action: action?,
+        to: source.to.as_ref().map(|to| to.value.clone()),
         mask,
         sensitive: source.sensitive,
         block_end: stream.is_some() && on_reply,
@@ -129,7 +144,7 @@ fn rule(
     (report.error_count() == before).then_some(rule)
 }
 
-const SEVERITIES: [(&str, Severity); 5] = [
+pub(super) const SEVERITIES: [(&str, Severity); 5] = [
     ("info", Severity::Info),
     ("low", Severity::Low),
     ("medium", Severity::Medium),
@@ -141,18 +156,28 @@ const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 
 /// On requests, on replies.
-const DIRECTIONS: [(&str, (bool, bool)); 3] =
+pub(super) const DIRECTIONS: [(&str, (bool, bool)); 3] =
     [("request", (true, false)), ("reply", (false, true)), ("both", (true, true))];
 
-const ACTIONS: [(&str, Option<Action>); 4] =
-    [("score", None), ("flag", Some(Action::Flag)), ("redact", Some(Action::Redact)), ("block", Some(Action::Block))];
+pub(super) const ACTIONS: [(&str, Option<Action>); 8] = [
+    ("score", None),
+    ("allow", Some(Action::Allow)),
+    ("flag", Some(Action::Flag)),
+    ("redact", Some(Action::Redact)),
+    ("strip", Some(Action::Strip)),
+    ("route", Some(Action::Route)),
+    ("throttle", Some(Action::Throttle)),
+    ("block", Some(Action::Block)),
+];
+
+pub(super) const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)];
 
 const TARGETS: [(&str, Target); 2] = [("canonical", Target::Canonical), ("raw", Target::Raw)];
 
 /// True: sensitive.
 const CASES: [(&str, bool); 2] = [("insensitive", false), ("sensitive", true)];
 
-fn choose<T: Copy>(written: &Text, key: &str, known: &[(&str, T)], report: &mut Reporter<'_>) -> Option<T> {
+pub(super) fn choose<T: Copy>(written: &Text, key: &str, known: &[(&str, T)], report: &mut Reporter<'_>) -> Option<T> {
     let found = known.iter().find(|(name, _)| *name == written.value).map(|(_, value)| *value);
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
@@ -171,15 +196,6 @@ fn check_paranoia(level: &At<usize>, report: &mut Reporter<'_>) -> u8 {
             1
         }
     }
-}
-
-fn points(score: &At<usize>, report: &mut Reporter<'_>) -> Option<u32> {
-    let points = u32::try_from(score.value).ok().filter(|_| score.value <= limits::SCORE);
-    if points.is_none() {
-        let help = format!("write points from 0 to {}; left out, the severity gives them", limits::SCORE);
-        report.error("R007", score.place, format!("score cannot be {}", score.value), help);
-    }
-    points
 }
 
 fn not_empty(written: &Text, key: &str, report: &mut Reporter<'_>) -> Option<String> {
@@ -270,7 +286,7 @@ fn roles(source: &RuleSource, report: &mut Reporter<'_>) -> Roles {
     written.iter().filter_map(|text| role(text, report)).collect()
 }
 
-fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
+pub(super) fn role(text: &Text, report: &mut Reporter<'_>) -> Option<Role> {
     choose(text, "a role", &Roles::EVERY.map(|role| (role.name(), role)), report)
 }
 
@@ -290,7 +306,7 @@ fn validator(text: &Text, report: &mut Reporter<'_>) -> Option<Validator> {
 fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) -> Option<String> {
     let redacts = action == Some(Action::Redact);
     match &source.mask {
-        None if redacts => {
+        None if redacts && source.token.is_none() => {
             let place = source.action.as_ref().map_or(source.place, |action| action.place);
             let help = "add what stands in its place: `mask: '[card number]'`";
             report.error("R019", place, "a rule that redacts needs a mask", help);

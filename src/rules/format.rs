@@ -9,11 +9,8 @@ mod read;
 mod write;
 
 use self::read::Item;
-use super::source::RULE_KEYS;
+use super::source::{FILE_KEYS, RULE_KEYS};
 use crate::yaml::node::{self, Node, Value};
-
-/// Keys of a file, in their order.
-const FILE_KEYS: [&str; 6] = ["family", "tenants", "variables", "defaults", "overrides", "exceptions"];
 
 /// Why a file is left as it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,7 +71,7 @@ fn same(one: &Node, other: &Node) -> bool {
 
 /// Puts keys in their order and scalars in their quotes.
 fn arrange(root: &mut Item) {
-    order(root, &[FILE_KEYS.as_slice(), &["rules"]].concat());
+    order(root, &FILE_KEYS);
     for (key, value) in root.entries_mut() {
         match key {
             "rules" => value.elements_mut().for_each(rule),

@@ -5,9 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::check::{self, Seen};
+use super::exception::Exception;
+use super::family::Family;
 use super::list::Lists;
+use super::overlay::{self, Names, Overlay, Selector};
 use super::set::{Rule, RuleSet};
-use super::source;
+use super::source::{self, FileSource};
 use crate::base::limits::rules as limits;
 use crate::yaml::diagnostic::{Codes, Diagnostics, Reporter};
 use crate::yaml::node;
@@ -81,6 +84,7 @@ fn build(
 ) -> Result<Loaded, Diagnostics> {
     let mut seen = Seen::new();
     let mut rules: Vec<Rule> = Vec::new();
+    let mut later: Vec<Later<'_>> = Vec::new();
     for (file, content) in sources {
         let mut report = Reporter::new(file, content, CODES, &mut problems);
         let node = match node::parse(content) {
@@ -97,9 +101,11 @@ fn build(
         };
         if let Some(source) = source::read(&node, &mut report) {
             rules.extend(check::check(&source, &mut seen, &mut lists, &mut report));
+            later.push(Later { file, content, allows: allows(&source), overlay: source.overlay });
         }
         report.sort();
     }
+    let exceptions = lay_over(later, &mut rules, &seen, &mut problems);
     if sources.len() > limits::FILES {
         let place = sources.last().map(|(file, _)| file.as_path()).unwrap_or(Path::new("rules"));
         let message = format!("{} rule files, {} are allowed", sources.len(), limits::FILES);
@@ -110,9 +116,70 @@ fn build(
         Reporter::new(Path::new("rules"), "", CODES, &mut problems).error("R022", None, "no rule was found", help);
     }
     if problems.errors.is_empty() {
-        return Ok(Loaded { set: RuleSet::new(rules, sources, &lists.digest()), warnings: problems });
+        return Ok(Loaded { set: RuleSet::new(rules, exceptions, sources, &lists.digest()), warnings: problems });
     }
     Err(problems)
+}
+
+/// What a file says of rules by name, looked up once all files are read.
+struct Later<'f> {
+    file: &'f Path,
+    content: &'f str,
+    overlay: Overlay,
+    /// Rules that allow, and the rules that they keep from acting.
+    allows: Vec<(String, Vec<Selector>)>,
+}
+
+fn allows(source: &FileSource) -> Vec<(String, Vec<Selector>)> {
+    let with_ids = source.rules.iter().filter_map(|rule| Some((rule.id.as_ref()?.value.clone(), rule.allows.clone())));
+    with_ids.filter(|(_, allows)| !allows.is_empty()).collect()
+}
+
+/// Puts overrides, exceptions and what allows into the rules that they name. What is for some exchanges alone lies over what
+/// is for all; else the later lies over the earlier.
+fn lay_over(later: Vec<Later<'_>>, rules: &mut [Rule], seen: &Seen, problems: &mut Diagnostics) -> Vec<Exception> {
+    let names = Names::new(seen.keys(), rules);
+    let mut exceptions: Vec<Exception> = Vec::new();
+    let mut overrides = 0;
+    for Later { file, content, overlay, allows } in later {
+        let mut report = Reporter::new(file, content, CODES, problems);
+        for (id, selectors) in allows {
+            for at in overlay::select(&selectors, rules, &names, &mut report) {
+                let quiet = rules.get_mut(at).filter(|rule| rule.id != id && rule.family != Family::Invisible);
+                quiet.into_iter().for_each(|rule| rule.allowed_by.push(id.clone()));
+            }
+        }
+        overrides += overlay.overrides.len();
+        for (selectors, change) in overlay.overrides {
+            let chosen = overlay::select(&selectors, rules, &names, &mut report);
+            overlay::apply(&change, &chosen, rules);
+        }
+        for (selectors, exception) in overlay.exceptions {
+            if let Some(known) = exceptions.iter().find(|known| known.id == exception.id) {
+                let message = format!(
+                    "the exception `{}` is there already, in {}:{}",
+                    known.id,
+                    known.file.display(),
+                    known.line
+                );
+                report.error("R042", exception.place(), message, "give this one another id; the record names it");
+            }
+            for at in overlay::select(&selectors, rules, &names, &mut report) {
+                if let Some(rule) = rules.get_mut(at) {
+                    rule.exceptions.push(exceptions.len());
+                }
+            }
+            exceptions.push(exception);
+        }
+        if overrides > limits::OVERLAYS || exceptions.len() > limits::OVERLAYS {
+            let message = format!("{overrides} overrides and {} exceptions", exceptions.len());
+            let help = format!("{} of each are allowed; name families and tags rather than rules", limits::OVERLAYS);
+            report.error("R022", None, message, help);
+            break;
+        }
+        report.sort();
+    }
+    exceptions
 }
 
 /// Collects the rule files below a folder. Links to folders are not followed, since they may lead in a circle; names that

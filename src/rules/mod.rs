@@ -7,29 +7,38 @@
 //!
 //! The language is described in `docs/rules.md`.
 
+pub mod applies;
 mod check;
 mod combine;
 pub mod condition;
 pub mod draft;
+pub mod exception;
 pub mod family;
+pub(crate) mod firsts;
 pub mod format;
 pub(crate) mod frequency;
+pub mod glob;
 pub mod import;
 mod list;
 pub mod load;
+mod overlay;
 mod pattern;
 pub(crate) mod required;
 pub mod roles;
 pub mod set;
 mod source;
+pub mod standing;
 pub mod transforms;
 pub mod validator;
 mod variables;
 
+pub use applies::{Facts, Scope};
 pub use condition::{Condition, Scores};
+pub use exception::Exception;
 pub use family::Family;
 pub use load::{Loaded, from_sources, load};
 pub use roles::Roles;
-pub use set::{Confidence, Example, PatternKind, Rule, RuleIndex, RuleSet, Target, Written};
+pub use set::{Confidence, Example, Mode, Paranoia, PatternKind, Rule, RuleIndex, RuleSet, Target, Written};
+pub use standing::Effect;
 pub use transforms::Transforms;
 pub use validator::Validator;

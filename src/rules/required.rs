@@ -7,10 +7,11 @@
 
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Repetition};
 
+use super::firsts::Firsts;
 use super::frequency::{self, fold};
 
 /// A set of literals one of which is in every match.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Required {
     /// Folded literals, sorted, each once.
     pub(crate) literals: Vec<Vec<u8>>,
@@ -20,6 +21,8 @@ pub(crate) struct Required {
     pub(crate) before_max: Option<usize>,
     /// What a match goes on with from the start of its literal, where that can be said: what is cheap to try first.
     pub(crate) rest: Option<Hir>,
+    /// Nanoseconds that one start takes where a window of starts is searched.
+    per_start: f64,
 }
 
 /// Literals in one set.
@@ -40,14 +43,16 @@ const COST_MAX: f64 = 1.0;
 impl Required {
     /// The cheapest set for an expression, if it has one that is worth looking for.
     pub(crate) fn of(hir: &Hir) -> Option<Self> {
-        best(hir).filter(|best| best.cost() < COST_MAX)
+        // Where few bytes begin a match, most starts are passed over.
+        let per_start = if Firsts::of(hir).len() <= 16 { 0.7 } else { 8.0 };
+        best(hir, per_start).filter(|best| best.cost() < COST_MAX)
     }
 
     /// A literal that begins the match.
     pub(crate) fn prefix(literal: &[u8], rest: Hir) -> Self {
         let end = literal.len().min(LITERAL_BYTES_MAX);
         let literal = literal.iter().take(end).map(|byte| fold(*byte)).collect();
-        Self { literals: vec![literal], before_min: 0, before_max: Some(0), rest: Some(rest) }
+        Self { literals: vec![literal], before_min: 0, before_max: Some(0), rest: Some(rest), per_start: 0.0 }
     }
 
     /// Bytes of the shortest literal.
@@ -60,8 +65,8 @@ impl Required {
         // What a literal that stands in the text leads to: an anchored search, or one over a window.
         let try_out = match (self.before_max, &self.rest) {
             (Some(0), _) => 60.0,
-            (Some(before), Some(_)) => 80.0 + before as f64 * 10.0,
-            (Some(before), None) => 300.0 + before as f64 * 10.0,
+            (Some(before), Some(_)) => 80.0 + before as f64 * self.per_start,
+            (Some(before), None) => 300.0 + before as f64 * self.per_start,
             (None, _) => 100_000.0,
         };
         let one = |literal: &Vec<u8>| match literal.len() {
@@ -261,7 +266,7 @@ fn leading_bytes(class: &ClassUnicode) -> Option<Heads> {
     None
 }
 
-fn best(hir: &Hir) -> Option<Required> {
+fn best(hir: &Hir, per_start: f64) -> Option<Required> {
     let parts = match hir.kind() {
         HirKind::Concat(parts) => parts.as_slice(),
         _ => std::slice::from_ref(hir),
@@ -279,9 +284,9 @@ fn best(hir: &Hir) -> Option<Required> {
     for (index, part) in parts.iter().enumerate() {
         let after_choice = index.checked_sub(1).and_then(|before| parts.get(before)).is_some_and(is_choice);
         if index >= run_end || after_choice {
-            run_end = run(parts, index, (min, max), &mut offer).max(run_end);
+            run_end = run(parts, index, (min, max), per_start, &mut offer).max(run_end);
         }
-        if let Some(inner) = inner(part) {
+        if let Some(inner) = inner(part, per_start) {
             let rest = inner.rest.clone().map(|rest| concat(rest, parts.get(index + 1..).unwrap_or_default()));
             offer(Required { rest, ..inner.shift(min, max) });
         }
@@ -293,32 +298,38 @@ fn best(hir: &Hir) -> Option<Required> {
 }
 
 /// Offers every length of the run of parts from `first`; gives where the run ends.
-fn run(parts: &[Hir], first: usize, before: (usize, Option<usize>), offer: &mut impl FnMut(Required)) -> usize {
+fn run(
+    parts: &[Hir],
+    first: usize,
+    before: (usize, Option<usize>),
+    per_start: f64,
+    offer: &mut impl FnMut(Required),
+) -> usize {
+    let mut propose = |texts: &Heads| {
+        if !texts.texts.iter().any(Vec::is_empty) {
+            let rest = concat(Hir::empty(), parts.get(first..).unwrap_or_default());
+            let literals = texts.texts.clone();
+            let whole = Required { literals, before_min: 0, before_max: Some(0), rest: Some(rest), per_start };
+            offer(whole.shift(before.0, before.1));
+        }
+    };
     let mut texts = Heads::nothing();
     let mut end = first;
     while let Some(next) = parts.get(end).and_then(heads) {
+        // What does not fit leaves the texts as they are.
         if !texts.extend(&next) {
             break;
         }
         end += 1;
-        if texts.texts.iter().any(Vec::is_empty) {
-            if texts.complete {
-                continue;
-            }
-            break;
-        }
-        // Inside a plain text only its end is of interest.
-        let goes_on = texts.complete && parts.get(end).is_some_and(|next| !is_choice(next));
-        if !goes_on || texts.texts.len() > 1 {
-            let rest = concat(Hir::empty(), parts.get(first..).unwrap_or_default());
-            let literals = texts.texts.clone();
-            let whole = Required { literals, before_min: 0, before_max: Some(0), rest: Some(rest) };
-            offer(whole.shift(before.0, before.1));
-        }
         if !texts.complete {
             break;
         }
+        // Inside a plain text only its end is of interest.
+        if parts.get(end).is_some_and(is_choice) {
+            propose(&texts);
+        }
     }
+    propose(&texts);
     end
 }
 
@@ -335,23 +346,25 @@ fn is_choice(hir: &Hir) -> bool {
 }
 
 /// The set of a part that cannot be spelled out as a whole.
-fn inner(part: &Hir) -> Option<Required> {
+fn inner(part: &Hir, per_start: f64) -> Option<Required> {
     match part.kind() {
-        HirKind::Capture(capture) => best(&capture.sub),
-        HirKind::Concat(_) => best(part),
-        HirKind::Alternation(parts) => best_of_alternation(parts),
+        HirKind::Capture(capture) => best(&capture.sub, per_start),
+        HirKind::Concat(_) => best(part, per_start),
+        HirKind::Alternation(parts) => best_of_alternation(parts, per_start),
         // The first copy has it; what follows its literal is anybody's guess.
-        HirKind::Repetition(Repetition { min: 1.., sub, .. }) => best(sub).map(|best| Required { rest: None, ..best }),
+        HirKind::Repetition(Repetition { min: 1.., sub, .. }) => {
+            best(sub, per_start).map(|best| Required { rest: None, ..best })
+        }
         _ => None,
     }
 }
 
-fn best_of_alternation(parts: &[Hir]) -> Option<Required> {
+fn best_of_alternation(parts: &[Hir], per_start: f64) -> Option<Required> {
     let mut parts = parts.iter();
-    let mut all = best(parts.next()?)?;
+    let mut all = best(parts.next()?, per_start)?;
     all.rest = None;
     for part in parts {
-        let next = best(part)?;
+        let next = best(part, per_start)?;
         all.literals.extend(next.literals);
         all.before_min = all.before_min.min(next.before_min);
         all.before_max = all.before_max.zip(next.before_max).map(|(a, b)| a.max(b));

@@ -1,6 +1,7 @@
 //! The checked rule set: immutable, shared, with a version.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,11 @@ use regex_syntax::hir::Hir;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::applies::Scope;
 use super::condition::{Condition, Scores};
+use super::exception::Exception;
 use super::family::Family;
+use super::overlay::Override;
 use super::required::Required;
 use super::roles::Roles;
 use super::transforms::Transforms;
@@ -31,14 +35,30 @@ impl RuleIndex {
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Box<[Rule]>,
+    exceptions: Box<[Exception]>,
+    headers: BTreeSet<String>,
     version: String,
+}
+
+/// How many false alarms a site accepts: which rules are searched for, and which of them act. 1 to 4.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Paranoia {
+    /// Rules up to this level act.
+    pub blocking: u8,
+    /// Rules above `blocking` up to this level are found and recorded, and do not act; those above it are not loaded.
+    pub executing: u8,
 }
 
 impl RuleSet {
     /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
     /// counts, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
     /// was read.
-    pub(super) fn new(rules: Vec<Rule>, sources: &[(PathBuf, String)], lists: &[Vec<u8>]) -> Self {
+    pub(super) fn new(
+        rules: Vec<Rule>,
+        exceptions: Vec<Exception>,
+        sources: &[(PathBuf, String)],
+        lists: &[Vec<u8>],
+    ) -> Self {
         let mut hash = Sha256::new();
         // Lengths in front keep two different lists of files from hashing alike.
         let mut add = |part: &[u8]| {
@@ -57,7 +77,27 @@ impl RuleSet {
         for byte in hash.finalize() {
             let _ = write!(version, "{byte:02x}");
         }
-        Self { rules: rules.into(), version }
+        let headers = headers(&rules, &exceptions);
+        Self { rules: rules.into(), exceptions: exceptions.into(), headers, version }
+    }
+
+    /// The rules that these levels let in, without those that are off everywhere.
+    #[must_use]
+    pub fn in_force(self, paranoia: Paranoia) -> Self {
+        let is_in = |rule: &Rule| rule.paranoia <= paranoia.executing && !rule.is_off();
+        let mut rules: Vec<Rule> = self.rules.into_iter().filter(is_in).collect();
+        rules.iter_mut().for_each(|rule| rule.is_above_blocking = rule.paranoia > paranoia.blocking);
+        Self { rules: rules.into(), ..self }
+    }
+
+    /// All exceptions, ended ones too.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// Names of the request header fields that some rule, override or exception asks for, in lower case.
+    pub fn headers(&self) -> &BTreeSet<String> {
+        &self.headers
     }
 
     /// The rule at an index; `None` for an index of another, larger rule set.
@@ -96,6 +136,15 @@ impl RuleSet {
     }
 }
 
+fn headers(rules: &[Rule], exceptions: &[Exception]) -> BTreeSet<String> {
+    let of_rules = rules.iter().flat_map(|rule| {
+        let overrides = rule.overrides.iter().map(|change| &change.reach.scope);
+        std::iter::once(&rule.scope).chain(overrides)
+    });
+    let scopes = of_rules.chain(exceptions.iter().map(Exception::scope));
+    scopes.flat_map(|scope| scope.headers.iter().map(|(name, _)| name.clone())).collect()
+}
+
 /// One checked rule. Values cannot be wrong here: whatever a file may say wrongly is a diagnostic before.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
@@ -124,6 +173,26 @@ pub struct Rule {
     pub on_reply: bool,
     /// Whose texts it judges.
     pub roles: Roles,
+    /// What else it asks of the exchange and of the passage.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Whether it acts, only counts, or is off.
+    pub mode: Mode,
+    /// Points of a match; `None`: those of its severity.
+    pub score: Option<u32>,
+    /// The name in the tokens that stand in for its matches and are put back in the reply; `None`: they are masked for good.
+    pub token: Option<String>,
+    /// Its paranoia level is searched for and does not act.
+    pub is_above_blocking: bool,
+    /// What a site changes about it in some exchanges, in order.
+    #[serde(skip)]
+    pub(super) overrides: Vec<Override>,
+    /// Positions of the exceptions that name it.
+    #[serde(skip)]
+    pub(super) exceptions: Vec<usize>,
+    /// Ids of the rules that keep it from acting where their matches cover its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) allowed_by: Vec<String>,
     /// Which reading of the text its patterns judge that do not say themselves.
     pub target: Target,
     /// Lower and upper case are told apart (ASCII), by the patterns that do not say themselves.
@@ -138,14 +207,14 @@ pub struct Rule {
     pub(crate) patterns: Vec<Pattern>,
     /// What must hold of the patterns' matches in one text.
     pub condition: Option<Condition>,
-    /// Points of its own, in the place of its severity's.
-    pub score: Option<u32>,
     /// All must accept the matched text.
     pub validators: Vec<Validator>,
     /// The regex group that is the finding; 0 is the whole match.
     pub capture: usize,
     /// What it demands whatever the score is; `None`: it only adds points.
     pub action: Option<Action>,
+    /// The model that it routes to, or the throttle that it puts on whoever calls.
+    pub to: Option<String>,
     /// Stands in for the finding when it is redacted.
     pub mask: Option<String>,
     /// The matched text must not appear in the record.
@@ -164,7 +233,11 @@ pub struct Rule {
 impl Rule {
     /// Points that a match adds to the anomaly score.
     pub fn points(&self) -> u32 {
-        self.score.unwrap_or_else(|| self.severity.points())
+        self.score.unwrap_or(self.severity.points())
+    }
+
+    fn is_off(&self) -> bool {
+        self.mode == Mode::Off && self.overrides.iter().all(|change| change.mode.is_none_or(|mode| mode == Mode::Off))
     }
 
     /// True when the rule judges texts of this role that travel this way.
@@ -180,6 +253,19 @@ impl Rule {
     pub fn reads(&self, encodings: &[&str]) -> bool {
         self.transforms.reads(encodings)
     }
+}
+
+/// Whether a rule's matches act.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They act.
+    #[default]
+    Enforce,
+    /// It does not look.
+    Off,
+    /// They are recorded and counted, and do nothing else.
+    Shadow,
 }
 
 /// How sure a match of a rule is what its title says.

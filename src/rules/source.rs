@@ -4,6 +4,8 @@ mod defaults;
 pub(super) mod pattern;
 
 use self::pattern::PatternSource;
+use super::applies::{self, Scope};
+use super::overlay::{self, Overlay};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Place, Value};
 use crate::yaml::table::{At, Table, boolean, list, number, text, texts};
@@ -17,6 +19,9 @@ pub(super) struct FileSource {
     pub(super) family: Option<Text>,
     pub(super) variables: Vec<VariableSource>,
     pub(super) rules: Vec<RuleSource>,
+    pub(super) overlay: Overlay,
+    /// True for a file that holds overrides or exceptions, and so may hold no rule.
+    pub(super) is_overlay: bool,
 }
 
 /// One variable of a file.
@@ -49,16 +54,23 @@ pub(super) struct RuleSource {
     pub(super) references: Vec<Text>,
     pub(super) direction: Option<Text>,
     pub(super) roles: Option<Vec<Text>>,
+    pub(super) scope: Scope,
+    pub(super) mode: Option<Text>,
+    pub(super) score: Option<u32>,
+    pub(super) token: Option<Text>,
+    /// The rules that an allowing rule quiets.
+    pub(super) allows: Vec<Text>,
     pub(super) on: Option<Text>,
     pub(super) case: Option<Text>,
     pub(super) word: Option<bool>,
     pub(super) transforms: Option<At<Vec<Text>>>,
     pub(super) patterns: Option<Vec<PatternSource>>,
     pub(super) condition: Option<Text>,
-    pub(super) score: Option<At<usize>>,
     pub(super) validators: Vec<Text>,
     pub(super) capture: Option<At<usize>>,
     pub(super) action: Option<Text>,
+    /// The model or the throttle that the action names.
+    pub(super) to: Option<Text>,
     pub(super) mask: Option<Text>,
     pub(super) sensitive: bool,
     pub(super) stream: Option<Text>,
@@ -90,17 +102,26 @@ pub(super) struct ExampleSource {
 
 /// Reads a file's tree.
 pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource> {
-    let table = Table::open(node, "a rule file", &["family", "variables", "defaults", "rules"], report)?;
-    let family = table.needed("family", report).and_then(|node| text(node, "family", report));
-    let rules = table.needed("rules", report).and_then(|node| list(node, "rules", report));
+    let table = Table::open(node, "a rule file", &FILE_KEYS, report)?;
+    let tenants = applies::names_at(&table, "tenants", report);
+    let is_overlay = overlay::KEYS.iter().any(|key| table.get(key).is_some());
+    let overlay = overlay::read(&table, &tenants, report);
+    let has_rules = !is_overlay || table.get("family").or(table.get("rules")).is_some();
+    let needed = |key, report: &mut Reporter<'_>| if has_rules { table.needed(key, report) } else { None };
+    let family = needed("family", report).and_then(|node| text(node, "family", report));
+    let rules = needed("rules", report).and_then(|node| list(node, "rules", report));
     let variables = table.get("variables").map(|node| variables(node, report)).unwrap_or_default();
     let defaults = table.get("defaults").map(|node| defaults::open(node, &RULE_KEYS, report)).unwrap_or_default();
     let rules = rules.unwrap_or_default().iter().filter_map(|node| {
         let (node, inherited) = defaults::inherit(node, &defaults);
-        rule(&node, inherited, report)
+        rule(&node, inherited, &tenants, report)
     });
-    Some(FileSource { family, variables, rules: rules.collect() })
+    Some(FileSource { family, variables, rules: rules.collect(), overlay, is_overlay })
 }
+
+/// The keys of a file.
+pub(super) const FILE_KEYS: [&str; 7] =
+    ["family", "variables", "defaults", "rules", "tenants", "overrides", "exceptions"];
 
 fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
     let Value::Map(pairs) = &node.value else {
@@ -119,7 +140,7 @@ fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
 }
 
 /// The keys of a rule.
-pub(super) const RULE_KEYS: [&str; 23] = [
+pub(super) const RULE_KEYS: [&str; 26] = [
     "id",
     "title",
     "description",
@@ -135,28 +156,36 @@ pub(super) const RULE_KEYS: [&str; 23] = [
     "transforms",
     "patterns",
     "condition",
-    "score",
     "validators",
     "capture",
     "action",
+    "mode",
+    "score",
+    "allows",
+    "token",
     "mask",
     "sensitive",
     "stream",
     "examples",
 ];
 
-fn rule(node: &Node, inherited: Vec<String>, report: &mut Reporter<'_>) -> Option<RuleSource> {
+fn rule(node: &Node, inherited: Vec<String>, tenants: &[Text], report: &mut Reporter<'_>) -> Option<RuleSource> {
     let table = Table::open(node, "a rule", &RULE_KEYS, report)?;
     let applies = table.needed("applies", report);
-    let applies = applies.and_then(|node| Table::open(node, "applies", &["direction", "roles"], report));
-    let (direction, roles) = match &applies {
+    let known: Vec<&str> = ["direction", "roles"].into_iter().chain(applies::KEYS).collect();
+    let applies = applies.and_then(|node| Table::open(node, "applies", &known, report));
+    let (direction, roles, mut scope) = match &applies {
         Some(applies) => (
             applies.needed("direction", report).and_then(|node| text(node, "direction", report)),
             applies.get("roles").and_then(|node| texts(node, "roles", report)),
+            applies::read(applies, report),
         ),
-        None => (None, None),
+        None => (None, None, Scope::default()),
     };
+    overlay::narrow(&mut scope, tenants, applies.as_ref().map_or(node.place, |applies| applies.place), report);
     let patterns = table.needed("patterns", report).and_then(|node| list(node, "patterns", report));
+    let action = table.needed("action", report).and_then(|node| action(node, report));
+    let (action, to) = action.unzip();
     let patterns = patterns.map(|nodes| nodes.iter().filter_map(|node| pattern::pattern(node, report)).collect());
     Some(RuleSource {
         place: node.place,
@@ -171,16 +200,21 @@ fn rule(node: &Node, inherited: Vec<String>, report: &mut Reporter<'_>) -> Optio
         references: table.get("references").and_then(|node| texts(node, "references", report)).unwrap_or_default(),
         direction,
         roles,
+        scope,
+        mode: table.get("mode").and_then(|node| text(node, "mode", report)),
+        score: table.get("score").and_then(|node| overlay::score(node, report)),
+        token: table.get("token").and_then(|node| text(node, "token", report)),
+        allows: applies::names_at(&table, "allows", report),
         on: table.get("on").and_then(|node| text(node, "on", report)),
         case: table.get("case").and_then(|node| text(node, "case", report)),
         word: table.get("word").and_then(|node| boolean(node, "word", report)),
         transforms: table.get("transforms").and_then(|node| transforms(node, report)),
         patterns,
         condition: table.get("condition").and_then(|node| text(node, "condition", report)),
-        score: table.get("score").and_then(|node| number(node, "score", report)),
         validators: table.get("validators").and_then(|node| texts(node, "validators", report)).unwrap_or_default(),
         capture: table.get("capture").and_then(|node| number(node, "capture", report)),
-        action: table.needed("action", report).and_then(|node| text(node, "action", report)),
+        action,
+        to: to.flatten(),
         mask: table.get("mask").and_then(|node| text(node, "mask", report)),
         sensitive: table.get("sensitive").and_then(|node| boolean(node, "sensitive", report)).unwrap_or(false),
         stream: table.get("stream").and_then(|node| text(node, "stream", report)),
@@ -195,6 +229,23 @@ fn transforms(node: &Node, report: &mut Reporter<'_>) -> Option<At<Vec<Text>>> {
         _ => vec![text(node, "transforms", report)?],
     };
     Some(At { place: node.place, value })
+}
+
+/// A word, or `{ route: MODEL }` or `{ throttle: NAME }`.
+fn action(node: &Node, report: &mut Reporter<'_>) -> Option<(Text, Option<Text>)> {
+    if !matches!(node.value, Value::Map(_)) {
+        return Some((text(node, "action", report)?, None));
+    }
+    let table = Table::open(node, "action", &["route", "throttle"], report)?;
+    let named = ["route", "throttle"].into_iter().filter_map(|word| Some((word, table.get(word)?)));
+    let named: Vec<(&str, &Node)> = named.collect();
+    let [(word, name)] = named.as_slice() else {
+        let help = "write `action: { route: MODEL }` or `action: { throttle: NAME }`";
+        report.error("R045", node.place, "an action names one model or one throttle", help);
+        return None;
+    };
+    let name = text(name, word, report)?;
+    Some((Text { place: node.place, value: (*word).to_owned() }, Some(name)))
 }
 
 fn examples(node: &Node, report: &mut Reporter<'_>) -> Option<ExamplesSource> {

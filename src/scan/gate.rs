@@ -21,17 +21,21 @@ pub(super) struct Gate {
 /// Bytes after a literal that the gate looks at.
 const REACH: usize = 64;
 
+/// Copies that a part may have beyond those that it must have.
+const GAP: u32 = 4;
+
 /// Memory for the lazy DFA. It is cleared when full and never gives up.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 impl Gate {
-    /// `patterns`: units and what each goes on with from its literal.
-    pub(super) fn new(patterns: &[(u32, &Hir)]) -> Result<Option<Self>, BuildError> {
+    /// `patterns`: units and what each goes on with from its literal, [`cut`]. None of them may match the empty text: it
+    /// would pass wherever the gate is asked.
+    pub(super) fn new(patterns: &[(u32, Hir)]) -> Result<Option<Self>, BuildError> {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<Hir> = patterns.iter().map(|(_, hir)| cut(hir)).collect();
-        let automaton = automaton(&hirs.iter().collect::<Vec<_>>(), CACHE_BYTES)?;
+        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir).collect();
+        let automaton = automaton(&hirs, CACHE_BYTES)?;
         Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
     }
 
@@ -110,13 +114,24 @@ pub(super) fn automaton(hirs: &[&Hir], cache_bytes: usize) -> Result<dfa::DFA, B
 }
 
 /// The beginning of an expression, of at most [`REACH`] bytes: whatever matches the whole begins with a match of it.
-fn cut(hir: &Hir) -> Hir {
+pub(super) fn cut(hir: &Hir) -> Hir {
     begin(hir, &mut { REACH }).0
+}
+
+/// True where a part may be repeated many times more than it must: behind it the automaton would be in another state after
+/// nearly every text, and each new state costs a thousand steps.
+fn has_gap(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => max.is_none_or(|max| max - min > GAP) || has_gap(sub),
+        HirKind::Capture(capture) => has_gap(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_gap),
+        _ => false,
+    }
 }
 
 /// Takes what fits into `room`; false when something was left out, so that nothing may follow.
 fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
-    if let Some(length) = hir.properties().maximum_len().filter(|length| length <= room) {
+    if let Some(length) = hir.properties().maximum_len().filter(|length| length <= room && !has_gap(hir)) {
         *room -= length;
         return (hir.clone(), true);
     }
@@ -137,6 +152,9 @@ fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
         HirKind::Repetition(Repetition { min, sub, .. }) => {
             let each = sub.properties().maximum_len().unwrap_or(usize::MAX).max(1);
             let copies = u32::try_from(*room / each).unwrap_or(u32::MAX).min(*min);
+            if copies == 0 && *min > 0 {
+                return (begin(sub, room).0, false);
+            }
             *room = 0;
             let taken = Repetition { min: copies, max: Some(copies), greedy: true, sub: sub.clone() };
             (if copies == 0 { Hir::empty() } else { Hir::repetition(taken) }, false)
@@ -162,7 +180,7 @@ mod tests {
 
     fn passing(patterns: &[&str], text: &str) -> Vec<u32> {
         let hirs: Vec<Hir> = patterns.iter().map(|regex| regex_syntax::parse(regex).unwrap()).collect();
-        let numbered: Vec<(u32, &Hir)> = hirs.iter().enumerate().map(|(n, hir)| (n as u32, hir)).collect();
+        let numbered: Vec<(u32, Hir)> = hirs.iter().enumerate().map(|(n, hir)| (n as u32, cut(hir))).collect();
         let gate = Gate::new(&numbered).unwrap().unwrap();
         let mut passed = Vec::new();
         assert!(gate.passes(text.as_bytes(), 0, &mut gate.create_cache(), &mut passed));

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use regex_automata::meta;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::lane::LaneProgram;
 use super::regex::{self, Regex};
 use super::sieve::Sieve;
@@ -16,7 +16,6 @@ use super::{BuildError, Context};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
 use crate::text::{Direction, Role};
-use crate::verdict::Action;
 
 /// Everything that searching needs, immutable.
 #[derive(Debug)]
@@ -28,7 +27,8 @@ pub(super) struct Program {
     /// Whom each literal of the sieve is a candidate for.
     pub(super) candidates: Box<[Candidates]>,
     pub(super) gate: Option<Gate>,
-    pub(super) loose: Option<Loose>,
+    /// Patterns without a literal: those that ASCII can match, and those that it cannot.
+    pub(super) loose: Box<[Loose]>,
     pub(super) raw_lane: Option<LaneProgram>,
     pub(super) canonical_lane: Option<LaneProgram>,
 }
@@ -73,6 +73,8 @@ pub(super) struct Candidates {
 pub(super) struct Loose {
     pub(super) automaton: meta::Regex,
     pub(super) units: Box<[u32]>,
+    /// No match of any of them is all ASCII: such text is passed over by them.
+    pub(super) beyond_ascii: bool,
 }
 
 /// Which units a search is for.
@@ -108,11 +110,12 @@ impl Program {
         for ((number, unit), (_, rule, pattern)) in (0u32..).zip(&units).zip(&patterns) {
             match &pattern.required {
                 Some(required) => {
-                    let rest = required.rest.as_ref().filter(|_| pattern.literal().is_none());
-                    gated.extend(rest.map(|rest| (number, rest)));
+                    let rest = required.rest.as_ref().filter(|_| pattern.literal().is_none()).map(gate::cut);
+                    let rest = rest.filter(|rest| rest.properties().minimum_len().is_some_and(|length| length > 0));
                     for literal in &required.literals {
                         literals.entry(literal).or_default().add(number, unit, rest.is_some());
                     }
+                    gated.extend(rest.map(|rest| (number, rest)));
                 }
                 None => loose.push((number, pattern.hir())),
             }
@@ -131,7 +134,7 @@ impl Program {
             sieve,
             candidates: literals.into_values().map(Listed::finish).collect(),
             gate: Gate::new(&gated)?,
-            loose: Loose::new(&loose)?,
+            loose: [Loose::new(&loose, false)?, Loose::new(&loose, true)?].into_iter().flatten().collect(),
             raw_lane: LaneProgram::new(&raw_lane)?,
             canonical_lane: LaneProgram::new(&canonical_lane)?,
             units: units.into(),
@@ -145,7 +148,7 @@ impl Program {
         });
         let lanes = [&self.raw_lane, &self.canonical_lane].into_iter().flatten().map(LaneProgram::memory);
         let gate = self.gate.as_ref().map_or(0, Gate::memory);
-        let loose = self.loose.as_ref().map_or(0, |loose| loose.automaton.memory_usage());
+        let loose = self.loose.iter().map(|loose| loose.automaton.memory_usage()).sum::<usize>();
         size_of_val(self.units.as_ref())
             + units.sum::<usize>()
             + self.sieve.memory()
@@ -178,7 +181,7 @@ impl Unit {
             before_min: pattern.required.as_ref().map_or(0, |required| required.before_min),
             before_max: pattern.required.as_ref().and_then(|required| required.before_max),
             validators: rule.validators.clone().into(),
-            lists_all: rule.action == Some(Action::Redact),
+            lists_all: rule.lists_all(),
         })
     }
 
@@ -260,12 +263,28 @@ impl Candidates {
 }
 
 impl Loose {
-    fn new(patterns: &[(u32, Cow<'_, Hir>)]) -> Result<Option<Self>, BuildError> {
-        if patterns.is_empty() {
+    fn new(patterns: &[(u32, Cow<'_, Hir>)], beyond_ascii: bool) -> Result<Option<Self>, BuildError> {
+        let those = patterns.iter().filter(|(_, hir)| is_beyond_ascii(hir) == beyond_ascii);
+        // Which of them match is confirmed one by one: here their beginnings will do, in a smaller automaton.
+        let (units, hirs): (Vec<u32>, Vec<Hir>) = those.map(|(unit, hir)| (*unit, gate::cut(hir))).unzip();
+        if units.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir.as_ref()).collect();
-        let automaton = regex::many(&hirs, true, LOOSE_CACHE_BYTES)?;
-        Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
+        let automaton = regex::many(&hirs.iter().collect::<Vec<_>>(), true, LOOSE_CACHE_BYTES)?;
+        Ok(Some(Self { automaton, units: units.into(), beyond_ascii }))
+    }
+}
+
+/// True when no match is all ASCII.
+fn is_beyond_ascii(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => !literal.0.is_ascii(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().first().is_some_and(|range| !range.start().is_ascii()),
+        HirKind::Class(Class::Unicode(class)) => class.ranges().first().is_some_and(|range| !range.start().is_ascii()),
+        HirKind::Capture(capture) => is_beyond_ascii(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.min > 0 && is_beyond_ascii(&repetition.sub),
+        HirKind::Concat(parts) => parts.iter().any(is_beyond_ascii),
+        HirKind::Alternation(parts) => parts.iter().all(is_beyond_ascii),
     }
 }

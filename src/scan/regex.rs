@@ -6,9 +6,10 @@ use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax;
 use regex_automata::{MatchKind, meta};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::Hir;
 
 use super::BuildError;
+use crate::rules::firsts::Firsts;
 
 /// Immutable; caches are the caller's.
 #[derive(Debug)]
@@ -44,11 +45,7 @@ impl Regex {
             .configure(config(CACHE_BYTES.max(least.saturating_mul(2))))
             .build_from_nfa(nfa)
             .map_err(|error| BuildError::new(&error))?;
-        let mut firsts = Firsts([0; 4]);
-        if !firsts.add(hir) {
-            firsts = Firsts([u64::MAX; 4]);
-        }
-        Ok(Self { anchored, firsts, length_max, full: OnceLock::new(), hir: hir.clone() })
+        Ok(Self { anchored, firsts: Firsts::of(hir), length_max, full: OnceLock::new(), hir: hir.clone() })
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -77,74 +74,4 @@ pub(super) fn many(hirs: &[&Hir], all: bool, cache_bytes: usize) -> Result<meta:
         .syntax(syntax::Config::new())
         .build_many_from_hir(hirs)
         .map_err(|error| BuildError::new(&error))
-}
-
-/// A set of bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Firsts([u64; 4]);
-
-impl Firsts {
-    pub(super) fn holds(&self, byte: u8) -> bool {
-        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
-    }
-
-    fn put(&mut self, byte: u8) {
-        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
-    }
-
-    /// Adds the bytes with which a match can begin; false when the expression can match the empty text.
-    fn add(&mut self, hir: &Hir) -> bool {
-        match hir.kind() {
-            HirKind::Empty | HirKind::Look(_) => false,
-            HirKind::Literal(literal) => literal.0.first().is_some_and(|byte| {
-                self.put(*byte);
-                true
-            }),
-            HirKind::Class(Class::Bytes(class)) => {
-                class.ranges().iter().flat_map(|range| range.start()..=range.end()).for_each(|byte| self.put(byte));
-                true
-            }
-            HirKind::Class(Class::Unicode(class)) => {
-                for range in class.ranges() {
-                    let first = |c: char| c.encode_utf8(&mut [0; 4]).bytes().next().unwrap_or(0);
-                    // Leading bytes are in the order of the characters.
-                    (first(range.start())..=first(range.end())).for_each(|byte| self.put(byte));
-                }
-                true
-            }
-            HirKind::Capture(capture) => self.add(&capture.sub),
-            HirKind::Repetition(repetition) => self.add(&repetition.sub) && repetition.min > 0,
-            HirKind::Concat(parts) => parts.iter().any(|part| self.add(part)),
-            HirKind::Alternation(parts) => {
-                // Every part is added, also behind one that may be empty.
-                let filled = parts.iter().filter(|part| self.add(part)).count();
-                filled == parts.len()
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn firsts(regex: &str) -> String {
-        let hir = regex_syntax::parse(regex).unwrap();
-        let mut firsts = Firsts([0; 4]);
-        if !firsts.add(&hir) {
-            return "all".to_owned();
-        }
-        (0..=127u8).filter(|byte| firsts.holds(*byte)).map(char::from).collect()
-    }
-
-    #[test]
-    fn first_bytes_are_those_of_every_match() {
-        assert_eq!(firsts("abc|[x-z]"), "axyz");
-        assert_eq!(firsts(r"(?-u:\b)(?:q?r)+s*"), "qr");
-        assert_eq!(firsts("a*b?"), "all");
-        assert_eq!(firsts("[é-ü]z"), "");
-        let mut set = Firsts([0; 4]);
-        assert!(set.add(&regex_syntax::parse("[é忽]z").unwrap()));
-        assert!(set.holds(0xC3) && set.holds(0xE5) && !set.holds(0xC4));
-    }
 }

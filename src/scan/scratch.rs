@@ -22,7 +22,7 @@ pub struct Scratch {
     pub(super) gate: Option<dfa::Cache>,
     /// Folded text of the literal pass.
     pub(super) block: Block,
-    pub(super) loose: Option<(meta::Cache, PatternSet)>,
+    pub(super) loose: Vec<(meta::Cache, PatternSet)>,
     pub(super) raw_lane: Option<dfa::Cache>,
     pub(super) canonical_lane: Option<dfa::Cache>,
     /// Units that the gate let through, or that matched at one position of a stream.
@@ -98,7 +98,7 @@ impl Scratch {
             regexes: RegexCaches { kept: 0, caches: std::iter::repeat_with(|| None).take(units).collect() },
             gate: None,
             block: Block::default(),
-            loose: None,
+            loose: Vec::new(),
             raw_lane: None,
             canonical_lane: None,
             hits: Vec::new(),

@@ -119,20 +119,24 @@ fn add_window(unit: &Unit, state: &mut UnitState, at: usize, text: &str) {
 
 /// The patterns without a literal: one pass says which of them match at all.
 fn loose(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch) {
-    let Some(loose) = &program.loose else { return };
     let is_wanted = |number: &u32| program.unit(*number).is_some_and(|unit| unit.is_wanted(wanted));
-    if !loose.units.iter().any(is_wanted) {
-        return;
-    }
-    let (cache, set) = scratch
-        .loose
-        .get_or_insert_with(|| (loose.automaton.create_cache(), PatternSet::new(loose.automaton.pattern_len())));
-    set.clear();
-    loose.automaton.which_overlapping_matches_with(cache, &regex_automata::Input::new(text), set);
-    for pattern in set.iter() {
-        let Some(number) = loose.units.get(pattern.as_usize()).copied().filter(is_wanted) else { continue };
-        if let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) {
-            state.add_window(0, text.len(), 0);
+    for (index, loose) in program.loose.iter().enumerate() {
+        if (loose.beyond_ascii && text.is_ascii()) || !loose.units.iter().any(is_wanted) {
+            continue;
+        }
+        while scratch.loose.len() <= index {
+            let Some(loose) = program.loose.get(scratch.loose.len()) else { return };
+            let set = PatternSet::new(loose.automaton.pattern_len());
+            scratch.loose.push((loose.automaton.create_cache(), set));
+        }
+        let Some((cache, set)) = scratch.loose.get_mut(index) else { return };
+        set.clear();
+        loose.automaton.which_overlapping_matches_with(cache, &regex_automata::Input::new(text), set);
+        for pattern in set.iter() {
+            let Some(number) = loose.units.get(pattern.as_usize()).copied().filter(is_wanted) else { continue };
+            if let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) {
+                state.add_window(0, text.len(), 0);
+            }
         }
     }
 }

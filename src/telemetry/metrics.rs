@@ -11,6 +11,7 @@ const EXCHANGES: &str = "portcullis_exchanges_total";
 const VERDICTS: &str = "portcullis_verdicts_total";
 const FINDINGS: &str = "portcullis_findings_total";
 const FAULTS: &str = "portcullis_faults_total";
+const THROTTLES: &str = "portcullis_throttles_total";
 const WAIVERS: &str = "portcullis_waivers_total";
 const STAGE: &str = "portcullis_stage_seconds";
 const TOKENS: &str = "portcullis_tokens_total";
@@ -41,8 +42,9 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()?;
     describe_counter!(EXCHANGES, "Exchanges ended, by outcome");
     describe_counter!(VERDICTS, "Verdicts taken, by direction and action");
-    describe_counter!(FINDINGS, "Findings, by rule id or model label");
+    describe_counter!(FINDINGS, "Findings, by rule id or model label, and whether they act");
     describe_counter!(FAULTS, "Faults, by cause and the action that policy took");
+    describe_counter!(THROTTLES, "Times that a rule slowed somebody down, by the throttle's name");
     describe_counter!(WAIVERS, "Content passed unseen under a written waiver, by kind");
     describe_histogram!(STAGE, metrics::Unit::Seconds, "Time of each stage of an exchange");
     describe_counter!(TOKENS, "Tokens reported by providers, by kind");
@@ -72,14 +74,20 @@ pub fn verdict(direction: &'static str, action: &'static str) {
     counter!(VERDICTS, "direction" => direction, "action" => action).increment(1);
 }
 
-/// A finding was made; `source` is a rule id or a model label, both bounded by the policy in force.
-pub fn finding(source: String) {
-    counter!(FINDINGS, "source" => source).increment(1);
+/// A finding was made; `source` is a rule id or a model label, both bounded by the policy in force; `standing` says whether it
+/// acts.
+pub fn finding(source: String, standing: &'static str) {
+    counter!(FINDINGS, "source" => source, "standing" => standing).increment(1);
 }
 
 /// A fault happened and policy took `action`.
 pub fn fault(cause: &'static str, action: &'static str) {
     counter!(FAULTS, "cause" => cause, "action" => action).increment(1);
+}
+
+/// A rule slowed somebody down; the names are those of the policy.
+pub fn throttle(name: String) {
+    counter!(THROTTLES, "throttle" => name).increment(1);
 }
 
 /// Something passed unseen because a written policy says so.

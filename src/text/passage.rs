@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -141,11 +142,66 @@ pub struct Passage<'a> {
     /// Pieces that a reader puts together, such as the text parts of one message, have the same number here; they are read
     /// together as well as one by one. `None`: the text stands alone.
     pub group: Option<u32>,
+    /// The name of the tool whose arguments, result or definition the text belongs to, where the message tells it.
+    pub tool: Option<Arc<str>>,
 }
 
 impl<'a> Passage<'a> {
+    /// Bytes of a tool's name; a longer one names no tool.
+    pub const TOOL_BYTES: usize = 256;
+
     /// A whole passage.
     pub fn new(role: Role, place: impl Into<Box<str>>, text: impl Into<Cow<'a, str>>) -> Self {
-        Self { role, place: place.into(), text: text.into(), channel: None, group: None }
+        Self { role, place: place.into(), text: text.into(), channel: None, group: None, tool: None }
+    }
+
+    /// How far its writer is trusted: as its role says in a request, as the provider is in a reply.
+    pub fn trust(&self, direction: Direction) -> Trust {
+        match direction {
+            Direction::Reply => Trust::Provider,
+            Direction::Request => self.role.trust(),
+        }
+    }
+
+    /// Its place as it would be in a reply that is not streamed: what rules name.
+    pub fn field(&self) -> Cow<'_, str> {
+        streamed_choice(&self.place).map_or(Cow::Borrowed(&*self.place), |(choice, rest)| {
+            match rest.strip_prefix("/..") {
+                Some(beside) => Cow::Owned(format!("{choice}{beside}")),
+                None => Cow::Owned(format!("{choice}/message{rest}")),
+            }
+        })
+    }
+}
+
+/// `/choices/0` and what follows `/delta`, of a place in a stream ([`Channel`] writes them).
+fn streamed_choice(place: &str) -> Option<(&str, &str)> {
+    let index = place.strip_prefix("/choices/")?;
+    let digits = index.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = index.get(digits..)?.strip_prefix("/delta")?;
+    let is_whole_step = rest.is_empty() || rest.starts_with('/');
+    let choice = place.get(.."/choices/".len() + digits)?;
+    is_whole_step.then_some((choice, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streamed_places_have_the_names_of_whole_ones() {
+        for (place, field) in [
+            ("/choices/0/delta/content", "/choices/0/message/content"),
+            (
+                "/choices/12/delta/tool_calls/0/function/arguments",
+                "/choices/12/message/tool_calls/0/function/arguments",
+            ),
+            ("/choices/0/delta/../stop", "/choices/0/stop"),
+            ("/choices/0/deltas", "/choices/0/deltas"),
+            ("/choices/0/message/content", "/choices/0/message/content"),
+            ("/messages/0/content", "/messages/0/content"),
+        ] {
+            assert_eq!(Passage::new(Role::Assistant, place, "").field(), field);
+        }
     }
 }

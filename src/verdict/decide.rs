@@ -18,17 +18,30 @@ pub enum Action {
     Flag,
     /// Passes with the matched spans replaced.
     Redact,
+    /// Passes without the field or element that holds the text.
+    Strip,
+    /// Passes to another model than the one that was asked.
+    Route,
+    /// Passes; whoever sent it is slowed down for a while.
+    Throttle,
     /// Does not pass.
     Block,
 }
 
 impl Action {
+    /// All actions, mildest first.
+    pub const ALL: [Self; 7] =
+        [Self::Allow, Self::Flag, Self::Redact, Self::Strip, Self::Route, Self::Throttle, Self::Block];
+
     /// The name used in the record, metrics and JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Allow => "allow",
             Self::Flag => "flag",
             Self::Redact => "redact",
+            Self::Strip => "strip",
+            Self::Route => "route",
+            Self::Throttle => "throttle",
             Self::Block => "block",
         }
     }
@@ -134,6 +147,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The model that the exchange is sent to instead: that of the first finding that routes.
+    pub fn route(&self) -> Option<&str> {
+        let mut routing = self.findings.iter().filter(|finding| finding.action == Some(Action::Route));
+        routing.find_map(|finding| finding.to.as_deref())
+    }
+
+    /// Names of the throttles that findings put on whoever sent this.
+    pub fn throttles(&self) -> impl Iterator<Item = &str> {
+        let throttling = self.findings.iter().filter(|finding| finding.action == Some(Action::Throttle));
+        throttling.filter_map(|finding| finding.to.as_deref())
+    }
+
     /// Takes another verdict in: the stronger action, the higher score, all findings.
     pub fn join(&mut self, other: Self) {
         self.action = self.action.max(other.action);
@@ -167,7 +192,7 @@ fn decide_passage(findings: &[Finding], levels: Levels) -> (Action, u32) {
     let mut score = 0u32;
     let mut action = Action::Allow;
     let mut counted = HashSet::new();
-    for finding in findings {
+    for finding in findings.iter().filter(|finding| finding.standing.acts()) {
         if counted.insert(&finding.source) {
             score = score.saturating_add(finding.points);
         }
@@ -186,7 +211,7 @@ mod tests {
     use super::*;
     use crate::base::Span;
     use crate::text::Role;
-    use crate::verdict::finding::{Layer, Severity, Source};
+    use crate::verdict::finding::{Layer, Severity, Source, Standing};
 
     fn finding(id: &str, passage: usize, severity: Severity, action: Option<Action>) -> Finding {
         Finding {
@@ -195,6 +220,9 @@ mod tests {
             severity,
             points: severity.points(),
             action,
+            standing: Standing::Acts,
+            would: None,
+            to: None,
             mask: None,
             tags: Vec::new(),
             passage,
@@ -225,6 +253,14 @@ mod tests {
     fn a_rule_counts_once_however_often_it_matches() {
         let same = vec![finding("A", 0, Severity::Medium, None); 40];
         assert_eq!(decide(same, &THRESHOLDS).action, Action::Flag);
+    }
+
+    #[test]
+    fn what_does_not_act_neither_counts_nor_hides_what_does() {
+        let shadow = Finding { standing: Standing::Shadow, points: 0, ..finding("A", 0, Severity::Critical, None) };
+        assert_eq!(decide(vec![shadow.clone()], &THRESHOLDS).action, Action::Allow);
+        let both = decide(vec![shadow, finding("A", 0, Severity::Critical, None)], &THRESHOLDS);
+        assert_eq!((both.action, both.score), (Action::Block, 5));
     }
 
     #[test]

@@ -74,6 +74,49 @@ pub enum Layer {
     Raw,
 }
 
+/// Whether a finding acts, and what keeps it from acting.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It adds its points and demands its action.
+    #[default]
+    Acts,
+    /// A match of this rule, which allows, covers it.
+    Allowed(String),
+    /// The exception of this id covers it.
+    Excepted(String),
+    /// Its rule is above the paranoia level that acts.
+    Executing,
+    /// Its rule only counts.
+    Shadow,
+}
+
+impl Standing {
+    /// True when it acts.
+    pub fn acts(&self) -> bool {
+        *self == Self::Acts
+    }
+
+    /// The name used in metrics and in the record.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Acts => "acts",
+            Self::Allowed(_) => "allowed",
+            Self::Excepted(_) => "excepted",
+            Self::Executing => "executing",
+            Self::Shadow => "shadow",
+        }
+    }
+
+    /// The rule that allows, or the exception.
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Self::Allowed(by) | Self::Excepted(by) => Some(by),
+            Self::Acts | Self::Executing | Self::Shadow => None,
+        }
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
@@ -87,6 +130,15 @@ pub struct Finding {
     pub points: u32,
     /// The action the judge demands whatever the score is (`None`: it only adds points).
     pub action: Option<Action>,
+    /// Whether it acts. One that does not has no points and no action.
+    #[serde(skip_serializing_if = "Standing::acts")]
+    pub standing: Standing,
+    /// The action that one that does not act would demand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would: Option<Action>,
+    /// The model that it routes to, or the throttle that it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// Text that stands in for the span when the verdict is redact.
     pub mask: Option<String>,
     /// Tags: OWASP LLM Top 10, MITRE ATLAS, CWE.

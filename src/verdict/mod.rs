@@ -4,4 +4,4 @@ pub mod decide;
 pub mod finding;
 
 pub use decide::{Action, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide};
-pub use finding::{Finding, Layer, Severity, Source};
+pub use finding::{Finding, Layer, Severity, Source, Standing};

@@ -133,7 +133,7 @@ fn a_list_of_models_made_and_read() {
     assert_eq!(ModelList::parse(models::body([], 0), &Limits::default()).unwrap().ids(), Vec::<String>::new());
 }
 
-const CAUSES: [Cause; 14] = [
+const CAUSES: [Cause; 15] = [
     Cause::AuditFull,
     Cause::Internal,
     Cause::NoRoute,
@@ -141,6 +141,7 @@ const CAUSES: [Cause; 14] = [
     Cause::NoSuchModel,
     Cause::Opaque,
     Cause::Overload,
+    Cause::Throttled,
     Cause::Oversize,
     Cause::Timeout,
     Cause::Unauthorized,

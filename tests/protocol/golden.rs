@@ -19,6 +19,9 @@ fn list(subject: &impl Subject) -> String {
         if let Some(channel) = &passage.channel {
             write!(out, " [{:?} {channel}]", channel.kind).unwrap();
         }
+        if let Some(tool) = &passage.tool {
+            write!(out, " of {tool}").unwrap();
+        }
         out.push('\n');
     }
     for opaque in subject.opaque() {

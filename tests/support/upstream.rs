@@ -28,6 +28,8 @@ pub struct Script {
     pub pieces: Vec<Bytes>,
     /// Waited for before the last piece.
     pub gate: Option<Arc<Notify>>,
+    /// `@@` in the pieces becomes the first `[CARD-…]` of the request; the reply is cut into pieces of so many bytes.
+    pub echo: Option<usize>,
 }
 
 /// One request as it came.
@@ -54,12 +56,18 @@ struct Shared {
 impl Script {
     /// Server-sent events, each piece as one write.
     pub fn events(pieces: Vec<Bytes>) -> Self {
-        Self { status: 200, headers: vec![("content-type", "text/event-stream")], pieces, gate: None }
+        Self { status: 200, headers: vec![("content-type", "text/event-stream")], pieces, gate: None, echo: None }
     }
 
     /// A JSON body.
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", "application/json")], pieces: vec![body.into()], gate: None }
+        Self {
+            status,
+            headers: vec![("content-type", "application/json")],
+            pieces: vec![body.into()],
+            gate: None,
+            echo: None,
+        }
     }
 }
 
@@ -115,7 +123,13 @@ async fn answer(
     let script = shared.scripts.lock().unwrap().get(model).cloned();
     let seen = Seen { path: head.uri.path().to_owned(), headers: head.headers, body: body.clone() };
     shared.seen.lock().unwrap().push(seen);
-    let script = script.unwrap_or_else(|| Script::json(404, format!("{{\"error\":\"no script for {model}\"}}")));
+    let mut script = script.unwrap_or_else(|| Script::json(404, format!("{{\"error\":\"no script for {model}\"}}")));
+    if let Some(bytes) = script.echo {
+        let asked = String::from_utf8_lossy(&body);
+        let token = asked.find("[CARD-").and_then(|at| asked[at..].split_inclusive(']').next()).unwrap_or("no token");
+        let whole = String::from_utf8(script.pieces.concat()).unwrap().replace("@@", token);
+        script.pieces = whole.into_bytes().chunks(bytes).map(Bytes::copy_from_slice).collect();
+    }
     let last = script.pieces.len().saturating_sub(1);
     let state = (script.pieces.into_iter().enumerate(), script.gate);
     let pieces = stream::unfold(state, move |(mut pieces, gate)| async move {

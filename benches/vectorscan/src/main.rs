@@ -172,8 +172,13 @@ fn shipped(folder: PathBuf, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, a
     let mut patterns = Vec::new();
     for (_, rule) in scanner.rules().iter().filter(|(_, rule)| rule.applies(CONTEXT.direction, CONTEXT.role)) {
         let caseless = if rule.case_sensitive { 0 } else { hs::CASELESS };
-        for (kind, text) in rule.patterns() {
-            let text = if kind == PatternKind::Literal { escape(text) } else { text.to_owned() };
+        for pattern in &rule.written {
+            let text = match pattern.kind {
+                PatternKind::Literal => escape(&pattern.text),
+                PatternKind::Regex => pattern.text.clone(),
+                // Forms of our own, that Vectorscan has no word for.
+                _ => continue,
+            };
             patterns.push((text, caseless | hs::SINGLE_MATCH | hs::UTF8));
         }
     }

@@ -301,13 +301,13 @@ fn is_refusal(error: &sqlx::Error) -> bool {
 }
 
 fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "record".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(include_str!("../../../migrations/postgres/0001_record.sql")),
-        false,
-    )])
+    let migration = |version, name: &'static str, sql| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "record", include_str!("../../../migrations/postgres/0001_record.sql")),
+        migration(2, "standing", include_str!("../../../migrations/postgres/0002_standing.sql")),
+    ])
 }
 
 const LIST: &str = "SELECT json_build_object('exchange_id', exchange_id, 'node', node, 'region', region, 'tenant', tenant, \

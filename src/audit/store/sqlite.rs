@@ -235,13 +235,13 @@ const MISMATCH: i32 = 20;
 const NOTADB: i32 = 26;
 
 fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "record".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(include_str!("../../../migrations/sqlite/0001_record.sql")),
-        false,
-    )])
+    let migration = |version, name: &'static str, sql| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "record", include_str!("../../../migrations/sqlite/0001_record.sql")),
+        migration(2, "standing", include_str!("../../../migrations/sqlite/0002_standing.sql")),
+    ])
 }
 
 const LIST: &str = "SELECT json_object('exchange_id', exchange_id, 'node', node, 'region', region, 'tenant', tenant, \

@@ -9,6 +9,7 @@ use crate::base::{Fault, Limits};
 use crate::classify::Classifier;
 use crate::cli::texts::Texts;
 use crate::inspect::Snapshot;
+use crate::rules::Facts;
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -16,12 +17,12 @@ use crate::verdict::Action;
 /// the rules flag it: below and above stays the model's to say.
 pub(super) fn score(snapshot: &Arc<Snapshot>, classifier: &Classifier, row: &Row) -> Result<Pending, Fault> {
     let texts = Texts::new(row.role.unwrap_or(Role::Unknown), row.text.clone()).with_system(row.system.clone());
-    let scanned = snapshot.scan(texts, Direction::Request);
+    let scanned = snapshot.scan(texts, Direction::Request, &Facts::default());
     let questions = scanned.questions();
     let by_rules = match scanned.by_rules().action {
         Action::Block => 1.0,
         Action::Allow => 0.0,
-        Action::Flag | Action::Redact => 0.5,
+        Action::Flag | Action::Redact | Action::Strip | Action::Route | Action::Throttle => 0.5,
     };
     let ticket = match questions.is_empty() {
         true => None,

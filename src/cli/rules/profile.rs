@@ -12,6 +12,7 @@ use crate::cli::eval::rows::Rows;
 use crate::cli::run::failure;
 use crate::cli::texts::Texts;
 use crate::cli::{ConfigArg, Failure, block_on, out};
+use crate::rules::Facts;
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -57,13 +58,13 @@ pub(super) fn run(args: &ProfileArgs) -> Result<u8, Failure> {
         for row in Rows::open(file, &ProgressBar::hidden()) {
             let row = row.map_err(Failure::usage)?;
             let texts = Texts::new(row.role.unwrap_or(role), row.text.clone());
-            let verdict = judges.snapshot.scan(texts, direction).by_rules();
+            let verdict = judges.snapshot.scan(texts, direction, &Facts::default()).by_rules();
             let side = &mut totals[usize::from(row.is_attack)];
             side[0] += 1;
             match verdict.action {
                 Action::Allow => {}
                 Action::Flag => side[1] += 1,
-                Action::Redact => side[2] += 1,
+                Action::Redact | Action::Strip | Action::Route | Action::Throttle => side[2] += 1,
                 Action::Block => side[3] += 1,
             }
             let mut seen = Vec::new();

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::inspect::{Answer, Snapshot, Subject};
 use crate::proxy::judgement;
 use crate::review::replay::{Comparison, Origin};
+use crate::rules::Facts;
 use crate::text::{Direction, Passage};
 use crate::verdict::Verdict;
 
@@ -70,14 +71,15 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 const MODEL_TIME: Duration = Duration::from_secs(120);
 
 pub(super) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
-    let config = args.config.config()?;
+    let mut config = args.config.config()?;
     let limits = Arc::new(config.limits.clone());
     let classifier = match args.model {
         true => classifier(&config, &limits)?,
         false => None,
     };
-    let current = snapshot(&config, &config.rules, &limits)?;
-    let candidate = snapshot(&config, &args.rules, &limits)?;
+    let current = snapshot(&config, &limits)?;
+    config.rules.clone_from(&args.rules);
+    let candidate = snapshot(&config, &limits)?;
     let mut replay = Replay {
         current,
         candidate,
@@ -105,8 +107,8 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
     Ok(if comparison.changed > 0 { CAUGHT } else { 0 })
 }
 
-fn snapshot(config: &Config, folders: &[PathBuf], limits: &Arc<Limits>) -> Result<Arc<Snapshot>, Failure> {
-    let scanner = app::load_rules(folders).map_err(|error| Failure::usage(error.to_string()))?;
+fn snapshot(config: &Config, limits: &Arc<Limits>) -> Result<Arc<Snapshot>, Failure> {
+    let scanner = app::rules_in_force(config).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Arc::new(app::snapshot(&config.policy, scanner, limits)))
 }
 
@@ -123,14 +125,14 @@ struct Replay {
     classifier: Option<Classifier>,
     limits: Arc<Limits>,
     comparison: Comparison,
-    batch: Vec<(Origin, Traffic)>,
+    batch: Vec<(Origin, Traffic, Facts)>,
     bytes: usize,
 }
 
 impl Replay {
-    fn add(&mut self, origin: Origin, traffic: Traffic) {
+    fn add(&mut self, origin: Origin, traffic: Traffic, facts: Facts) {
         self.bytes += traffic.bytes();
-        self.batch.push((origin, traffic));
+        self.batch.push((origin, traffic, facts));
         if self.batch.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
             self.flush();
         }
@@ -144,12 +146,12 @@ impl Replay {
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
-        let judge = |(origin, traffic): &(Origin, Traffic)| self.judge(traffic, origin.direction);
+        let judge = |(origin, traffic, facts): &(Origin, Traffic, Facts)| self.judge(traffic, origin.direction, facts);
         let verdicts: Vec<_> = match self.classifier {
             None => batch.par_iter().map(judge).collect(),
             Some(_) => batch.iter().map(judge).collect(),
         };
-        for ((origin, _), verdicts) in batch.into_iter().zip(verdicts) {
+        for ((origin, ..), verdicts) in batch.into_iter().zip(verdicts) {
             match verdicts {
                 Ok((current, candidate)) => self.comparison.add(origin, &current, &candidate),
                 Err(reason) => self.comparison.skip(&reason, || origin.id),
@@ -157,11 +159,11 @@ impl Replay {
         }
     }
 
-    fn judge(&self, traffic: &Traffic, direction: Direction) -> Result<(Verdict, Verdict), String> {
+    fn judge(&self, traffic: &Traffic, direction: Direction, facts: &Facts) -> Result<(Verdict, Verdict), String> {
         let verdict = |snapshot: &Arc<Snapshot>| match traffic.said(direction, &self.limits)? {
-            Said::Request(request) => self.verdict(snapshot, request, direction),
-            Said::Reply(reply) => self.verdict(snapshot, reply, direction),
-            Said::Texts(texts) => self.verdict(snapshot, Passages(texts), direction),
+            Said::Request(request) => self.verdict(snapshot, request, direction, facts),
+            Said::Reply(reply) => self.verdict(snapshot, reply, direction, facts),
+            Said::Texts(texts) => self.verdict(snapshot, Passages(texts), direction, facts),
         };
         Ok((verdict(&self.current)?, verdict(&self.candidate)?))
     }
@@ -172,8 +174,9 @@ impl Replay {
         snapshot: &Arc<Snapshot>,
         subject: T,
         direction: Direction,
+        facts: &Facts,
     ) -> Result<Verdict, String> {
-        let scanned = snapshot.scan(subject, direction);
+        let scanned = snapshot.scan(subject, direction, facts);
         let Some(classifier) = &self.classifier else { return Ok(scanned.by_rules()) };
         let questions = scanned.questions();
         if questions.is_empty() {

@@ -118,6 +118,9 @@ fn row(cause: Cause, blame: Blame) -> Row {
         }
         (Cause::Overload, _) => row(503, SERVER, "overloaded", true, "The service is overloaded; try again later."),
         (Cause::Oversize, _) => row(413, INVALID, "request_too_large", false, "The request is too large."),
+        (Cause::Throttled, _) => {
+            row(429, "rate_limit_error", "rate_limit_exceeded", true, "Too many requests; try again later.")
+        }
         (Cause::Unauthorized, _) => {
             row(401, "authentication_error", "invalid_api_key", false, "The API key is missing or wrong.")
         }

@@ -1,5 +1,7 @@
 //! Lifting: every string of a document becomes a passage once, with a slot that says how an edit of it is written back.
 
+use std::sync::Arc;
+
 use crate::base::{Cause, Fault, Limits};
 use crate::inspect::{Opaque, OpaqueKind};
 use crate::protocol::json::{Kind, Place, Value};
@@ -36,12 +38,14 @@ pub(super) struct Lift {
     passages_max: usize,
     is_full: bool,
     groups: u32,
+    /// The tool whose text is being lifted.
+    tool: Option<Arc<str>>,
 }
 
 impl Lift {
     pub(super) fn new(limits: &Limits) -> Self {
         let (place, out) = (Place::default(), Lifted::default());
-        Self { place, out, passages_max: limits.passages, is_full: false, groups: 0 }
+        Self { place, out, passages_max: limits.passages, is_full: false, groups: 0, tool: None }
     }
 
     /// What was lifted; the fault is the client's to begin with.
@@ -103,6 +107,13 @@ impl Lift {
         if let Some(text) = long_number(value.raw()).filter(|text| !is_time(key, text)) {
             self.push(Role::Unknown, text, Slot::Text(value.id()), None);
         }
+    }
+
+    /// Does `step` for what belongs to a tool, if it is told which.
+    pub(super) fn of_tool(&mut self, tool: Option<Arc<str>>, step: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.tool, tool);
+        step(self);
+        self.tool = outer;
     }
 
     /// A number of its own for texts that a reader puts together.
@@ -206,6 +217,7 @@ impl Lift {
         }
         let mut passage = Passage::new(role, place, text);
         passage.channel = channel;
+        passage.tool.clone_from(&self.tool);
         self.out.passages.push(passage);
         self.out.slots.push(slot);
     }

@@ -1,5 +1,7 @@
 //! `POST /v1/chat/completions`: the request body, its passages, and the few fields that steer the appliance.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::base::{Cause, Fault, Limits};
@@ -9,6 +11,8 @@ use crate::text::{Passage, Role};
 
 use super::edits::replacements;
 use super::lift::{Lift, Lifted};
+use super::strip;
+use super::tools::{self, Calls};
 use super::words::{is_plain_name, same_folded};
 
 /// Fields that steer us as well as the provider. A provider that ignores the case of keys would read `Stream` as `stream`
@@ -35,6 +39,8 @@ pub struct ChatRequest {
     include_usage: bool,
     choices: u64,
     tokens_max: Option<u64>,
+    /// What a verdict takes out.
+    removals: Vec<Replacement>,
 }
 
 impl ChatRequest {
@@ -87,6 +93,7 @@ impl ChatRequest {
             include_usage,
             choices,
             tokens_max: completion.or(tokens),
+            removals: Vec::new(),
             document,
         })
     }
@@ -137,6 +144,12 @@ impl Subject for ChatRequest {
     fn opaque(&self) -> &[Opaque] {
         &self.lifted.opaque
     }
+
+    fn strip(&mut self, passages: &[usize]) -> Option<BTreeSet<usize>> {
+        let cut = strip::cut(&self.document, &self.lifted, passages)?;
+        self.removals = cut.removals;
+        Some(cut.gone)
+    }
 }
 
 impl Encode for ChatRequest {
@@ -146,7 +159,12 @@ impl Encode for ChatRequest {
             made.retain(|replacement| replacement.span != value.span());
             made.push(Replacement { span: value.span(), with: quoted(model) });
         }
+        made.extend(self.removals.iter().cloned());
         splice(self.document.bytes(), made)
+    }
+
+    fn ask_model(&mut self, model: &str) {
+        self.provider_model = Some(model.to_owned());
     }
 }
 
@@ -154,9 +172,15 @@ fn lift(root: Value<'_>, limits: &Limits) -> Result<Lifted, Fault> {
     let mut lift = Lift::new(limits);
     lift.members(root, Role::Unknown, |lift, key, value| match key {
         "model" if value.as_str().is_some_and(|model| is_plain_name(&model)) => {}
-        "messages" => lift.each(value, message),
+        "messages" => {
+            let calls = Calls::of(value);
+            lift.each(value, |lift, one| message(lift, one, &calls));
+        }
         "tools" if value.kind() == Kind::Array => lift.each(value, tool),
         "tools" if !value.is_null() => tool(lift, value),
+        "functions" if value.kind() == Kind::Array => lift.each(value, |lift, function| {
+            lift.of_tool(tools::name(function), |lift| lift.tree("functions", function, Role::ToolDefinition));
+        }),
         "functions" | "response_format" => lift.tree(key, value, Role::ToolDefinition),
         "metadata" => lift.tree(key, value, Role::Unknown),
         _ => {
@@ -172,7 +196,7 @@ fn lift(root: Value<'_>, limits: &Limits) -> Result<Lifted, Fault> {
     lift.finish()
 }
 
-fn message(lift: &mut Lift, message: Value<'_>) {
+fn message(lift: &mut Lift, message: Value<'_>, calls: &Calls) {
     let role = match message.get("role").and_then(Value::as_str).as_deref() {
         Some("assistant") => Role::Assistant,
         Some("developer" | "system") => Role::System,
@@ -180,6 +204,11 @@ fn message(lift: &mut Lift, message: Value<'_>) {
         Some("user") => Role::User,
         _ => Role::Unknown,
     };
+    let tool = (role == Role::ToolResult).then(|| calls.answered(message)).flatten();
+    lift.of_tool(tool, |lift| lift_message(lift, message, role));
+}
+
+fn lift_message(lift: &mut Lift, message: Value<'_>, role: Role) {
     lift.members(message, Role::Unknown, |lift, key, value| match key {
         "content" => match value.kind() {
             Kind::String => lift.text(value, role, None),
@@ -226,9 +255,11 @@ fn content_part(lift: &mut Lift, part: Value<'_>, role: Role, group: u32) {
 pub(super) fn tool_call(lift: &mut Lift, key: &str, value: Value<'_>) {
     match value.kind() {
         Kind::Array => lift.each(value, |lift, call| tool_call(lift, key, call)),
-        Kind::Object => lift.members(value, Role::ToolArguments, |lift, key, value| match key {
-            "call_id" | "id" | "index" | "type" => lift.tree(key, value, Role::Unknown),
-            _ => lift.tree(key, value, Role::ToolArguments),
+        Kind::Object => lift.of_tool(tools::name(value), |lift| {
+            lift.members(value, Role::ToolArguments, |lift, key, value| match key {
+                "call_id" | "id" | "index" | "type" => lift.tree(key, value, Role::Unknown),
+                _ => lift.tree(key, value, Role::ToolArguments),
+            });
         }),
         _ => lift.tree(key, value, Role::ToolArguments),
     }
@@ -244,7 +275,7 @@ fn tool(lift: &mut Lift, tool: Value<'_>) {
     if !is_ours {
         lift.opaque(OpaqueKind::RemoteTool);
     }
-    lift.tree("tools", tool, Role::ToolDefinition);
+    lift.of_tool(tools::name(tool), |lift| lift.tree("tools", tool, Role::ToolDefinition));
 }
 
 fn names(keys: &[&str], key: &str) -> bool {

@@ -238,14 +238,6 @@ fn shown_form(form: &Form) -> String {
     }
 }
 
-fn text_of(form: &Form) -> Option<&Text> {
-    match form {
-        Form::Literal(text) | Form::Regex(text) | Form::List(text) => Some(text),
-        Form::Near(parts, _) | Form::Sequence(parts, _) => parts.first().map(|part| &part.text),
-        Form::Count(part, ..) => Some(&part.text),
-    }
-}
-
 fn is_sized(text: &Text, report: &mut Reporter<'_>) -> bool {
     if text.value.is_empty() {
         report.error("R013", text.place, "the pattern is empty", "write what to look for");
@@ -301,8 +293,7 @@ fn is_fit(
     defaults: &Defaults<'_>,
     report: &mut Reporter<'_>,
 ) -> bool {
-    let text = text_of(&source.form);
-    let place = text.map_or(source.place, |text| text.place);
+    let (text, place) = (source.form.text(), source.place());
     if let Some(capture) = defaults.capture
         && !check_capture(capture, pattern, text.map_or("", |text| &text.value), place, rule, report)
     {

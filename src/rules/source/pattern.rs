@@ -16,6 +16,13 @@ pub(in crate::rules) struct PatternSource {
     pub(in crate::rules) form: Form,
 }
 
+impl PatternSource {
+    /// Where what it looks for stands: of a combined pattern its first part.
+    pub(in crate::rules) fn place(&self) -> Place {
+        self.form.text().map_or(self.place, |text| text.place)
+    }
+}
+
 /// What a pattern looks for.
 #[derive(Debug)]
 pub(in crate::rules) enum Form {
@@ -29,6 +36,17 @@ pub(in crate::rules) enum Form {
     Sequence(Vec<PartSource>, GapSource),
     /// One part, so many times.
     Count(PartSource, At<usize>, GapSource),
+}
+
+impl Form {
+    /// The text that it is written as, or its first part is.
+    pub(in crate::rules) fn text(&self) -> Option<&Text> {
+        match self {
+            Self::Literal(text) | Self::Regex(text) | Self::List(text) => Some(text),
+            Self::Near(parts, _) | Self::Sequence(parts, _) => parts.first().map(|part| &part.text),
+            Self::Count(part, ..) => Some(&part.text),
+        }
+    }
 }
 
 /// One part of a combined pattern.

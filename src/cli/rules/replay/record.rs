@@ -2,12 +2,13 @@
 
 use super::traffic::Traffic;
 use super::{Replay, ReplayArgs, TOO_LONG};
-use crate::app::audit_config;
-use crate::audit::{AuditReader, ExchangeDetail, Filter, PassageText};
+use crate::app::{audit_config, today};
+use crate::audit::{AuditReader, Begin, ExchangeDetail, Filter, PassageText};
 use crate::base::ExchangeId;
 use crate::cli::{Failure, block_on};
 use crate::config::Config;
 use crate::review::replay::Origin;
+use crate::rules::Facts;
 use crate::text::{Direction, Passage};
 
 /// Exchanges listed at once.
@@ -49,19 +50,26 @@ async fn walk(args: &ReplayArgs, config: &Config, replay: &mut Replay) -> Result
 }
 
 fn take(id: ExchangeId, detail: ExchangeDetail, replay: &mut Replay) {
+    let facts = detail.begin.as_ref().map(facts).unwrap_or_default();
     if detail.refused.is_some() {
         replay.skip(REFUSED, || id.to_string());
     }
     if let Some(begin) = detail.begin {
-        side(id, Direction::Request, begin.prompt_text, begin.cut.text_bytes, replay);
+        side(id, Direction::Request, begin.prompt_text, (begin.cut.text_bytes, &facts), replay);
     }
     // An end without a verdict is one without a reply.
     if let Some(end) = detail.end.filter(|end| end.reply.is_some()) {
-        side(id, Direction::Reply, end.reply_text, end.cut.text_bytes, replay);
+        side(id, Direction::Reply, end.reply_text, (end.cut.text_bytes, &facts), replay);
     }
 }
 
-fn side(id: ExchangeId, direction: Direction, text: Option<Vec<PassageText>>, cut: u64, replay: &mut Replay) {
+fn side(
+    id: ExchangeId,
+    direction: Direction,
+    text: Option<Vec<PassageText>>,
+    (cut, facts): (u64, &Facts),
+    replay: &mut Replay,
+) {
     if cut > 0 {
         return replay.skip(CUT, || id.to_string());
     }
@@ -70,7 +78,19 @@ fn side(id: ExchangeId, direction: Direction, text: Option<Vec<PassageText>>, cu
     if traffic.bytes() > replay.limits.body_bytes {
         return replay.skip(TOO_LONG, || id.to_string());
     }
-    replay.add(Origin { id: id.to_string(), direction, label: None }, traffic);
+    replay.add(Origin { id: id.to_string(), direction, label: None }, traffic, facts.clone());
+}
+
+/// What the record knows of an exchange. Header fields it does not keep.
+fn facts(begin: &Begin) -> Facts {
+    Facts {
+        tenant: Some(begin.tenant.clone()),
+        key: begin.key_id.clone(),
+        model: begin.model_asked.clone(),
+        route: Some(begin.route.clone()),
+        today: Some(today()),
+        ..Facts::default()
+    }
 }
 
 /// The passages as they were judged. Which of them belong together is told by their places: the record does not say.

@@ -11,9 +11,11 @@ use serde_json::value::RawValue;
 
 use super::traffic::Traffic;
 use super::{Replay, TOO_LONG};
+use crate::app;
 use crate::cli::Failure;
 use crate::cli::eval::rows::{LINE_BYTES, open};
 use crate::review::replay::Origin;
+use crate::rules::Facts;
 use crate::text::{Direction, Passage, Role};
 
 /// A row as written. Other keys are nobody's business here.
@@ -23,11 +25,19 @@ struct Row {
     role: Option<Role>,
     direction: Option<Direction>,
     label: Option<String>,
+    tenant: Option<String>,
+    model: Option<String>,
     id: Option<Value>,
     /// The system prompt of the same conversation.
     system: Option<String>,
     request: Option<Box<RawValue>>,
     reply: Option<Box<RawValue>>,
+}
+
+/// What a request says of itself.
+#[derive(Deserialize)]
+struct Asked {
+    model: Option<String>,
 }
 
 /// Why a line is not replayed.
@@ -71,13 +81,16 @@ fn take(row: Row, place: impl Fn() -> String, replay: &mut Replay) {
         _ => place(),
     };
     let origin = |direction| Origin { id: id.clone(), direction, label: row.label.clone() };
+    let asked = row.request.as_ref().and_then(|body| serde_json::from_str::<Asked>(body.get()).ok());
+    let model = row.model.or(asked.and_then(|asked| asked.model));
+    let facts = Facts { tenant: row.tenant, model, today: Some(app::today()), ..Facts::default() };
     let bodies = [(row.request, Direction::Request), (row.reply, Direction::Reply)];
     let mut said = false;
     for (body, direction) in bodies {
         let Some(body) = body else { continue };
         said = true;
         let body = Bytes::copy_from_slice(body.get().as_bytes());
-        add(origin(direction), Traffic::Body(body), replay);
+        add(origin(direction), Traffic::Body(body), facts.clone(), replay);
     }
     if let Some(text) = row.text {
         said = true;
@@ -88,18 +101,18 @@ fn take(row: Row, place: impl Fn() -> String, replay: &mut Replay) {
         };
         let mut texts = vec![Passage::new(row.role.unwrap_or(usual), "/text", text)];
         texts.extend(row.system.map(|text| Passage::new(Role::System, "/system", text)));
-        add(origin(direction), Traffic::Texts(texts), replay);
+        add(origin(direction), Traffic::Texts(texts), facts, replay);
     }
     if !said {
         replay.skip(NO_ROW, || format!("{} (it has none of text, request, reply)", place()));
     }
 }
 
-fn add(origin: Origin, traffic: Traffic, replay: &mut Replay) {
+fn add(origin: Origin, traffic: Traffic, facts: Facts, replay: &mut Replay) {
     if traffic.bytes() > replay.limits.body_bytes {
         return replay.skip(TOO_LONG, || origin.id);
     }
-    replay.add(origin, traffic);
+    replay.add(origin, traffic, facts);
 }
 
 /// The parser's own "at line 1 column …" speaks of a line that is this one.

@@ -70,8 +70,8 @@ fn example(example: &Example) -> io::Result<()> {
     out::line(format!("  {} ({way}{label}): {step}, score {before} → {after}", visible(&example.origin.id)))?;
     for (sign, findings) in [('+', &example.new), ('-', &example.gone)] {
         findings.iter().try_for_each(|finding| {
-            let Shown { rule, action, place, excerpt } = finding;
-            let action = action.map_or("score", Action::name);
+            let Shown { rule, action, standing, place, excerpt } = finding;
+            let action = standing.unwrap_or_else(|| action.map_or("score", Action::name));
             out::line(format!("    {sign} {rule} {action} {}: {}", visible(place), visible(excerpt)))
         })?;
     }

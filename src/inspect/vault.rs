@@ -1,0 +1,322 @@
+//! Texts that tokens stand for: taken out of one request, put back into its reply, and forgotten with the exchange.
+//!
+//! The provider and the record see `[CARD-1-k3f9x2qamz]` only. The last part is random and the exchange's own, so that a token
+//! which somebody wrote by hand stands for nothing.
+//!
+//! A token is not put back inside a link, an image or an HTML tag: whoever reads the reply would send the text on to whatever
+//! address a hostile prompt made the model write.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::base::Span;
+use crate::base::limits::rules as limits;
+
+/// The tokens of one exchange.
+#[derive(Debug, Default)]
+pub struct Vault {
+    mark: String,
+    texts: BTreeMap<String, String>,
+    known: HashMap<(Arc<str>, String), String>,
+    counts: HashMap<Arc<str>, usize>,
+}
+
+/// Bytes of the longest token: brackets, name, number and mark, with hyphens between.
+const TOKEN_BYTES: usize = 1 + limits::TOKEN_NAME_BYTES + 1 + 20 + 1 + MARK_LETTERS + 1;
+
+/// Letters of the random part, five bits each.
+const MARK_LETTERS: usize = 12;
+
+impl Vault {
+    /// An empty vault; `salt` must be random and used for no other exchange.
+    pub(super) fn new(salt: [u8; 8]) -> Self {
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        let bits = u64::from_be_bytes(salt);
+        let letter =
+            |at: usize| LETTERS.get((bits >> (5 * at)) as usize & 31).map_or('a', |letter| char::from(*letter));
+        Self { mark: (0..MARK_LETTERS).map(letter).collect(), ..Self::default() }
+    }
+
+    /// True when no text was taken out.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The token for a text: the same for the same text.
+    pub(super) fn token(&mut self, name: &Arc<str>, text: &str) -> String {
+        let key = (Arc::clone(name), text.to_owned());
+        if let Some(token) = self.known.get(&key) {
+            return token.clone();
+        }
+        let count = self.counts.entry(Arc::clone(name)).or_insert(0);
+        *count += 1;
+        let token = format!("[{name}-{count}-{}]", self.mark);
+        self.texts.insert(token.clone(), text.to_owned());
+        self.known.insert(key, token.clone());
+        token
+    }
+
+    /// True for a token of this exchange.
+    pub(super) fn has(&self, token: &str) -> bool {
+        self.texts.contains_key(token)
+    }
+
+    /// The token at the start of `text`.
+    fn at_start(&self, text: &str) -> Found<'_> {
+        if !text.starts_with('[') {
+            return Found::Nothing;
+        }
+        let head = text.bytes().take(TOKEN_BYTES).position(|byte| byte == b']').and_then(|end| text.get(..=end));
+        if let Some(head) = head {
+            return self.texts.get_key_value(head).map_or(Found::Nothing, |(token, text)| Found::Whole(token, text));
+        }
+        let mut after = self.texts.range::<str, _>((Bound::Included(text), Bound::Unbounded));
+        match after.next() {
+            Some((token, _)) if token.starts_with(text) => Found::Start,
+            _ => Found::Nothing,
+        }
+    }
+
+    /// Where tokens stand in a whole text, and what is put back there.
+    pub(super) fn places(&self, text: &str, is_json: bool) -> Vec<(Span, String)> {
+        let mut places = Vec::new();
+        let mut link = Link::default();
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let step = match self.at_start(rest) {
+                Found::Whole(token, original) => {
+                    if !link.is_inside() {
+                        places.push((Span::new(at, at + token.len()), put_back(original, is_json)));
+                    }
+                    token.len()
+                }
+                _ => rest.chars().next().map_or(1, char::len_utf8),
+            };
+            rest.get(..step).unwrap_or_default().chars().for_each(|c| link.step(c, is_json));
+            at += step;
+        }
+        places
+    }
+}
+
+enum Found<'v> {
+    Nothing,
+    /// It may become a token.
+    Start,
+    /// A token, and the text that it stands for.
+    Whole(&'v str, &'v str),
+}
+
+/// What stands for a token: inside JSON as the characters of a JSON string.
+fn put_back(original: &str, is_json: bool) -> String {
+    if !is_json {
+        return original.to_owned();
+    }
+    let quoted = serde_json::Value::from(original).to_string();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+}
+
+/// Puts texts back while a reply flows: text in, text out, and what may become a token is held.
+#[derive(Debug)]
+pub(super) struct Restorer {
+    vault: Arc<Vault>,
+    is_json: bool,
+    link: Link,
+    held: String,
+}
+
+impl Restorer {
+    /// `is_json`: the text is JSON itself, as arguments of tools are.
+    pub(super) fn new(vault: Arc<Vault>, is_json: bool) -> Self {
+        Self { vault, is_json, link: Link::default(), held: String::new() }
+    }
+
+    /// Takes the next piece; gives what can leave.
+    pub(super) fn push(&mut self, piece: &str) -> String {
+        let mut text = std::mem::take(&mut self.held);
+        text.push_str(piece);
+        self.walk(&text, false)
+    }
+
+    /// The text is over: what was held was no token.
+    pub(super) fn finish(&mut self) -> String {
+        let text = std::mem::take(&mut self.held);
+        self.walk(&text, true)
+    }
+
+    fn walk(&mut self, text: &str, is_last: bool) -> String {
+        let vault = Arc::clone(&self.vault);
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let step = match vault.at_start(rest) {
+                Found::Start if !is_last => {
+                    self.held = rest.to_owned();
+                    break;
+                }
+                Found::Whole(token, original) if !self.link.is_inside() => {
+                    out.push_str(&put_back(original, self.is_json));
+                    token.len()
+                }
+                Found::Whole(token, _) => {
+                    out.push_str(token);
+                    token.len()
+                }
+                Found::Nothing | Found::Start => {
+                    let step = rest.chars().next().map_or(1, char::len_utf8);
+                    out.push_str(rest.get(..step).unwrap_or_default());
+                    step
+                }
+            };
+            rest.get(..step).unwrap_or_default().chars().for_each(|c| self.link.step(c, self.is_json));
+            at += step;
+        }
+        out
+    }
+}
+
+/// Whether a text stands inside something that is an address, or could be read as one, character by character. In doubt it
+/// does.
+#[derive(Debug, Default)]
+struct Link {
+    inside: Option<Inside>,
+    /// The last characters, folded to lower case, the last one in front.
+    last: [char; 6],
+}
+
+#[derive(Debug)]
+enum Inside {
+    /// `https://…`, `//…`: to the next blank or quote.
+    Bare,
+    /// `](…)`: to its closing bracket.
+    Destination { depth: usize },
+    /// `]: …`: to the end of the next line.
+    Definition { lines: usize },
+    /// `<…>`, with quotes in it.
+    Tag { quote: Option<char> },
+}
+
+impl Link {
+    fn is_inside(&self) -> bool {
+        self.inside.is_some()
+    }
+
+    fn step(&mut self, c: char, is_json: bool) {
+        let [before, second, ..] = self.last;
+        self.inside = match self.inside.take() {
+            Some(Inside::Bare) if c.is_whitespace() || matches!(c, '"' | '`') => None,
+            Some(Inside::Destination { depth: 0 }) if c == ')' => None,
+            Some(Inside::Destination { depth }) if c == ')' => Some(Inside::Destination { depth: depth - 1 }),
+            Some(Inside::Destination { depth }) if c == '(' => Some(Inside::Destination { depth: depth + 1 }),
+            Some(Inside::Definition { lines: 0 }) if c == '\n' => None,
+            Some(Inside::Definition { lines }) if c == '\n' => Some(Inside::Definition { lines: lines - 1 }),
+            Some(Inside::Tag { quote: None }) if c == '>' => None,
+            Some(Inside::Tag { quote: None }) if matches!(c, '"' | '\'') => Some(Inside::Tag { quote: Some(c) }),
+            Some(Inside::Tag { quote: Some(open) }) if c == open => Some(Inside::Tag { quote: None }),
+            Some(inside) => Some(inside),
+            None if before == ']' && c == '(' => Some(Inside::Destination { depth: 0 }),
+            None if before == ']' && c == ':' => Some(Inside::Definition { lines: 1 }),
+            None if before == '<' && !c.is_whitespace() => Some(Inside::Tag { quote: None }),
+            None if is_slash(c) && is_slash(before) && !(is_json && c == '\\') => Some(Inside::Bare),
+            None if c == ':' && self.is_scheme() => Some(Inside::Bare),
+            // An escape could spell any of these.
+            None if is_json && before == '\\' && c == 'u' && second != '\\' => Some(Inside::Bare),
+            None => None,
+        };
+        self.last.rotate_right(1);
+        if let Some(front) = self.last.first_mut() {
+            *front = c.to_ascii_lowercase();
+        }
+    }
+
+    /// True after `http`, `https`, `ftp`, `ws` and `wss`: browsers want no slashes behind them.
+    fn is_scheme(&self) -> bool {
+        let last: String = self.last.iter().rev().collect();
+        ["http", "https", "ftp", "ws", "wss"].iter().any(|scheme| last.ends_with(scheme))
+    }
+}
+
+/// Browsers take both for one.
+fn is_slash(c: char) -> bool {
+    matches!(c, '/' | '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault() -> (Arc<Vault>, String, String) {
+        let mut vault = Vault::new([7; 8]);
+        let name: Arc<str> = "CARD".into();
+        let (one, two) = (vault.token(&name, "4111 \"1\""), vault.token(&name, "x\\y"));
+        assert_eq!(vault.token(&name, "4111 \"1\""), one, "the same text has the same token");
+        assert_ne!(one, two);
+        (Arc::new(vault), one, two)
+    }
+
+    fn restored(text: &str, is_json: bool) -> String {
+        let (vault, ..) = vault();
+        let mut restorer = Restorer::new(Arc::clone(&vault), is_json);
+        let whole = restorer.push(text) + &restorer.finish();
+        for split in (0..=text.len()).filter(|split| text.is_char_boundary(*split)) {
+            let mut restorer = Restorer::new(Arc::clone(&vault), is_json);
+            let (head, tail) = text.split_at(split);
+            let pieces = restorer.push(head) + &restorer.push(tail) + &restorer.finish();
+            assert_eq!(pieces, whole, "split at {split}");
+        }
+        let mut edited = text.to_owned();
+        for (span, with) in vault.places(text, is_json).into_iter().rev() {
+            edited.replace_range(span.range(), &with);
+        }
+        assert_eq!(edited, whole, "in one piece");
+        whole
+    }
+
+    #[test]
+    fn tokens_are_put_back_wherever_they_are_split() {
+        let (_, one, two) = vault();
+        assert_eq!(restored(&format!("a [{one}] [b {two}{one}"), false), "a [4111 \"1\"] [b x\\y4111 \"1\"");
+        assert_eq!(restored(&format!(r#"{{"card":"{one}"}}"#), true), r#"{"card":"4111 \"1\""}"#);
+        assert_eq!(restored(&one[..one.len() - 1], false), one[..one.len() - 1]);
+    }
+
+    #[test]
+    fn what_nobody_took_out_stands_for_nothing() {
+        let (_, one, _) = vault();
+        for text in
+            ["[CARD-1-aaaaaaaaaaaa]", "[CARD-1]", "[CARD-", "[[[", &one.to_lowercase(), &one.replace("-1-", "-9-")]
+        {
+            assert_eq!(restored(text, false), text);
+        }
+        let other = Vault::new([8; 8]);
+        assert!(!other.has(&one) && other.places(&one, false).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_put_back_into_an_address() {
+        let (_, one, _) = vault();
+        for (before, after) in [
+            ("see https://e.example/?d=", ""),
+            ("see https:e.example?d=", ""),
+            ("see //e.example/", ""),
+            (r"see \\e.example\", ""),
+            ("![x](http://e.example/?d=", ")"),
+            ("![x](&#104;ttp&colon;&sol;&sol;e.example/(a)?d=", ")"),
+            ("![x](<e.example ", ">)"),
+            ("[x]: e.example?", ""),
+            ("[x]:\n e.example?", ""),
+            ("<img alt='>' src=&#104;ttp&#58;x?", ">"),
+            ("<img src=\"\n&#47;&#47;e.example?\n", "\">"),
+        ] {
+            let text = format!("{before}{one}{after}");
+            assert_eq!(restored(&text, false), text);
+            let text = format!("{before}{one}{after}\n\n next: {one}.");
+            assert!(restored(&text, false).ends_with("next: 4111 \"1\"."), "{text}");
+        }
+        let text = format!(r#"{{"url":"\u0068ttps:\u002f\u002fe.example/?{one}"}}"#);
+        assert_eq!(restored(&text, true), text);
+        let text = format!(r#"{{"url":"https:\/\/e.example/?{one}","card":"{one}"}}"#);
+        assert!(restored(&text, true).ends_with(r#","card":"4111 \"1\""}"#));
+    }
+}
