@@ -1,6 +1,6 @@
 //! `portcullis rules replay`: a candidate set over files and over the record, as a person runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(missing_docs, dead_code, reason = "the shared test support is larger than what this test needs")]
 
 mod support;
