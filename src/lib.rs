@@ -37,6 +37,8 @@ pub mod provider;
 
 pub mod proxy;
 
+pub mod review;
+
 pub mod console;
 pub mod server;
 

@@ -322,9 +322,10 @@ fn functions_on_the_map_are_in_the_code() {
 /// Checks a command line against the program's own help: its subcommand and the names of its options.
 fn check_command(words: &[&str]) -> Result<(), String> {
     let mut path: Vec<&str> = Vec::new();
-    for word in words.iter().take(2) {
+    for word in words.iter().take(3) {
         let plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        if !plain || word.starts_with('-') || help(&[&path[..], &[word]].concat()).is_none() {
+        let is_leaf = !path.is_empty() && help(&path).is_some_and(|help| !help.contains("Commands:"));
+        if is_leaf || !plain || word.starts_with('-') || help(&[&path[..], &[word]].concat()).is_none() {
             break;
         }
         path.push(word);

@@ -24,6 +24,7 @@ const RANKS: &[(&str, u32)] = &[
     ("route", 7),
     ("provider", 8),
     ("proxy", 9),
+    ("review", 9),
     ("server", 10),
     ("console", 10),
     ("config", 11),

@@ -234,7 +234,7 @@ fn the_schema_knows_every_key_and_name() {
     assert_eq!(names(&schema, "/$defs/transforms/oneOf/1/items/enum"), set(known));
     for (pointer, limit) in [
         ("/$defs/rule/properties/patterns/maxItems", limits::PATTERNS),
-        ("/$defs/rule/properties/score/maximum", limits::SCORE as usize),
+        ("/$defs/rule/properties/score/maximum", limits::SCORE),
         ("/$defs/rule/properties/condition/maxLength", limits::CONDITION_BYTES),
         ("/$defs/text/maxLength", limits::PATTERN_BYTES),
         ("/$defs/gap/properties/words/maximum", limits::GAP_WORDS),

@@ -226,24 +226,15 @@ impl AuditReader {
                 records.push(spooled);
             }
         }
-        if records.is_empty() {
-            return Ok(None);
-        }
-        let mut detail = ExchangeDetail { begin: None, end: None, refused: None, records: Vec::new() };
-        for stored in &records {
-            let record = Record::parse(Hash::ZERO, stored.body.as_bytes()).map_err(|error| {
-                AuditError::Store(format!("record {} of {} cannot be read: {error}", stored.seq, stored.node))
-            })?;
-            match record.event {
-                Event::Begin(begin) => detail.begin = Some(*begin),
-                // The first end counts, as in table `exchange`.
-                Event::End(end) => detail.end = detail.end.or(Some(*end)),
-                Event::Refused(refused) => detail.refused = Some(*refused),
-                Event::System(_) => {}
-            }
-        }
-        detail.records = records;
-        Ok(Some(detail))
+        detail(records)
+    }
+
+    /// As [`Self::show`], from the store alone: the spool is not read again for each of many exchanges.
+    ///
+    /// # Errors
+    /// The store's, or a body that is no record.
+    pub async fn stored(&mut self, exchange: ExchangeId) -> Result<Option<ExchangeDetail>, AuditError> {
+        detail(self.store.events_of(exchange).await?)
     }
 
     /// Walks every chain in the store, and what is in this machine's spool, and computes each hash again. The chain of the machine whose state folder this is must
@@ -303,6 +294,28 @@ impl AuditReader {
         let place = ChainPlace::Store;
         Ok(ChainReport { node, place, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken })
     }
+}
+
+/// One exchange, put together from its records; `None` without any.
+fn detail(records: Vec<StoredEvent>) -> Result<Option<ExchangeDetail>, AuditError> {
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let mut detail = ExchangeDetail { begin: None, end: None, refused: None, records: Vec::new() };
+    for stored in &records {
+        let record = Record::parse(Hash::ZERO, stored.body.as_bytes()).map_err(|error| {
+            AuditError::Store(format!("record {} of {} cannot be read: {error}", stored.seq, stored.node))
+        })?;
+        match record.event {
+            Event::Begin(begin) => detail.begin = Some(*begin),
+            // The first end counts, as in table `exchange`.
+            Event::End(end) => detail.end = detail.end.or(Some(*end)),
+            Event::Refused(refused) => detail.refused = Some(*refused),
+            Event::System(_) => {}
+        }
+    }
+    detail.records = records;
+    Ok(Some(detail))
 }
 
 async fn blocking<T: Send + 'static>(

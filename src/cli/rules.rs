@@ -6,9 +6,15 @@ use self::lint::LintArgs;
 use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
 use self::test::TestArgs;
+
+mod files;
+mod fmt;
+mod import;
 mod lint;
+mod new;
 mod policy;
 mod profile;
+mod replay;
 mod test;
 
 use super::run::failure;
@@ -33,6 +39,15 @@ pub(super) enum RulesCommand {
     Lint(LintArgs),
     /// Cost and hits per rule on labelled JSON lines
     Profile(ProfileArgs),
+    /// Lay rule files out as all rule files are; comments stay, and nothing they say changes
+    Fmt(fmt::FmtArgs),
+    /// Rules of other programs and word lists as rule files
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// A new rule with the next free id
+    New(new::NewArgs),
+    /// What a candidate rule set would change on recorded traffic, before it goes live
+    Replay(replay::ReplayArgs),
     /// Have the running appliance read rules and policy again, and say what became of it
     Reload(ReloadArgs),
     /// Go back to a policy that was in force before; it stays until the files change or a reload is asked for
@@ -54,6 +69,10 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::Test(args) => test::run(args),
         RulesCommand::Lint(args) => lint::run(args),
         RulesCommand::Profile(args) => profile::run(args),
+        RulesCommand::Fmt(args) => fmt::run(args),
+        RulesCommand::Import(command) => import::run(command),
+        RulesCommand::New(args) => new::run(args),
+        RulesCommand::Replay(args) => replay::run(args),
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),
         RulesCommand::Versions(args) => policy::versions(args),

@@ -119,7 +119,9 @@ pub(super) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<FileSource>
     Some(FileSource { family, variables, rules: rules.collect(), overlay, is_overlay })
 }
 
-const FILE_KEYS: [&str; 7] = ["family", "variables", "defaults", "rules", "tenants", "overrides", "exceptions"];
+/// The keys of a file.
+pub(super) const FILE_KEYS: [&str; 7] =
+    ["family", "variables", "defaults", "rules", "tenants", "overrides", "exceptions"];
 
 fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
     let Value::Map(pairs) = &node.value else {
@@ -138,7 +140,7 @@ fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
 }
 
 /// The keys of a rule.
-const RULE_KEYS: [&str; 26] = [
+pub(super) const RULE_KEYS: [&str; 26] = [
     "id",
     "title",
     "description",

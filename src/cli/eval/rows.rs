@@ -124,7 +124,7 @@ impl Rows {
 type Head = Chain<Cursor<Vec<u8>>, ProgressBarIter<File>>;
 
 /// Opens a file as lines; gzip is told by its first two bytes (RFC 1952), not by the name.
-fn open(path: &Path, bar: &ProgressBar) -> io::Result<Box<dyn BufRead>> {
+pub(in crate::cli) fn open(path: &Path, bar: &ProgressBar) -> io::Result<Box<dyn BufRead>> {
     let mut file = bar.wrap_read(File::open(path)?);
     let mut magic = Vec::with_capacity(2);
     file.by_ref().take(2).read_to_end(&mut magic)?;
@@ -134,4 +134,4 @@ fn open(path: &Path, bar: &ProgressBar) -> io::Result<Box<dyn BufRead>> {
 }
 
 /// Longest line: the largest request body there may be, escapes included.
-const LINE_BYTES: u64 = 64 * 1024 * 1024;
+pub(in crate::cli) const LINE_BYTES: u64 = 64 * 1024 * 1024;

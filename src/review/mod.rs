@@ -1,0 +1,3 @@
+//! What people ask of recorded traffic: what another policy would have done with it.
+
+pub mod replay;
