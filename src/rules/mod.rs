@@ -9,6 +9,7 @@
 
 pub mod applies;
 mod check;
+mod classes;
 mod combine;
 pub mod condition;
 pub mod draft;

@@ -1,11 +1,13 @@
 //! From a pattern as written to what is matched: parsed, folded as the text is, case and word boundaries applied.
 
 use regex_automata::nfa::thompson;
-use regex_syntax::ParserBuilder;
+use regex_syntax::ast;
+use regex_syntax::hir::translate::Translator;
 use regex_syntax::hir::{
     Capture, Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition,
 };
 
+use super::classes;
 use super::required::Required;
 use super::set::{Literal, What};
 use crate::base::limits::rules as limits;
@@ -56,7 +58,11 @@ pub(super) fn literal(written: &str, word: bool, reading: Reading) -> Result<Com
 
 /// A regex as written, folded as the text is; case not yet applied.
 pub(super) fn expression(written: &str, reading: Reading) -> Result<Hir, Problem> {
-    let parsed = ParserBuilder::new().build().parse(written).map_err(syntax)?;
+    let mut ast = ast::parse::Parser::new().parse(written).map_err(|error| syntax(error.into()))?;
+    if !reading.case_sensitive {
+        classes::both_cases(&mut ast);
+    }
+    let parsed = Translator::new().translate(written, &ast).map_err(|error| syntax(error.into()))?;
     let hir = ascii_words(&parsed);
     Ok(if reading.fold { fold(&hir) } else { hir })
 }
