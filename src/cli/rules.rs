@@ -1,4 +1,4 @@
-//! `portcullis rules`: list, test and explain.
+//! `portcullis rules`: list and explain here; one file for each of the other tools.
 
 use clap::Subcommand;
 

@@ -243,11 +243,6 @@ impl<T> Scanned<T> {
 }
 
 impl<T: Subject> Scanned<T> {
-    /// The message as it came.
-    pub fn subject(&self) -> &T {
-        &self.subject
-    }
-
     /// Decides, with the model's answer.
     pub fn judge(mut self, answer: Answer) -> Judged<T> {
         let snapshot = Arc::clone(&self.snapshot);

@@ -1,8 +1,8 @@
 //! The hot path: one literal pass over all rules, then regex confirmation; whole texts and streams.
 //!
 //! ```text
-//! RuleSet ─► program (units, one literal automaton, one automaton for the rest, one per stream lane)
-//! text    ─► whole:  literal pass ─► windows ─► confirm ─► matches
+//! RuleSet ─► program (a unit per pattern, the sieve of all literals, the gate, one automaton for the rest, one per lane)
+//! text    ─► whole:  sieve (literals) ─► gate (which patterns go on) ─► windows ─► confirm (regex) ─► matches
 //! chunk   ─► stream: raw and canonical lane ─► decided positions ─► confirm ─► matches, and a safe offset
 //! ```
 //!
