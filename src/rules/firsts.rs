@@ -3,7 +3,7 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// A set of bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Firsts([u64; 4]);
 
 impl Firsts {
@@ -11,6 +11,35 @@ impl Firsts {
     pub(crate) fn of(hir: &Hir) -> Self {
         let mut firsts = Self([0; 4]);
         if firsts.add(hir) { firsts } else { Self([u64::MAX; 4]) }
+    }
+
+    /// The bytes that can stand anywhere in a match.
+    pub(crate) fn all_of(hir: &Hir) -> Self {
+        let mut all = Self([0; 4]);
+        all.add_all(hir);
+        all
+    }
+
+    fn add_all(&mut self, hir: &Hir) {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => literal.0.iter().for_each(|byte| self.put(*byte)),
+            HirKind::Class(class) => {
+                self.add(hir);
+                // Bytes after the first of a character.
+                if matches!(class, Class::Unicode(class) if class.ranges().last().is_some_and(|range| !range.end().is_ascii())) {
+                    (0x80..=u8::MAX).for_each(|byte| self.put(byte));
+                }
+            }
+            HirKind::Capture(capture) => self.add_all(&capture.sub),
+            HirKind::Repetition(repetition) => self.add_all(&repetition.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().for_each(|part| self.add_all(part)),
+        }
+    }
+
+    /// The bytes of both.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(here, there)| *here |= there);
     }
 
     pub(crate) fn len(&self) -> u32 {
@@ -21,7 +50,7 @@ impl Firsts {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
     }
 
-    fn put(&mut self, byte: u8) {
+    pub(crate) fn put(&mut self, byte: u8) {
         self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
     }
 

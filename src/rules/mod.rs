@@ -8,6 +8,7 @@
 //! The language is described in `docs/rules.md`.
 
 pub mod applies;
+pub(crate) mod beginnings;
 mod check;
 mod classes;
 mod combine;

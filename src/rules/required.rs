@@ -101,11 +101,11 @@ pub(crate) fn rarest_gram(literal: &[u8]) -> (usize, f64) {
 
 /// What the matches of an expression begin with.
 #[derive(Clone, Debug)]
-struct Heads {
+pub(super) struct Heads {
     /// Folded; each match begins with one of them.
-    texts: Vec<Vec<u8>>,
+    pub(super) texts: Vec<Vec<u8>>,
     /// They are whole matches.
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 impl Heads {
@@ -144,7 +144,7 @@ fn tidy(all: &mut Vec<Vec<u8>>) {
 }
 
 /// `None`: too many to spell out.
-fn heads(hir: &Hir) -> Option<Heads> {
+pub(super) fn heads(hir: &Hir) -> Option<Heads> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Some(Heads::nothing()),
         HirKind::Literal(literal) => {

@@ -54,6 +54,77 @@ pub(super) fn find(
     }
 }
 
+/// What becomes of a unit at one place of a text that may go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fate {
+    /// It matches here, and how is decided, whatever follows.
+    Match,
+    /// It does not match here, whatever follows.
+    Nothing,
+    /// What follows decides.
+    Open,
+}
+
+/// What becomes of a unit at one place. `ended`: nothing follows.
+pub(super) fn fate(
+    unit_number: u32,
+    unit: &Unit,
+    text: &str,
+    at: usize,
+    ended: bool,
+    caches: &mut RegexCaches,
+) -> Fate {
+    match &unit.kind {
+        Kind::Literal { literal, case_sensitive } => {
+            let there = text.as_bytes().get(at..).unwrap_or_default();
+            // The byte after a word decides, too.
+            let is_word = literal.word && literal.text.bytes().next_back().is_some_and(is_word);
+            let needed = literal.text.len() + usize::from(is_word);
+            if ended || there.len() >= needed {
+                let matches = literal_at(literal, *case_sensitive, text, at).is_some();
+                return if matches { Fate::Match } else { Fate::Nothing };
+            }
+            let length = literal.text.len().min(there.len());
+            let wanted = literal.text.as_bytes().get(..length).unwrap_or_default();
+            let there = there.get(..length).unwrap_or_default();
+            let same = if *case_sensitive { there == wanted } else { there.eq_ignore_ascii_case(wanted) };
+            if same && (!literal.word || is_edge(text, at)) { Fate::Open } else { Fate::Nothing }
+        }
+        Kind::Regex { regex, .. } => {
+            let Some(caches) = caches.of(unit_number, regex) else { return Fate::Nothing };
+            anchored(&regex.anchored, text.as_bytes(), at, ended, &mut caches.anchored).unwrap_or_else(|| {
+                // The automaton cannot say: then length does.
+                let may_grow = regex.length_max.is_none_or(|length| text.len() - at <= length);
+                if may_grow && !ended { Fate::Open } else { Fate::Match }
+            })
+        }
+    }
+}
+
+/// Runs the automaton from one place to the end of the text, or to its own.
+fn anchored(dfa: &dfa::DFA, text: &[u8], at: usize, ended: bool, cache: &mut dfa::Cache) -> Option<Fate> {
+    let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
+    let mut state = dfa.start_state_forward(cache, &input).ok()?;
+    let mut matched = false;
+    for byte in text.get(at..)? {
+        state = dfa.next_state(cache, state, *byte).ok()?;
+        if state.is_tagged() {
+            if state.is_dead() {
+                return Some(if matched { Fate::Match } else { Fate::Nothing });
+            }
+            if state.is_quit() {
+                return None;
+            }
+            matched |= state.is_match();
+        }
+    }
+    if !ended {
+        return Some(Fate::Open);
+    }
+    matched |= dfa.next_eoi_state(cache, state).ok()?.is_match();
+    Some(if matched { Fate::Match } else { Fate::Nothing })
+}
+
 /// Steps of the automaton, per byte that a search may look at, before it is left to an engine that is linear in any case.
 const STEPS_PER_BYTE: usize = if cfg!(test) { 1 } else { 4 };
 
@@ -146,9 +217,14 @@ fn literal_at(literal: &Literal, case_sensitive: bool, text: &str, start: usize)
 
 /// True unless an ASCII word goes on across this place.
 fn is_edge(text: &str, at: usize) -> bool {
-    let is_word = |index: Option<usize>| {
+    let is_word_at = |index: Option<usize>| {
         let byte = index.and_then(|index| text.as_bytes().get(index));
-        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        byte.is_some_and(|byte| is_word(*byte))
     };
-    !(is_word(at.checked_sub(1)) && is_word(Some(at)))
+    !(is_word_at(at.checked_sub(1)) && is_word_at(Some(at)))
+}
+
+/// True for a byte of an ASCII word.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }

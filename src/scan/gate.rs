@@ -7,15 +7,18 @@
 use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::{Hir, HirKind, Repetition};
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
 
 use super::BuildError;
+use crate::rules::firsts::Firsts;
 
 /// Immutable; the cache is the caller's.
 #[derive(Debug)]
 pub(super) struct Gate {
     automaton: dfa::DFA,
     units: Box<[u32]>,
+    /// Units with a part that may be of any length here.
+    endless: Box<[u32]>,
 }
 
 /// Bytes after a literal that the gate looks at.
@@ -23,6 +26,12 @@ const REACH: usize = 64;
 
 /// Copies that a part may have beyond those that it must have.
 const GAP: u32 = 4;
+
+/// Characters of a class of which any number may follow each other: it is left soon in ordinary text.
+const NARROW: u32 = 80;
+
+/// Bytes of text after which the gate lets everything through that may be inside of such a run.
+const STEPS: usize = 160;
 
 /// Memory for the lazy DFA. It is cleared when full and never gives up.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
@@ -36,7 +45,9 @@ impl Gate {
         }
         let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir).collect();
         let automaton = automaton(&hirs, CACHE_BYTES)?;
-        Ok(Some(Self { automaton, units: patterns.iter().map(|(unit, _)| *unit).collect() }))
+        let units = || patterns.iter();
+        let endless = units().filter(|(_, hir)| hir.properties().maximum_len().is_none()).map(|(unit, _)| *unit);
+        Ok(Some(Self { automaton, endless: endless.collect(), units: units().map(|(unit, _)| *unit).collect() }))
     }
 
     pub(super) fn create_cache(&self) -> dfa::Cache {
@@ -54,18 +65,42 @@ impl Gate {
 
     /// Appends the units that may go on from `at`, each once. False: the gate cannot say.
     pub(super) fn passes(&self, text: &[u8], at: usize, cache: &mut dfa::Cache, passed: &mut Vec<u32>) -> bool {
-        self.run(text, at, cache, passed).unwrap_or(false)
+        self.run(text, at, true, cache, passed).is_some()
     }
 
-    fn run(&self, text: &[u8], at: usize, cache: &mut dfa::Cache, passed: &mut Vec<u32>) -> Option<bool> {
+    /// As [`Gate::passes`], of a text that may go on: true when more of it may let more through. `None`: the gate cannot say.
+    pub(super) fn is_open(
+        &self,
+        text: &[u8],
+        at: usize,
+        cache: &mut dfa::Cache,
+        passed: &mut Vec<u32>,
+    ) -> Option<bool> {
+        self.run(text, at, false, cache, passed)
+    }
+
+    /// True: the text ended before the automaton did.
+    fn run(
+        &self,
+        text: &[u8],
+        at: usize,
+        ended: bool,
+        cache: &mut dfa::Cache,
+        passed: &mut Vec<u32>,
+    ) -> Option<bool> {
         let dfa = &self.automaton;
         let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
         let mut state = dfa.start_state_forward(cache, &input).ok()?;
-        for byte in text.get(at..)? {
+        for (step, byte) in text.get(at..)?.iter().enumerate() {
+            if step == STEPS {
+                let new = self.endless.iter().filter(|unit| !passed.contains(unit)).copied().collect::<Vec<_>>();
+                passed.extend(new);
+                return Some(false);
+            }
             state = dfa.next_state(cache, state, *byte).ok()?;
             if state.is_tagged() {
                 if state.is_dead() {
-                    return Some(true);
+                    return Some(false);
                 }
                 if state.is_quit() {
                     return None;
@@ -73,8 +108,10 @@ impl Gate {
                 self.collect(state, cache, passed);
             }
         }
-        state = dfa.next_eoi_state(cache, state).ok()?;
-        self.collect(state, cache, passed);
+        if ended {
+            state = dfa.next_eoi_state(cache, state).ok()?;
+            self.collect(state, cache, passed);
+        }
         Some(true)
     }
 
@@ -122,11 +159,21 @@ pub(super) fn cut(hir: &Hir) -> Hir {
 /// nearly every text, and each new state costs a thousand steps.
 fn has_gap(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Repetition(Repetition { min, max, sub, .. }) => max.is_none_or(|max| max - min > GAP) || has_gap(sub),
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
+            max.is_none_or(|max| max - min > GAP) || has_gap(sub)
+        }
         HirKind::Capture(capture) => has_gap(&capture.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_gap),
         _ => false,
     }
+}
+
+/// The class of all bytes that an expression may have, if they are few, ASCII and not spaces.
+fn narrow(hir: &Hir) -> Option<Hir> {
+    let bytes = Firsts::all_of(hir);
+    let is_narrow = bytes.len() <= NARROW && (0..=u8::MAX).all(|byte| !bytes.holds(byte) || (byte > b' ' && byte.is_ascii()));
+    let ranges = (0..=u8::MAX).filter(|byte| bytes.holds(*byte)).map(|byte| ClassBytesRange::new(byte, byte));
+    is_narrow.then(|| Hir::class(Class::Bytes(ClassBytes::new(ranges))))
 }
 
 /// Takes what fits into `room`; false when something was left out, so that nothing may follow.
@@ -139,14 +186,24 @@ fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
         HirKind::Capture(capture) => begin(&capture.sub, room),
         HirKind::Concat(parts) => {
             let mut taken = Vec::new();
+            let mut is_whole = true;
             for part in parts {
                 let (part, whole) = begin(part, room);
                 taken.push(part);
+                is_whole = whole;
                 if !whole {
                     break;
                 }
             }
-            (Hir::concat(taken), false)
+            (Hir::concat(taken), is_whole)
+        }
+        // A run that ordinary text soon ends: any number of copies, so that the automaton need not count.
+        HirKind::Repetition(Repetition { min, sub, .. }) if has_gap(hir) && *room > 8 && narrow(sub).is_some() => {
+            let is_class = matches!(sub.kind(), HirKind::Class(_));
+            let least = if is_class { (*min).min(8) } else { (*min).min(1) };
+            let sub = if is_class { sub.as_ref().clone() } else { narrow(sub).unwrap_or_else(Hir::empty) };
+            *room -= 8;
+            (Hir::repetition(Repetition { min: least, max: None, greedy: true, sub: Box::new(sub) }), true)
         }
         // As many copies as there must be, if they fit.
         HirKind::Repetition(Repetition { min, sub, .. }) => {
@@ -165,10 +222,17 @@ fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
             (Hir::literal(taken), false)
         }
         HirKind::Alternation(parts) => {
-            let each = *room;
-            let parts = parts.iter().map(|part| begin(part, &mut { each }).0).collect();
-            *room = 0;
-            (Hir::alternation(parts), false)
+            let (each, mut least, mut is_whole) = (*room, *room, true);
+            let branch = |part| {
+                let mut room = each;
+                let (part, whole) = begin(part, &mut room);
+                least = least.min(room);
+                is_whole &= whole;
+                part
+            };
+            let parts = parts.iter().map(branch).collect();
+            *room = least;
+            (Hir::alternation(parts), is_whole)
         }
         _ => (Hir::empty(), false),
     }

@@ -1,37 +1,101 @@
 //! One reading (raw or canonical) of a stream: what is decided, what is still open, what was found.
 //!
-//! Positions are decided strictly from left to right. At each position one lazy DFA, anchored there, runs over all
-//! patterns that judge streams at once. If it dies before the text ends, everything that could ever start at this position
-//! is known: nothing, or units that are then confirmed one by one. If it is alive at the text's end, the position is open,
-//! and so are all after it. A match is known to the byte before it is reported, whatever follows, because a DFA is dead
-//! only when no longer match and no word boundary is pending.
+//! Positions are decided strictly from left to right. Most are decided by a look: nothing begins with the bytes that stand
+//! there. At the others the gate of this lane says which patterns may go on from here, and each of those is asked by itself.
+//! If all of them end before the text does, everything that could ever start at this position is known. If one could go on
+//! beyond the text's end, the position is open, and so are all after it. A match is known to the byte before it is reported,
+//! whatever follows, because an automaton is dead only when no longer match and no word boundary is pending.
 
-use regex_automata::hybrid::{LazyStateID, dfa};
-use regex_automata::util::start;
-use regex_automata::{Anchored, Input, MatchError, PatternID};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::confirm::{self, Window};
+use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
+use regex_automata::hybrid::dfa;
+use regex_syntax::hir::Hir;
+
+use super::confirm::{self, Fate, Window};
+use super::gate::{self, Gate};
 use super::program::{Program, Unit};
 use super::scratch::RegexCaches;
-use super::{BuildError, Context, gate};
+use super::sieve::{Block, Sieve, Sighting};
+use super::{BuildError, Context};
 use crate::base::Span;
 use crate::base::limits::rules as limits;
+use crate::rules::beginnings::{Beginning, How};
+use crate::rules::firsts::Firsts;
+use crate::rules::frequency::fold;
 use crate::rules::set::Pattern;
 use crate::text::{Direction, Role};
 
-/// The automaton over all units that judge one reading of a stream while it flows.
+/// All units that judge one reading of a stream while it flows. Immutable.
 #[derive(Debug)]
 pub(super) struct LaneProgram {
-    automaton: dfa::DFA,
     units: Box<[u32]>,
-    /// Bytes with which some pattern can begin.
-    starts: Box<[bool; 256]>,
-    /// Bytes of the longest match of any of them.
-    length_max: usize,
+    /// Texts with which matches begin, or that stand near their beginning, and whose they are.
+    texts: Sieve,
+    owners: Box<[Owners]>,
+    /// The first three bytes of the texts with which matches begin, in order: for the stream's end.
+    triples: Box<[[u8; 3]]>,
+    /// Patterns, or branches of them, that begin with such a text.
+    specific: Option<Gate>,
+    /// The others.
+    generic: Option<Gate>,
+    /// Of each pair of bytes, what may begin with it: a set of [`flag`]s.
+    pairs: Box<[u8]>,
+    /// The same of each byte.
+    singles: Box<[u8; 256]>,
+    has_anywhere: bool,
+    /// The bytes of which [`flag::RUN`] speaks.
+    run: Firsts,
+    /// Something may begin at the text's start and nowhere else.
+    at_text_start: bool,
 }
 
-/// Memory for the lazy DFA. It is cleared when full and never gives up, so a small cache costs time, not correctness.
-const CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// Whose a text is.
+#[derive(Clone, Debug, Default)]
+struct Owners {
+    /// Literals, which no gate knows: there may be a hundred thousand of them.
+    literals: Box<[u32]>,
+    /// Some pattern behind the gate begins with it.
+    gated: bool,
+    gated_at_word_start: bool,
+    near: Box<[Near]>,
+}
+
+/// A unit whose matches begin so many bytes before a text.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    unit: u32,
+    before_min: u16,
+    before_max: u16,
+    at_word_start: bool,
+    firsts: Firsts,
+    /// Up to the text there are these bytes only.
+    within: Firsts,
+}
+
+/// What may begin with some bytes. Each is followed by the same at the start of words only.
+mod flag {
+    /// A text that is looked for.
+    pub(super) const HEAD: u8 = 1;
+    /// A branch that is known by a text nearby: it ends at most [`super::SHORT`] bytes behind the start.
+    pub(super) const SHORT: u8 = 1 << 2;
+    /// The same, farther away, and up to the text's end there are letters, digits and a few signs only.
+    pub(super) const RUN: u8 = 1 << 4;
+    /// A branch of which nothing more is known.
+    pub(super) const ANYWHERE: u8 = 1 << 6;
+}
+
+/// Distance from the end of the stream's text at which a text nearby may not be there yet.
+const SHORT: usize = 10;
+/// Bytes of which runs may be made.
+const RUN_BYTES: u32 = 80;
+
+/// Stands for the gate of the specific patterns among the places.
+const SPECIFIC: u32 = u32::MAX;
+/// Stands for the gate of the generic ones.
+const GENERIC: u32 = u32::MAX - 1;
+/// A text has begun here, and the stream ends before it can be said which.
+const BEGUN: u32 = u32::MAX - 2;
 
 /// How much decided text is kept before the window is cut, so that cutting is not done for every chunk. Small in tests,
 /// so that short texts are cut too.
@@ -40,49 +104,191 @@ const SLACK: usize = if cfg!(test) { 6 } else { 1024 };
 /// Longest UTF-8 sequence: what is kept before a position to look behind it.
 const LOOK_BEHIND: usize = 4;
 
+/// A match that is under way for longer than this is not looked at for every chunk, but whenever it has grown by an eighth:
+/// small chunks would make it quadratic.
+const PATIENCE: usize = 512;
+
 impl LaneProgram {
     pub(super) fn new(patterns: &[(u32, &Pattern)]) -> Result<Option<Self>, BuildError> {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<_> = patterns.iter().map(|(_, pattern)| pattern.hir()).collect();
-        let hirs: Vec<_> = hirs.iter().map(AsRef::as_ref).collect();
-        let automaton = gate::automaton(&hirs, CACHE_BYTES)?;
-        let starts = starts(&automaton)?;
-        Ok(Some(Self {
-            automaton,
-            units: patterns.iter().map(|(unit, _)| *unit).collect(),
-            starts,
-            length_max: patterns.iter().filter_map(|(_, pattern)| pattern.length_max).max().unwrap_or(0),
-        }))
+        let begin = |(number, pattern): &(u32, &Pattern)| {
+            let begin = match pattern.literal() {
+                Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
+                None => Beginning::of(&pattern.hir()),
+            };
+            (*number, pattern.literal().is_some(), begin)
+        };
+        let beginnings: Vec<_> = patterns.par_iter().map(begin).collect();
+        let mut making = Making { folded: vec![0; 1 << 16], singles: vec![0; 256], ..Making::default() };
+        for (number, is_literal, beginnings) in beginnings {
+            beginnings.into_iter().for_each(|begin| making.add(number, is_literal, begin));
+        }
+        making.finish(patterns.iter().map(|(unit, _)| *unit).collect()).map(Some)
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.automaton.memory_usage() + self.automaton.get_nfa().memory_usage()
+        let gates = [&self.specific, &self.generic].into_iter().flatten().map(Gate::memory).sum::<usize>();
+        let triples = size_of_val(self.triples.as_ref());
+        let owners = self.owners.iter().map(|owners| {
+            size_of_val(owners) + size_of_val(owners.literals.as_ref()) + size_of_val(owners.near.as_ref())
+        });
+        gates + triples + owners.sum::<usize>() + self.texts.memory() + self.pairs.len() + self.singles.len()
     }
 
     pub(super) fn has_unit_for(&self, program: &Program, role: Role) -> bool {
         let context = Context { direction: Direction::Reply, role };
         self.units.iter().any(|unit| program.unit(*unit).is_some_and(|unit| unit.applies(context)))
     }
+
+    /// What may begin with the first bytes of a text.
+    fn flags(&self, rest: &[u8]) -> u8 {
+        match *rest {
+            [] => 0,
+            [only] => self.singles[usize::from(only)],
+            [first, second, ..] => self.pairs[usize::from(first) << 8 | usize::from(second)],
+        }
+    }
 }
 
-/// The bytes with which a match can begin, whatever stands before it.
-fn starts(automaton: &dfa::DFA) -> Result<Box<[bool; 256]>, BuildError> {
-    let mut cache = automaton.create_cache();
-    let mut starts = Box::new([false; 256]);
-    // One byte of each kind that look-behind tells apart, and the start of the text.
-    for before in [None, Some(b'a'), Some(b' '), Some(b'\n'), Some(b'\r')] {
-        let config = start::Config::new().anchored(Anchored::Yes).look_behind(before);
-        for byte in 0..=255u8 {
-            let state = automaton.start_state(&mut cache, &config).map_err(|error| BuildError::new(&error))?;
-            let state = automaton.next_state(&mut cache, state, byte).map_err(|error| BuildError::new(&error))?;
-            if let Some(can) = starts.get_mut(usize::from(byte)) {
-                *can |= !state.is_dead();
+/// A lane in the making.
+#[derive(Debug, Default)]
+struct Making {
+    texts: BTreeMap<Vec<u8>, ListedOwners>,
+    triples: BTreeSet<[u8; 3]>,
+    specific: Vec<(u32, Hir)>,
+    generic: Vec<(u32, Hir)>,
+    /// [`LaneProgram::pairs`] by folded bytes.
+    folded: Vec<u8>,
+    /// What may begin with each byte and any other.
+    singles: Vec<u8>,
+    run: Firsts,
+    at_text_start: bool,
+}
+
+#[derive(Debug, Default)]
+struct ListedOwners {
+    literals: Vec<u32>,
+    gated: bool,
+    gated_at_word_start: bool,
+    near: Vec<Near>,
+}
+
+impl Making {
+    fn add(&mut self, number: u32, is_literal: bool, begin: Beginning) {
+        match begin.how.clone() {
+            _ if begin.at_text_start => {
+                self.at_text_start = true;
+                self.generic.push((number, gate::cut(&begin.hir)));
+            }
+            How::Texts(texts) => {
+                for text in texts {
+                    let is_at_start = begin.at_word_start && text.first().is_some_and(|byte| confirm::is_word(*byte));
+                    if let [first, second, ..] = *text
+                        && let Some(flags) = self.folded.get_mut(usize::from(first) << 8 | usize::from(second))
+                    {
+                        *flags |= flag::HEAD << u8::from(is_at_start);
+                    }
+                    self.triples.extend(text.first_chunk::<3>());
+                    let owners = self.texts.entry(text).or_default();
+                    match is_literal {
+                        true => owners.literals.push(number),
+                        false if is_at_start => owners.gated_at_word_start = true,
+                        false => owners.gated = true,
+                    }
+                }
+                if !is_literal {
+                    self.specific.push((number, gate::cut(&begin.hir)));
+                }
+            }
+            How::Near { texts, before: (min, max), mut within } => {
+                let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
+                let folded = |byte: &u8| texts.iter().flatten().any(|text| *text == fold(*byte));
+                (0..=u8::MAX).filter(folded).for_each(|byte| within.put(byte));
+                self.generic.push((number, gate::cut(&begin.hir)));
+                if max + longest <= SHORT {
+                    self.mark(&begin, flag::SHORT);
+                } else if within.len() <= RUN_BYTES && !within.holds(b' ') {
+                    self.run.join(&within);
+                    self.mark(&begin, flag::RUN);
+                } else {
+                    return self.mark(&begin, flag::ANYWHERE);
+                }
+                let (before_min, before_max) = (min as u16, max as u16);
+                let (at_word_start, firsts) = (begin.at_word_start, begin.firsts);
+                let near = Near { unit: number, before_min, before_max, at_word_start, firsts, within };
+                for text in texts {
+                    self.texts.entry(text).or_default().near.push(near);
+                }
+            }
+            How::Nothing => {
+                self.generic.push((number, gate::cut(&begin.hir)));
+                self.mark(&begin, flag::ANYWHERE);
             }
         }
     }
-    Ok(starts)
+
+    /// Notes with which bytes a branch begins.
+    fn mark(&mut self, begin: &Beginning, flag: u8) {
+        let at = |byte: u8| flag << u8::from(begin.at_word_start && confirm::is_word(byte));
+        let Some(pairs) = &begin.pairs else {
+            let singles = (0..=u8::MAX).zip(&mut self.singles).filter(|(byte, _)| begin.firsts.holds(*byte));
+            return singles.for_each(|(byte, flags)| *flags |= at(byte));
+        };
+        for pair in pairs {
+            let Some(first) = pair.first() else { continue };
+            let row = usize::from(*first) << 8;
+            let places = match pair.get(1) {
+                Some(second) => row + usize::from(*second)..=row + usize::from(*second),
+                None => row..=row + 255,
+            };
+            self.folded.get_mut(places).into_iter().flatten().for_each(|flags| *flags |= at(*first));
+        }
+    }
+
+    fn finish(self, units: Box<[u32]>) -> Result<LaneProgram, BuildError> {
+        let folded = |byte: usize| usize::from(fold((byte & 0xFF) as u8));
+        let flags = |pair: usize| {
+            let heads = self.folded.get(folded(pair >> 8) << 8 | folded(pair)).copied().unwrap_or(0);
+            heads | self.singles.get(pair >> 8).copied().unwrap_or(0)
+        };
+        let pairs: Box<[u8]> = (0..1usize << 16).map(flags).collect();
+        let mut singles = Box::new([0; 256]);
+        for (single, pairs) in singles.iter_mut().zip(pairs.chunks_exact(256)) {
+            *single = pairs.iter().fold(0, |all, flags| all | flags);
+        }
+        let texts = Sieve::of_beginnings(&self.texts.keys().map(Vec::as_slice).collect::<Vec<_>>());
+        let owners = self.texts.into_values().map(|owners| Owners {
+            literals: owners.literals.into(),
+            gated: owners.gated,
+            gated_at_word_start: owners.gated_at_word_start,
+            near: owners.near.into(),
+        });
+        Ok(LaneProgram {
+            units,
+            texts,
+            owners: owners.collect(),
+            triples: self.triples.into_iter().collect(),
+            specific: Gate::new(&self.specific)?,
+            generic: Gate::new(&self.generic)?,
+            has_anywhere: pairs.iter().any(|flags| flags & (flag::ANYWHERE | flag::ANYWHERE << 1) != 0),
+            pairs,
+            singles,
+            run: self.run,
+            at_text_start: self.at_text_start,
+        })
+    }
+}
+
+/// Search state of one lane, used again from stream to stream.
+#[derive(Debug, Default)]
+pub(super) struct LaneScratch {
+    specific: Option<dfa::Cache>,
+    generic: Option<dfa::Cache>,
+    /// Where something may begin, and what: a literal's unit, or a gate.
+    places: Vec<(usize, u32)>,
+    hits: Vec<u32>,
 }
 
 /// The text of one reading that is not decided yet, and what is known about it.
@@ -94,7 +300,16 @@ pub(super) struct Lane {
     base: usize,
     /// First position, in bytes of the reading, that is not decided.
     next: usize,
+    waiting: Option<Waiting>,
     units: Vec<UnitProgress>,
+}
+
+/// Why the first undecided position is open: a unit that is half-way through a match.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    unit: u32,
+    /// Bytes of the reading from which it is worth to look again.
+    until: usize,
 }
 
 /// What a stream knows of a unit that has matched.
@@ -111,16 +326,12 @@ struct UnitProgress {
 pub(super) struct Tools<'a> {
     pub(super) program: &'a Program,
     pub(super) lane: &'a LaneProgram,
-    pub(super) cache: &'a mut dfa::Cache,
+    pub(super) scratch: &'a mut LaneScratch,
+    pub(super) block: &'a mut Block,
     pub(super) regexes: &'a mut RegexCaches,
-    pub(super) hits: &'a mut Vec<u32>,
     pub(super) role: Role,
-}
-
-impl LaneProgram {
-    pub(super) fn create_cache(&self) -> dfa::Cache {
-        self.automaton.create_cache()
-    }
+    /// Nothing follows.
+    pub(super) ended: bool,
 }
 
 impl Lane {
@@ -139,73 +350,183 @@ impl Lane {
         self.base + self.window.len()
     }
 
-    /// Decides as many positions as can be. `ended`: nothing follows. `found` gets the unit and the finding's span in the
-    /// reading.
-    pub(super) fn advance(&mut self, ended: bool, tools: &mut Tools<'_>, mut found: impl FnMut(&Unit, Span)) {
-        let mut at = self.next - self.base;
-        loop {
-            let rest = self.window.as_bytes().get(at..).unwrap_or_default();
-            let skip = rest.iter().position(|byte| tools.lane.starts[usize::from(*byte)]).unwrap_or(rest.len());
-            at += skip;
-            if at >= self.window.len() || self.judge(at, ended, tools).is_open() {
+    /// Decides as many positions as can be. `found` gets the unit and the finding's span in the reading.
+    pub(super) fn advance(&mut self, tools: &mut Tools<'_>, mut found: impl FnMut(&Unit, Span)) {
+        let at = self.next - self.base;
+        if let Some(waiting) = self.waiting.filter(|_| !tools.ended) {
+            if self.end() < waiting.until || self.fate(waiting.unit, at, tools) == Fate::Open {
+                self.wait(waiting.unit, at);
+                return;
+            }
+        }
+        self.waiting = None;
+        let decided = self.decide(at, tools, &mut found);
+        self.next = self.base + decided;
+        self.cut(decided);
+    }
+
+    /// Decides positions from `from` on; gives the first that is open.
+    fn decide(&mut self, from: usize, tools: &mut Tools<'_>, found: &mut impl FnMut(&Unit, Span)) -> usize {
+        self.look(from, tools);
+        let places = std::mem::take(&mut tools.scratch.places);
+        let mut open = None;
+        for same in places.chunk_by(|a, b| a.0 == b.0) {
+            let Some((at, _)) = same.first().copied() else { continue };
+            tools.scratch.hits.clear();
+            if same.iter().any(|(_, what)| self.is_open(*what, at, tools)) {
+                open = Some(at);
                 break;
             }
-            for hit in 0..tools.hits.len() {
-                if let Some(number) = tools.hits.get(hit).copied() {
-                    self.confirm(number, at, tools, &mut found);
+            for hit in 0..tools.scratch.hits.len() {
+                if let Some(number) = tools.scratch.hits.get(hit).copied() {
+                    self.confirm(number, at, tools, found);
                 }
             }
-            at += 1;
         }
-        self.next = self.base + at;
-        self.cut(at);
+        tools.scratch.places = places;
+        open.unwrap_or(self.window.len())
     }
 
-    /// Runs the automaton from one position; leaves the units that match there in `hits`.
-    fn judge(&self, at: usize, ended: bool, tools: &mut Tools<'_>) -> Fate {
-        tools.hits.clear();
-        match self.run(at, ended, tools) {
-            Ok(fate) => fate,
-            // The automaton cannot say. Then length does: no match is longer than the longest.
-            Err(_) => {
-                tools.hits.clear();
-                tools.hits.extend(&tools.lane.units);
-                let reaches_end = self.window.len() - at <= tools.lane.length_max;
-                if reaches_end && !ended { Fate::Open } else { Fate::Decided }
+    /// Lists the places from `from` on where something may begin.
+    fn look(&self, from: usize, tools: &mut Tools<'_>) {
+        let (lane, text) = (tools.lane, self.window.as_bytes());
+        let places = &mut tools.scratch.places;
+        places.clear();
+        lane.texts.search(text, from, tools.block, |text_number, at, sighting| {
+            let Some(owners) = lane.owners.get(text_number as usize) else { return };
+            if sighting == Sighting::Open && tools.ended {
+                return;
+            }
+            if owners.gated || (owners.gated_at_word_start && is_word_start(text, at)) {
+                places.push((at, SPECIFIC));
+            }
+            places.extend(owners.literals.iter().map(|unit| (at, *unit)));
+            for near in owners.near.iter().filter(|_| sighting == Sighting::Whole) {
+                let first = at.saturating_sub(usize::from(near.before_max)).max(from);
+                let last = (at + 1).saturating_sub(usize::from(near.before_min));
+                for start in (first..last).rev() {
+                    let Some(byte) = text.get(start) else { break };
+                    let is_inside = near.at_word_start && confirm::is_word(*byte) && !is_word_start(text, start);
+                    if near.firsts.holds(*byte) && !is_inside {
+                        places.push((start, near.unit));
+                    }
+                    if !near.within.holds(*byte) {
+                        break;
+                    }
+                }
+            }
+        });
+        self.look_at_the_end(from, tools);
+        tools.scratch.places.sort_unstable();
+        tools.scratch.places.dedup();
+    }
+
+    /// Lists the places where something may begin that the search for texts cannot see, or not yet.
+    fn look_at_the_end(&self, from: usize, tools: &mut Tools<'_>) {
+        let (lane, text) = (tools.lane, self.window.as_bytes());
+        let places = &mut tools.scratch.places;
+        let run = text.iter().rposition(|byte| !lane.run.holds(*byte)).map_or(0, |last| last + 1);
+        if lane.at_text_start && self.base + from == 0 {
+            places.push((0, GENERIC));
+        }
+        let near_end = if tools.ended { text.len() } else { run.min(text.len().saturating_sub(SHORT)) };
+        let first = if lane.has_anywhere { from } else { near_end.max(from) };
+        let mut before_is_word = !is_word_start(text, first);
+        for (at, rest) in (first..text.len()).filter_map(|at| Some((at, text.get(at..)?))) {
+            let flags = lane.flags(rest);
+            let flags = flags | if before_is_word { 0 } else { flags >> 1 };
+            before_is_word = rest.first().is_some_and(|byte| confirm::is_word(*byte));
+            let asked = match tools.ended {
+                true => flag::ANYWHERE,
+                false => {
+                    flag::ANYWHERE
+                        | if at >= run { flag::RUN } else { 0 }
+                        | if rest.len() <= SHORT { flag::SHORT | flag::HEAD } else { 0 }
+                }
+            };
+            let flags = flags & asked;
+            if flags == 0 {
+                continue;
+            }
+            if flags != flag::HEAD {
+                places.push((at, GENERIC));
+            }
+            // Fewer bytes are left than the search looks at.
+            let is_begun = match *rest {
+                _ if flags & flag::HEAD == 0 => false,
+                [_] | [_, _] => true,
+                [a, b, c] => lane.triples.binary_search(&[a, b, c].map(fold)).is_ok(),
+                _ => false,
+            };
+            if is_begun {
+                places.push((at, BEGUN));
             }
         }
     }
 
-    fn run(&self, at: usize, ended: bool, tools: &mut Tools<'_>) -> Result<Fate, MatchError> {
-        let text = self.window.as_bytes();
-        let dfa = &tools.lane.automaton;
-        let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
-        let gave_up = |offset| move |_| MatchError::gave_up(offset);
-        let mut state = dfa.start_state_forward(tools.cache, &input)?;
-        for (offset, byte) in text.iter().enumerate().skip(at) {
-            state = dfa.next_state(tools.cache, state, *byte).map_err(gave_up(offset))?;
-            if state.is_tagged() {
-                if state.is_dead() {
-                    return Ok(Fate::Decided);
-                }
-                if state.is_quit() {
-                    return Err(MatchError::quit(*byte, offset));
-                }
-                collect(dfa, state, tools.cache, &tools.lane.units, tools.hits);
+    /// Whether something that may begin at a place is still open; adds what matches there, or may, to `hits`.
+    fn is_open(&mut self, what: u32, at: usize, tools: &mut Tools<'_>) -> bool {
+        let first = tools.scratch.hits.len();
+        let (gate, cache) = match what {
+            BEGUN => return true,
+            SPECIFIC => (tools.lane.specific.as_ref(), &mut tools.scratch.specific),
+            GENERIC => (tools.lane.generic.as_ref(), &mut tools.scratch.generic),
+            literal => {
+                tools.scratch.hits.push(literal);
+                (None, &mut None)
+            }
+        };
+        if let Some(gate) = gate {
+            let cache = cache.get_or_insert_with(|| gate.create_cache());
+            let hits = &mut tools.scratch.hits;
+            let text = self.window.as_bytes();
+            let open = if tools.ended {
+                gate.passes(text, at, cache, hits).then_some(false)
+            } else {
+                gate.is_open(text, at, cache, hits)
+            };
+            match open {
+                Some(true) => return true,
+                Some(false) => {}
+                None => hits.extend(gate.units()),
             }
         }
-        if !ended {
-            return Ok(Fate::Open);
+        let mut keep = first;
+        for hit in first..tools.scratch.hits.len() {
+            let Some(number) = tools.scratch.hits.get(hit).copied() else { break };
+            match self.fate(number, at, tools) {
+                Fate::Open => {
+                    self.wait(number, at);
+                    return true;
+                }
+                Fate::Match => {
+                    tools.scratch.hits.swap(keep, hit);
+                    keep += 1;
+                }
+                Fate::Nothing => {}
+            }
         }
-        state = dfa.next_eoi_state(tools.cache, state).map_err(gave_up(text.len()))?;
-        collect(dfa, state, tools.cache, &tools.lane.units, tools.hits);
-        Ok(Fate::Decided)
+        tools.scratch.hits.truncate(keep);
+        false
+    }
+
+    /// What becomes of a unit at one position.
+    fn fate(&self, number: u32, at: usize, tools: &mut Tools<'_>) -> Fate {
+        let context = Context { direction: Direction::Reply, role: tools.role };
+        let Some(unit) = tools.program.unit(number).filter(|unit| unit.applies(context)) else { return Fate::Nothing };
+        confirm::fate(number, unit, &self.window, at, tools.ended, tools.regexes)
+    }
+
+    fn wait(&mut self, unit: u32, at: usize) {
+        let live = self.window.len() - at;
+        let until = if live < PATIENCE { 0 } else { self.end() + live / 8 };
+        let until = self.waiting.filter(|waiting| waiting.until > self.end()).map_or(until, |waiting| waiting.until);
+        self.waiting = Some(Waiting { unit, until });
     }
 
     /// A unit matches at `at`, and how is decided: finds out where exactly, and whether its validators agree.
     fn confirm(&mut self, number: u32, at: usize, tools: &mut Tools<'_>, found: &mut impl FnMut(&Unit, Span)) {
-        let context = Context { direction: Direction::Reply, role: tools.role };
-        let Some(unit) = tools.program.unit(number).filter(|unit| unit.applies(context)) else { return };
+        let Some(unit) = tools.program.unit(number) else { return };
         let known = self.units.iter().position(|progress| progress.unit == number);
         let progress = known.and_then(|known| self.units.get(known)).copied();
         let mut progress = progress.unwrap_or(UnitProgress { unit: number, cursor: 0, listed: 0 });
@@ -241,27 +562,7 @@ impl Lane {
     }
 }
 
-/// What is known about one position.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Fate {
-    Decided,
-    Open,
-}
-
-impl Fate {
-    fn is_open(self) -> bool {
-        self == Self::Open
-    }
-}
-
-fn collect(dfa: &dfa::DFA, state: LazyStateID, cache: &dfa::Cache, units: &[u32], hits: &mut Vec<u32>) {
-    if !state.is_match() {
-        return;
-    }
-    for index in 0..dfa.match_len(cache, state) {
-        let pattern: PatternID = dfa.match_pattern(cache, state, index);
-        if let Some(unit) = units.get(pattern.as_usize()).filter(|unit| !hits.contains(unit)) {
-            hits.push(*unit);
-        }
-    }
+/// True unless an ASCII word character stands before a place.
+fn is_word_start(text: &[u8], at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|byte| !confirm::is_word(*byte))
 }

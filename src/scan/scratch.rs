@@ -5,6 +5,7 @@ use regex_automata::hybrid::dfa;
 use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 
+use super::lane::LaneScratch;
 use super::program::Program;
 use super::regex::Regex;
 use super::sieve::Block;
@@ -23,9 +24,9 @@ pub struct Scratch {
     /// Folded text of the literal pass.
     pub(super) block: Block,
     pub(super) loose: Vec<(meta::Cache, PatternSet)>,
-    pub(super) raw_lane: Option<dfa::Cache>,
-    pub(super) canonical_lane: Option<dfa::Cache>,
-    /// Units that the gate let through, or that matched at one position of a stream.
+    pub(super) raw_lane: LaneScratch,
+    pub(super) canonical_lane: LaneScratch,
+    /// Units that the gate let through.
     pub(super) hits: Vec<u32>,
     pub(super) folded: String,
     /// What each unit cost so far, where somebody asks.
@@ -99,8 +100,8 @@ impl Scratch {
             gate: None,
             block: Block::default(),
             loose: Vec::new(),
-            raw_lane: None,
-            canonical_lane: None,
+            raw_lane: LaneScratch::default(),
+            canonical_lane: LaneScratch::default(),
             hits: Vec::new(),
             folded: String::new(),
             costs: None,

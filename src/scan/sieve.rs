@@ -23,6 +23,8 @@ pub(super) struct Sieve {
     bytes: Box<[u8]>,
     /// Bytes that are looked for one by one, and the seats of their literals.
     watched: Box<[(u8, Box<[Seat]>)]>,
+    /// Of each byte, its number among the watched, from 1.
+    watch: Box<[u8; 256]>,
 }
 
 /// A literal under one of its grams.
@@ -89,6 +91,17 @@ impl Default for Block {
 impl Sieve {
     /// Takes folded literals of 1 to [`LITERAL_BYTES_MAX`] bytes, each once; their order numbers them.
     pub(super) fn new(literals: &[&[u8]]) -> Self {
+        Self::with(literals, choose)
+    }
+
+    /// As [`Sieve::new`], for literals of at least three bytes: each is entered under its first four, so that they are found
+    /// in order of place, and those that begin before a given place are not.
+    pub(super) fn of_beginnings(literals: &[&[u8]]) -> Self {
+        Self::with(literals, |literal, _| (gram_at(literal, 0), 0))
+    }
+
+    /// `choose`: of a literal of four bytes or more, the gram under which it is entered, and its place.
+    fn with(literals: &[&[u8]], choose: impl Fn(&[u8], &HashMap<u32, Vec<Seat>>) -> (u32, usize)) -> Self {
         let mut bytes = Vec::new();
         let mut grams: HashMap<u32, Vec<Seat>> = HashMap::new();
         let mut watched: Vec<(u8, Vec<Seat>)> = Vec::new();
@@ -142,6 +155,7 @@ impl Sieve {
             slots: vec![Slot::default(); places].into(),
             seats: Box::default(),
             bytes: bytes.into(),
+            watch: Box::new([0; 256]),
             watched: watched.into_iter().map(|(byte, seats)| (byte, seats.into())).collect(),
             bits: Bits::for_entries(0),
         };
@@ -161,6 +175,9 @@ impl Sieve {
             if let Some(place) = sieve.slots.get_mut(at) {
                 *place = slot;
             }
+        }
+        for (number, (byte, _)) in (1..).zip(&sieve.watched) {
+            sieve.watch[usize::from(*byte)] = number;
         }
         sieve.seats = seats.into();
         sieve.bits = bits;
@@ -202,13 +219,27 @@ impl Sieve {
                 Bits::Middle(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
                 Bits::Large(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
             }
-            for (byte, seats) in &self.watched {
-                let places = block.bytes.get(BEFORE..BEFORE + end - start).unwrap_or_default();
+            self.watched(block.bytes.get(BEFORE..BEFORE + end - start).unwrap_or_default(), &mut take);
+            start = end;
+        }
+    }
+
+    /// The literals whose watched byte stands at a place.
+    fn watched(&self, places: &[u8], take: &mut impl FnMut(&Seat, usize)) {
+        if places.is_ascii() {
+            for (byte, seats) in self.watched.iter().filter(|(byte, _)| byte.is_ascii()) {
                 for at in memchr::memchr_iter(*byte, places) {
                     seats.iter().for_each(|seat| take(seat, at));
                 }
             }
-            start = end;
+            return;
+        }
+        for (at, byte) in places.iter().enumerate() {
+            if let Some(number) = self.watch[usize::from(*byte)].checked_sub(1)
+                && let Some((_, seats)) = self.watched.get(usize::from(number))
+            {
+                seats.iter().for_each(|seat| take(seat, at));
+            }
         }
     }
 
@@ -256,15 +287,17 @@ impl Sieve {
 
 /// The gram of a literal that is rarest, and least crowded, and its place.
 fn choose(literal: &[u8], grams: &HashMap<u32, Vec<Seat>>) -> (u32, usize) {
-    let gram =
-        |at: usize| literal.get(at..at + GRAM).and_then(|gram| gram.try_into().ok()).map_or(0, u32::from_le_bytes);
     let cost = |at: usize| {
-        let crowd = grams.get(&gram(at)).map_or(0, Vec::len);
+        let crowd = grams.get(&gram_at(literal, at)).map_or(0, Vec::len);
         frequency::of(literal.get(at..at + GRAM).unwrap_or_default()) * (1.0 + crowd as f64)
     };
     let best = (0..=literal.len() - GRAM).min_by(|a, b| cost(*a).total_cmp(&cost(*b)));
     let at = best.unwrap_or_else(|| rarest_gram(literal).0);
-    (gram(at), at)
+    (gram_at(literal, at), at)
+}
+
+fn gram_at(literal: &[u8], at: usize) -> u32 {
+    literal.get(at..at + GRAM).and_then(|gram| gram.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
 /// The loop over all places of a block: clean text hardly ever leaves it.

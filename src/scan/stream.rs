@@ -117,12 +117,13 @@ impl StreamScan {
             let mut tools = Tools {
                 program,
                 lane: compiled,
-                cache: scratch.raw_lane.get_or_insert_with(|| compiled.create_cache()),
+                scratch: &mut scratch.raw_lane,
+                block: &mut scratch.block,
                 regexes: &mut scratch.regexes,
-                hits: &mut scratch.hits,
                 role: self.role,
+                ended: self.finished,
             };
-            lane.advance(self.finished, &mut tools, |unit, span| {
+            lane.advance(&mut tools, |unit, span| {
                 out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer: Layer::Raw });
             });
         }
@@ -130,12 +131,13 @@ impl StreamScan {
             let mut tools = Tools {
                 program,
                 lane: compiled,
-                cache: scratch.canonical_lane.get_or_insert_with(|| compiled.create_cache()),
+                scratch: &mut scratch.canonical_lane,
+                block: &mut scratch.block,
                 regexes: &mut scratch.regexes,
-                hits: &mut scratch.hits,
                 role: self.role,
+                ended: self.finished,
             };
-            lane.advance(self.finished, &mut tools, |unit, span| {
+            lane.advance(&mut tools, |unit, span| {
                 let span = Span::new(offsets.start(span.start), offsets.end(span.end));
                 out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer: Layer::Canonical });
             });

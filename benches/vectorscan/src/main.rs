@@ -1,7 +1,8 @@
 //! Portcullis beside Vectorscan and aho-corasick: the same patterns, the same texts, one thread, interleaved rounds.
 //!
 //! ```text
-//! portcullis-vectorscan [--rules FOLDER] [--rounds N] [--lists N,N,…] [--words FILE] [--alone] NAME=FILE…
+//! portcullis-vectorscan [--rules FOLDER] [--rounds N] [--lists N,N,…] [--words FILE] [--alone] [--paranoia N]
+//!                       [--case TEXT] NAME=FILE…
 //! ```
 //!
 //! FILE: plain text, cut into documents of 4 KB, or a corpus of `[u32 length][bytes]` (`.bin`). Speed is bytes over the
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use portcullis::rules::{PatternKind, from_sources, load};
+use portcullis::rules::{Paranoia, PatternKind, from_sources, load};
 use portcullis::scan::{Context, Reading, Scanner};
 use portcullis::text::{Direction, Role, canonical};
 
@@ -149,23 +150,26 @@ fn case<'a>(name: impl Into<String>, run: Run<'a>) -> Case<'a> {
     Case { name: name.into(), run, seconds: Vec::new(), found: 0 }
 }
 
-/// Drops what Vectorscan refuses; says how many.
-fn accepted(mut patterns: Vec<(String, u32)>, streams: bool) -> (hs::Database, usize) {
-    let all = patterns.len();
-    loop {
-        match hs::Database::new(&patterns, streams) {
-            Ok(database) => return (database, all - patterns.len()),
-            Err((message, which)) => {
-                assert!(which < patterns.len(), "{message}");
-                eprintln!("Vectorscan refuses {:?}: {message}", patterns.remove(which).0);
-            }
+/// Drops what Vectorscan refuses, which it tells of one pattern at a time; says how many.
+fn accepted(patterns: &[(String, u32)], streams: bool) -> (hs::Database, usize) {
+    let takes = |pattern: &&(String, u32)| match hs::Database::new(std::slice::from_ref(pattern), streams) {
+        Ok(_) => true,
+        Err((message, _)) => {
+            eprintln!("Vectorscan refuses {:?}: {message}", pattern.0);
+            false
         }
-    }
+    };
+    let taken: Vec<(String, u32)> = patterns.iter().filter(takes).cloned().collect();
+    let wall = std::time::Instant::now();
+    let database = hs::Database::new(&taken, streams).unwrap_or_else(|(message, which)| panic!("{which}: {message}"));
+    eprintln!("Vectorscan has compiled {} patterns in {:.1} s", taken.len(), wall.elapsed().as_secs_f64());
+    (database, patterns.len() - taken.len())
 }
 
-fn shipped(folder: PathBuf, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, alone: bool) {
+fn shipped(folder: PathBuf, level: u8, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, alone: bool, only: &str) {
     let start = cpu();
     let set = load(&[folder]).unwrap_or_else(|problems| panic!("{problems}")).set;
+    let set = set.in_force(Paranoia { blocking: level, executing: level });
     let loaded = cpu() - start;
     let wall = std::time::Instant::now();
     let scanner = Scanner::new(Arc::new(set)).unwrap();
@@ -215,10 +219,11 @@ fn shipped(folder: PathBuf, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, a
             case("portcullis scan only", ours(&scanner, false)),
             case("portcullis stream 64 B", ours_streaming(&scanner, 64)),
         ];
+        let cases = cases.into_iter().filter(|case| case.name.contains(only)).collect();
         return compare("rules", cases, corpora, rounds);
     }
-    let (block, refused) = accepted(patterns.clone(), false);
-    let (stream, _) = accepted(patterns, true);
+    let (block, refused) = accepted(&patterns, false);
+    let (stream, _) = accepted(&patterns, true);
     println!("Vectorscan {}: {refused} patterns refused, database {} KB", hs::version(), block.bytes() / 1024);
     let cases = vec![
         case("portcullis scan", ours(&scanner, true)),
@@ -257,8 +262,8 @@ fn lists(words: &[String], sizes: &[usize], corpora: &[(String, Vec<Vec<u8>>)], 
         let mut cases = vec![case("portcullis scan only", ours(&scanner, false))];
         let (block, stream);
         if *size <= 10_000 {
-            block = accepted(patterns.clone(), false).0;
-            stream = accepted(patterns, true).0;
+            block = accepted(&patterns, false).0;
+            stream = accepted(&patterns, true).0;
             cases.push(case("portcullis stream 64 B", ours_streaming(&scanner, 64)));
             cases.push(case("vectorscan block", theirs(&block, None)));
             cases.push(case("vectorscan stream 64 B", theirs(&stream, Some(64))));
@@ -272,12 +277,14 @@ fn lists(words: &[String], sizes: &[usize], corpora: &[(String, Vec<Vec<u8>>)], 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut folder, mut rounds, mut sizes, mut words) = (PathBuf::from("rules"), 5, Vec::new(), Vec::new());
-    let (mut corpora, mut alone) = (Vec::new(), false);
+    let (mut corpora, mut alone, mut level, mut only) = (Vec::new(), false, 4, String::new());
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--rules" => folder = value().into(),
             "--alone" => alone = true,
+            "--case" => only = value(),
+            "--paranoia" => level = value().parse().expect("a paranoia level, 1 to 4"),
             "--rounds" => rounds = value().parse().expect("a number of rounds"),
             "--lists" => sizes = value().split(',').map(|size| size.parse().expect("a size")).collect(),
             "--words" => {
@@ -291,7 +298,7 @@ fn main() {
         }
     }
     if sizes.is_empty() {
-        shipped(folder, &corpora, rounds, alone);
+        shipped(folder, level, &corpora, rounds, alone, &only);
     } else {
         lists(&words, &sizes, &corpora, rounds);
     }
