@@ -45,9 +45,11 @@ impl Text {
 
     /// This text and another behind it. The caller sees to it that there is room.
     fn and(mut self, next: &Self) -> Self {
-        let room = self.bytes.get_mut(usize::from(self.length)..).unwrap_or_default();
-        room.iter_mut().zip(next.as_slice()).for_each(|(place, byte)| *place = *byte);
-        self.length += next.length;
+        let (start, end) = (self.len(), self.len() + next.len());
+        if let Some(room) = self.bytes.get_mut(start..end) {
+            room.copy_from_slice(next.as_slice());
+            self.length += next.length;
+        }
         self
     }
 }
@@ -79,7 +81,11 @@ impl Heads {
         if let [only] = next.texts.as_slice() {
             self.texts.iter_mut().for_each(|text| *text = text.and(only));
         } else {
-            self.texts = self.texts.iter().flat_map(|start| next.texts.iter().map(|end| start.and(end))).collect();
+            let mut pairs = Vec::with_capacity(self.texts.len() * next.texts.len());
+            for start in &self.texts {
+                pairs.extend(next.texts.iter().map(|end| start.and(end)));
+            }
+            self.texts = pairs;
         }
         tidy(&mut self.texts);
         self.complete = next.complete;
