@@ -60,6 +60,33 @@ fn an_id_is_unique_over_all_files() {
     assert!(problems.errors[0].message.contains("injection/a.yaml:3"), "{problems}");
 }
 
+/// Files are checked on all cores; what is reported is as if they were checked one after the other.
+#[test]
+fn problems_come_in_the_order_of_the_files() {
+    let rule = |number: usize, severity: &str| {
+        format!(
+            "- {{ id: INJ-{number:03}, title: t, severity: {severity}, tags: [owasp:LLM01:2025], applies: {{ direction: request }}, \
+             patterns: [{{ literal: needle }}], action: score, examples: {{ match: [needle, a needle], pass: [b, c] }} }}\n"
+        )
+    };
+    // Each file has a rule of its own with a problem, and one whose id the file before it has too.
+    let file = |number: usize| {
+        let content = format!("family: injection\nrules:\n{}{}", rule(number, "grave"), rule(number / 2 + 500, "low"));
+        (PathBuf::from(format!("injection/{number:03}.yaml")), content)
+    };
+    let report = || from_sources((0..100).rev().map(file).collect()).unwrap_err();
+    let problems = report();
+    let found: Vec<(String, &str)> =
+        problems.errors.iter().map(|error| (error.file.display().to_string(), error.code)).collect();
+    let expected = (0..100).flat_map(|number| {
+        let codes: &[&str] = if number % 2 == 1 { &["R007", "R009"] } else { &["R007"] };
+        codes.iter().map(move |code| (format!("injection/{number:03}.yaml"), *code))
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    assert!(problems.to_string().contains("the id `INJ-549` is used already, in injection/098.yaml:4"), "{problems}");
+    assert_eq!(problems.to_string(), report().to_string());
+}
+
 #[test]
 fn the_version_follows_content_and_not_the_place() {
     let content = fs::read_to_string(here("tests/data/rules/good/injection/plain.yaml")).unwrap();

@@ -6,7 +6,8 @@ use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
 use super::firsts::Firsts;
 use super::frequency::fold;
-use super::required::{Required, heads};
+use super::heads::AllHeads;
+use super::required::Required;
 
 /// How the matches of one expression, or of one of its branches, begin.
 #[derive(Clone, Debug)]
@@ -88,6 +89,20 @@ impl Beginning {
         let at_word_start = is_word_start(hir);
         Some(Self { hir: hir.clone(), at_word_start, at_text_start, firsts: Firsts::of(hir), pairs: None, how })
     }
+}
+
+/// What the matches of an expression begin with, folded.
+struct Heads {
+    texts: Vec<Vec<u8>>,
+    /// They are whole matches.
+    complete: bool,
+}
+
+/// `None`: too many to spell out.
+fn heads(hir: &Hir) -> Option<Heads> {
+    let heads = AllHeads::default().of(hir)?;
+    let texts = heads.texts.iter().map(|text| text.as_slice().to_vec()).collect();
+    Some(Heads { texts, complete: heads.complete })
 }
 
 /// What matches begin with, as far as two bytes; `None` where that is no short list.

@@ -9,7 +9,7 @@ mod transforms;
 
 use self::patterns::Compiler;
 use super::condition::{Label, Scores};
-use super::family::Family;
+use super::family::{self, Family};
 use super::list::Lists;
 use super::roles::Roles;
 use super::set::{Confidence, Example, Mode, Rule, Target};
@@ -29,17 +29,48 @@ use crate::yaml::table::{At, shown};
 /// Where each id was first used.
 pub(super) type Seen = HashMap<String, (PathBuf, usize)>;
 
+/// A rule as its own file has it. Whether its id is its own, the other files say.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// Its id, if it is one.
+    id: Option<Text>,
+    /// `None`: it has a problem.
+    rule: Option<Rule>,
+}
+
 /// Checks one file. A rule with a problem is reported and left out.
-pub(super) fn check(file: &FileSource, seen: &mut Seen, lists: &mut Lists<'_>, report: &mut Reporter<'_>) -> Vec<Rule> {
+pub(super) fn check(file: &FileSource, lists: &mut Lists<'_>, report: &mut Reporter<'_>) -> Vec<Checked> {
     let family = file.family.as_ref().and_then(|family| family_of(family, report));
     if file.rules.is_empty() && !file.is_overlay && !report.has_errors() {
         report.error("R005", (1, 1), "the file holds no rule", "add a rule under `rules:`, or delete the file");
     }
     let variables = Variables::new(&file.variables, report);
     let mut compiler = Compiler { variables: &variables, lists };
-    let rules = file.rules.iter().filter_map(|source| rule(source, family, seen, &mut compiler, report)).collect();
+    let checked = |source: &RuleSource| {
+        let before = report.error_count();
+        let id = source.id.as_ref().filter(|id| is_id(id, family, report)).cloned();
+        let rule = rule(source, id.as_ref(), family, &mut compiler, report);
+        Checked { id, rule: rule.filter(|_| report.error_count() == before) }
+    };
+    let rules = file.rules.iter().map(checked).collect();
     variables.finish(report);
     rules
+}
+
+/// The rules of a file whose ids no rule has that was read before; the others are reported.
+pub(super) fn with_own_ids(checked: Vec<Checked>, seen: &mut Seen, report: &mut Reporter<'_>) -> Vec<Rule> {
+    let mut is_own = |id: &Text| {
+        if let Some((file, line)) = seen.get(&id.value) {
+            let message = format!("the id `{}` is used already, in {}:{line}", id.value, file.display());
+            report.error("R009", id.place, message, "give this rule a new number; ids are never reused");
+            return false;
+        }
+        seen.insert(id.value.clone(), (report.file.to_owned(), id.place.0));
+        true
+    };
+    // An id is taken by a rule with a problem too.
+    let own = checked.into_iter().map(|Checked { id, rule }| (id.is_some_and(|id| is_own(&id)), rule));
+    own.filter_map(|(is_own, rule)| rule.filter(|_| is_own)).collect()
 }
 
 fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
@@ -58,15 +89,14 @@ fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
     Some(family)
 }
 
+/// One rule as far as it can be made; its problems are reported.
 fn rule(
     source: &RuleSource,
+    id: Option<&Text>,
     family: Option<Family>,
-    seen: &mut Seen,
     compiler: &mut Compiler<'_, '_>,
     report: &mut Reporter<'_>,
 ) -> Option<Rule> {
-    let before = report.error_count();
-    let id = source.id.as_ref().and_then(|id| check_id(id, family, seen, report));
     let title = source.title.as_ref().and_then(|title| not_empty(title, "title", report));
     let severity = source.severity.as_ref().and_then(|text| choose(text, "severity", &SEVERITIES, report));
     let confidence = source.confidence.as_ref().and_then(|text| choose(text, "confidence", &CONFIDENCES, report));
@@ -103,8 +133,8 @@ fn rule(
     standing::check_allowed_length(source, action.flatten(), compiled, report);
     let examples = source.examples.as_ref().map(|examples| check_examples(examples, report));
     let (on_request, on_reply) = direction?;
-    let rule = Rule {
-        id: id?,
+    Some(Rule {
+        id: id?.value.clone(),
         title: title?,
         description: source.description.as_ref().map_or(String::new(), |text| text.value.trim().to_owned()),
         family: family?,
@@ -140,8 +170,7 @@ fn rule(
         examples: examples?,
         file: report.file.to_owned(),
         line: u64::try_from(source.id.as_ref().map_or(source.place.0, |id| id.place.0)).unwrap_or(0),
-    };
-    (report.error_count() == before).then_some(rule)
+    })
 }
 
 pub(super) const SEVERITIES: [(&str, Severity); 5] = [
@@ -207,28 +236,20 @@ fn not_empty(written: &Text, key: &str, report: &mut Reporter<'_>) -> Option<Str
     Some(text.to_owned())
 }
 
-fn check_id(id: &Text, family: Option<Family>, seen: &mut Seen, report: &mut Reporter<'_>) -> Option<String> {
-    let prefixes = Family::ALL.map(Family::prefix);
-    let (prefix, number) = id.value.split_once('-').unwrap_or((&id.value, ""));
-    let digits = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
-    if !prefixes.contains(&prefix) || !digits {
+/// Whether an id has the form of one. One of another family is reported, and is one.
+fn is_id(id: &Text, family: Option<Family>, report: &mut Reporter<'_>) -> bool {
+    if !family::is_id(&id.value) {
         let example = family.map_or("INJ", Family::prefix);
         let message = format!("`{}` is not a rule id", shown(&id.value));
-        let help = format!("write the family's prefix, a hyphen and three digits: `{example}-001`");
+        let help = format!("write the family's prefix, a hyphen and three to five digits: `{example}-001`");
         report.error("R008", id.place, message, help);
-        return None;
+        return false;
     }
-    if let Some(family) = family.filter(|family| family.prefix() != prefix) {
+    if let Some(family) = family.filter(|family| !family.owns(&id.value)) {
         let message = format!("the id `{}` does not belong to the family {}", id.value, family.name());
         report.error("R010", id.place, message, format!("ids of this family begin with `{}-`", family.prefix()));
     }
-    if let Some((file, line)) = seen.get(&id.value) {
-        let message = format!("the id `{}` is used already, in {}:{line}", id.value, file.display());
-        report.error("R009", id.place, message, "give this rule a new number; ids are never reused");
-        return None;
-    }
-    seen.insert(id.value.clone(), (report.file.to_owned(), id.place.0));
-    Some(id.value.clone())
+    true
 }
 
 fn check_tags(source: &RuleSource, tags: &[Text], report: &mut Reporter<'_>) -> Vec<String> {

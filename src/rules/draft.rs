@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::family::Family;
+use super::family::{self, Family};
 
 /// A rule on its way into a file.
 #[derive(Clone, Debug, Default)]
@@ -179,7 +179,7 @@ pub fn usual_tag(family: Family) -> &'static str {
 
 /// The first `count` ids of the family from `first` on that are not taken; fewer when the numbers run out.
 pub fn free_ids(family: Family, first: u32, count: usize, is_taken: impl Fn(&str) -> bool) -> Vec<String> {
-    let ids = (first.max(1)..=999).map(|number| format!("{}-{number:03}", family.prefix()));
+    let ids = (first.max(1)..=family::NUMBER_MAX).map(|number| family.id(number));
     ids.filter(|id| !is_taken(id)).take(count).collect()
 }
 
@@ -314,7 +314,8 @@ mod tests {
     fn ids_are_free_and_run_out() {
         let taken = |id: &str| id == "SEC-501";
         assert_eq!(free_ids(Family::Secrets, 500, 3, taken), ["SEC-500", "SEC-502", "SEC-503"]);
-        assert_eq!(free_ids(Family::Leak, 998, 9, taken), ["LEAK-998", "LEAK-999"]);
-        assert!(free_ids(Family::Leak, 1000, 9, taken).is_empty());
+        assert_eq!(free_ids(Family::Leak, 998, 3, taken), ["LEAK-998", "LEAK-999", "LEAK-1000"]);
+        assert_eq!(free_ids(Family::Leak, 99_998, 9, taken), ["LEAK-99998", "LEAK-99999"]);
+        assert!(free_ids(Family::Leak, 100_000, 9, taken).is_empty());
     }
 }

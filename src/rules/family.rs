@@ -65,4 +65,44 @@ impl Family {
             Self::Secrets => "SEC",
         }
     }
+
+    /// A rule's id: at least three digits.
+    pub fn id(self, number: u32) -> String {
+        format!("{}-{number:03}", self.prefix())
+    }
+
+    /// True for an id that begins with this family's prefix.
+    pub fn owns(self, id: &str) -> bool {
+        id.split_once('-').is_some_and(|(prefix, _)| prefix == self.prefix())
+    }
+}
+
+/// Largest number of a rule in its family.
+pub const NUMBER_MAX: u32 = 99_999;
+
+/// True for a family's prefix, a hyphen and three to five digits. Each number is written in one way: more than three digits do
+/// not begin with a nought.
+pub fn is_id(text: &str) -> bool {
+    let Some((prefix, number)) = text.split_once('-') else { return false };
+    Family::ALL.iter().any(|family| family.prefix() == prefix)
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && (number.len() == 3 || ((4..=5).contains(&number.len()) && !number.starts_with('0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_one_id() {
+        let ids = [0, 7, 999, 1000, 12_345, NUMBER_MAX].map(|number| Family::Leak.id(number));
+        assert_eq!(ids, ["LEAK-000", "LEAK-007", "LEAK-999", "LEAK-1000", "LEAK-12345", "LEAK-99999"]);
+        assert!(ids.iter().all(|id| is_id(id) && Family::Leak.owns(id) && !Family::Pii.owns(id)));
+        assert!(!is_id(&Family::Leak.id(NUMBER_MAX + 1)));
+        for wrong in
+            ["", "LEAK", "LEAK-", "LEAK-07", "LEAK-0007", "LEAK-01000", "LEAK-1e3", "leak-007", "XYZ-007", "LEAK-007-1"]
+        {
+            assert!(!is_id(wrong), "{wrong}");
+        }
+    }
 }

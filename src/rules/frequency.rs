@@ -29,9 +29,14 @@ pub(crate) fn of(text: &[u8]) -> f64 {
     let windows =
         text.windows(4).map(|window| tables.listed(window).unwrap_or_else(|| tables.chain(window).min(UNLISTED)));
     match windows.min_by(f64::total_cmp) {
-        Some(rarest) => (4..text.len()).fold(rarest, |frequency, _| frequency / 2.0),
+        Some(rarest) => of_longer(rarest, text.len()),
         None => tables.chain(text),
     }
+}
+
+/// The same for a text of so many bytes, four or more, of whose runs of four the rarest has this frequency.
+pub(crate) fn of_longer(rarest: f64, length: usize) -> f64 {
+    (4..length).fold(rarest, |frequency, _| frequency / 2.0)
 }
 
 /// What is not among the most frequent runs is rarer than they are.
@@ -41,7 +46,9 @@ const UNLISTED: f64 = 8e-6;
 struct Tables {
     chain: Vec<f64>,
     /// Runs of four bytes by their hash, each in the first free place from there on.
-    listed: Vec<(u32, f64)>,
+    listed: Vec<u32>,
+    /// The frequencies of those runs, in the same places: few of the runs that are looked for are there.
+    frequencies: Vec<f64>,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
@@ -50,18 +57,18 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     // A class of many bytes says which of them it is, besides.
     let spread = |index: usize| f64::from(1u32 << SPREAD.get(index % 64).copied().unwrap_or(0));
     let chain = rows.iter().enumerate().map(|(index, bits)| probability(*bits) / spread(index)).collect();
-    let mut listed = vec![(0, 0.0); 4 * GRAMS];
+    let (mut listed, mut frequencies) = (vec![0; 4 * GRAMS], vec![0.0; 4 * GRAMS]);
     for [a, b, c, d, bits] in grams.as_chunks::<5>().0 {
         let gram = u32::from_le_bytes([*a, *b, *c, *d]);
         let mut at = place(gram);
-        while listed.get(at).is_some_and(|(taken, _)| *taken != 0) {
+        while listed.get(at).is_some_and(|taken| *taken != 0) {
             at = (at + 1) % (4 * GRAMS);
         }
-        if let Some(free) = listed.get_mut(at) {
-            *free = (gram, probability(*bits));
+        if let (Some(free), Some(frequency)) = (listed.get_mut(at), frequencies.get_mut(at)) {
+            (*free, *frequency) = (gram, probability(*bits));
         }
     }
-    Tables { chain, listed }
+    Tables { chain, listed, frequencies }
 });
 
 fn place(gram: u32) -> usize {
@@ -71,16 +78,20 @@ fn place(gram: u32) -> usize {
 impl Tables {
     fn listed(&self, gram: &[u8]) -> Option<f64> {
         let gram = u32::from_le_bytes(gram.try_into().ok()?);
-        let (before, after) = self.listed.split_at_checked(place(gram))?;
-        let found =
-            after.iter().chain(before).take_while(|(listed, _)| *listed != 0).find(|(listed, _)| *listed == gram);
-        found.map(|(_, frequency)| *frequency)
+        let mut at = place(gram);
+        loop {
+            match *self.listed.get(at)? {
+                0 => return None,
+                listed if listed == gram => return self.frequencies.get(at).copied(),
+                _ => at = (at + 1) % (4 * GRAMS),
+            }
+        }
     }
 
     fn chain(&self, text: &[u8]) -> f64 {
         let mut before = 64;
         text.iter().fold(1.0, |frequency, byte| {
-            let class = class(*byte);
+            let class = usize::from(CLASSES[usize::from(*byte)]);
             let next = self.chain.get(before * 64 + class).copied().unwrap_or(0.0);
             before = class;
             frequency * next
@@ -105,8 +116,19 @@ const PUNCTUATION: usize = 30;
 const CONTINUES: usize = 62;
 const LEADS: usize = 63;
 
-fn class(byte: u8) -> usize {
-    let value = usize::from(byte);
+/// The class of each byte.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = class(byte as u8) as u8;
+        byte += 1;
+    }
+    classes
+};
+
+const fn class(byte: u8) -> usize {
+    let value = byte as usize;
     match byte {
         b'a'..=b'z' => value - 97,
         b'A'..=b'Z' => value - 65,

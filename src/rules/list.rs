@@ -33,6 +33,11 @@ impl<'s> Lists<'s> {
         Self { given: Some(texts.collect()), entries: 0, read: Vec::new() }
     }
 
+    /// For files that name no list.
+    pub(super) fn none() -> Self {
+        Self::given(std::iter::empty())
+    }
+
     /// What was read, for the version of the rule set.
     pub(super) fn digest(&self) -> Vec<Vec<u8>> {
         self.read.iter().flatten().cloned().collect()

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::check::{self, Seen};
+use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
+use super::check::{self, Checked, Seen};
 use super::exception::Exception;
 use super::family::Family;
 use super::list::Lists;
@@ -82,25 +84,17 @@ fn build(
     mut lists: Lists<'_>,
     mut problems: Diagnostics,
 ) -> Result<Loaded, Diagnostics> {
+    let read: Vec<ReadFile> =
+        sources.par_iter().with_max_len(1).map(|(file, content)| ReadFile::new(file, content)).collect();
     let mut seen = Seen::new();
     let mut rules: Vec<Rule> = Vec::new();
     let mut later: Vec<Later<'_>> = Vec::new();
-    for (file, content) in sources {
+    for ((file, content), ReadFile { problems: found, source, checked }) in sources.iter().zip(read) {
         let mut report = Reporter::new(file, content, CODES, &mut problems);
-        let node = match node::parse(content) {
-            Ok(node) => node,
-            Err((place, message)) => {
-                report.error(
-                    "R002",
-                    place,
-                    format!("not YAML: {message}"),
-                    "texts with `: `, `#`, `'` or `\\` go in single quotes",
-                );
-                continue;
-            }
-        };
-        if let Some(source) = source::read(&node, &mut report) {
-            rules.extend(check::check(&source, &mut seen, &mut lists, &mut report));
+        report.adopt(found);
+        if let Some(source) = source {
+            let checked = checked.unwrap_or_else(|| check::check(&source, &mut lists, &mut report));
+            rules.extend(check::with_own_ids(checked, &mut seen, &mut report));
             later.push(Later { file, content, allows: allows(&source), overlay: source.overlay });
         }
         report.sort();
@@ -119,6 +113,35 @@ fn build(
         return Ok(Loaded { set: RuleSet::new(rules, exceptions, sources, &lists.digest()), warnings: problems });
     }
     Err(problems)
+}
+
+/// A file as far as it can be read by itself: the files share the cores.
+#[derive(Debug, Default)]
+struct ReadFile {
+    problems: Diagnostics,
+    /// `None`: it is no rule file.
+    source: Option<FileSource>,
+    /// `None`: it names lists. They are read in the files' order, since together they may have so many entries.
+    checked: Option<Vec<Checked>>,
+}
+
+impl ReadFile {
+    fn new(file: &Path, content: &str) -> Self {
+        let mut read = Self::default();
+        let mut report = Reporter::new(file, content, CODES, &mut read.problems);
+        match node::parse(content) {
+            Ok(node) => {
+                read.source = source::read(&node, &mut report);
+                let alone = read.source.as_ref().filter(|source| !source.names_lists());
+                read.checked = alone.map(|source| check::check(source, &mut Lists::none(), &mut report));
+            }
+            Err((place, message)) => {
+                let help = "texts with `: `, `#`, `'` or `\\` go in single quotes";
+                report.error("R002", place, format!("not YAML: {message}"), help);
+            }
+        }
+        read
+    }
 }
 
 /// What a file says of rules by name, looked up once all files are read.

@@ -1,6 +1,5 @@
 //! From a pattern as written to what is matched: parsed, folded as the text is, case and word boundaries applied.
 
-use regex_automata::nfa::thompson;
 use regex_syntax::ast;
 use regex_syntax::hir::translate::Translator;
 use regex_syntax::hir::{
@@ -10,6 +9,7 @@ use regex_syntax::hir::{
 use super::classes;
 use super::required::Required;
 use super::set::{Literal, What};
+use super::size;
 use crate::base::limits::rules as limits;
 use crate::text::{canonical, fold_char};
 
@@ -63,8 +63,7 @@ pub(super) fn expression(written: &str, reading: Reading) -> Result<Hir, Problem
         classes::both_cases(&mut ast);
     }
     let parsed = Translator::new().translate(written, &ast).map_err(|error| syntax(error.into()))?;
-    let hir = ascii_words(&parsed);
-    Ok(if reading.fold { fold(&hir) } else { hir })
+    Ok(as_read(&parsed, reading))
 }
 
 /// A literal as a part of an expression; case not yet applied. `None`: folding leaves nothing of it.
@@ -102,8 +101,7 @@ pub(super) fn finish(hir: Hir, reading: Reading) -> Result<Compiled, Problem> {
         return Err(Problem::MatchesNothing);
     }
     let hir = if reading.case_sensitive { hir } else { ignore_case(&hir) };
-    let config = thompson::Config::new().nfa_size_limit(Some(limits::REGEX_BYTES));
-    if thompson::Compiler::new().configure(config).build_from_hir(&hir).is_err() {
+    if !size::is_within_limit(&hir) {
         return Err(Problem::TooBig);
     }
     let required = Required::of(&hir);
@@ -150,32 +148,30 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Word boundaries become ASCII ones, as the language says: lazy DFAs cannot do Unicode ones.
-fn ascii_words(hir: &Hir) -> Hir {
+/// Word boundaries become ASCII ones, as the language says: lazy DFAs cannot do Unicode ones. Where a rule reads canonical text,
+/// literal parts, and small classes, get the form that it has.
+fn as_read(hir: &Hir, reading: Reading) -> Hir {
     map(hir, &|leaf| match leaf.kind() {
-        HirKind::Look(look) => Some(Hir::look(match look {
-            Look::WordUnicode => Look::WordAscii,
-            Look::WordUnicodeNegate => Look::WordAsciiNegate,
-            Look::WordStartUnicode => Look::WordStartAscii,
-            Look::WordEndUnicode => Look::WordEndAscii,
-            Look::WordStartHalfUnicode => Look::WordStartHalfAscii,
-            Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
-            other => *other,
-        })),
+        HirKind::Look(look) => Some(Hir::look(ascii_word(*look))),
+        HirKind::Literal(literal) if reading.fold => {
+            let text = std::str::from_utf8(&literal.0).ok()?;
+            Some(Hir::literal(canonical(text).text.into_owned().into_bytes()))
+        }
+        HirKind::Class(Class::Unicode(class)) if reading.fold => fold_class(class),
         _ => None,
     })
 }
 
-/// Literal parts, and small classes, in the form that canonical text has.
-fn fold(hir: &Hir) -> Hir {
-    map(hir, &|leaf| match leaf.kind() {
-        HirKind::Literal(literal) => {
-            let text = std::str::from_utf8(&literal.0).ok()?;
-            Some(Hir::literal(canonical(text).text.into_owned().into_bytes()))
-        }
-        HirKind::Class(Class::Unicode(class)) => fold_class(class),
-        _ => None,
-    })
+fn ascii_word(look: Look) -> Look {
+    match look {
+        Look::WordUnicode => Look::WordAscii,
+        Look::WordUnicodeNegate => Look::WordAsciiNegate,
+        Look::WordStartUnicode => Look::WordStartAscii,
+        Look::WordEndUnicode => Look::WordEndAscii,
+        Look::WordStartHalfUnicode => Look::WordStartHalfAscii,
+        Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
+        other => other,
+    }
 }
 
 /// Adds the folded forms of a small class's characters, so that `[Ии]` finds what folding makes of them.

@@ -5,10 +5,11 @@
 //! a few dozen characters may be spelled out. And of all sets that would do, the one is taken that costs the scanner least
 //! in ordinary text, by an estimate of how often its members stand there.
 
-use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Repetition};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::firsts::Firsts;
 use super::frequency::{self, fold};
+use super::heads::{AllHeads, Heads, Text, tidy};
 
 /// A set of literals one of which is in every match.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,13 +27,9 @@ pub(crate) struct Required {
 }
 
 /// Literals in one set.
-const SET_MAX: usize = 1024;
+pub(super) const SET_MAX: usize = 1024;
 /// Bytes of one literal; longer ones say no more.
 pub(crate) const LITERAL_BYTES_MAX: usize = 32;
-/// Characters of a class that is spelled out, folded.
-const CLASS_MAX: usize = 40;
-/// Copies of a repeated part that are spelled out.
-const COPIES_MAX: u32 = 8;
 
 /// Bytes that the literal pass looks at first.
 pub(crate) const GRAM: usize = 4;
@@ -45,7 +42,15 @@ impl Required {
     pub(crate) fn of(hir: &Hir) -> Option<Self> {
         // Where few bytes begin a match, most starts are passed over.
         let per_start = if Firsts::of(hir).len() <= 16 { 0.7 } else { 8.0 };
-        best(hir, per_start).filter(|best| best.cost() < COST_MAX)
+        let mut search = Search { heads: AllHeads::default(), per_start };
+        let best = search.best(hir, COST_MAX)?;
+        Some(Self {
+            literals: best.literals.iter().map(|literal| literal.as_slice().to_vec()).collect(),
+            before_min: best.before_min,
+            before_max: best.before_max,
+            rest: best.rest.map(|pieces| joined(&pieces)),
+            per_start,
+        })
     }
 
     /// A literal that begins the match.
@@ -62,31 +67,69 @@ impl Required {
 
     /// Estimated nanoseconds that looking for this set takes, per byte of ordinary text.
     pub(crate) fn cost(&self) -> f64 {
-        // What a literal that stands in the text leads to: an anchored search, or one over a window.
-        let try_out = match (self.before_max, &self.rest) {
-            (Some(0), _) => 60.0,
-            (Some(before), Some(_)) => 80.0 + before as f64 * self.per_start,
-            (Some(before), None) => 300.0 + before as f64 * self.per_start,
-            (None, _) => 100_000.0,
-        };
-        let one = |literal: &Vec<u8>| match literal.len() {
-            0 => f64::INFINITY,
+        let try_out = try_out(self.before_max, self.rest.is_some(), self.per_start);
+        let price = Price::of(self.literals.iter().map(Vec::as_slice), try_out, f64::INFINITY);
+        price.map_or(f64::INFINITY, |price| price.with(try_out))
+    }
+}
+
+/// Nanoseconds that trying a match takes where a literal stands in the text: an anchored search, or one over a window.
+fn try_out(before_max: Option<usize>, has_rest: bool, per_start: f64) -> f64 {
+    match (before_max, has_rest) {
+        (Some(0), _) => 60.0,
+        (Some(before), true) => 80.0 + before as f64 * per_start,
+        (Some(before), false) => 300.0 + before as f64 * per_start,
+        (None, _) => 100_000.0,
+    }
+}
+
+/// What a set costs, per byte of ordinary text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Price {
+    /// Nanoseconds of the literal pass.
+    pass: f64,
+    /// How often a match is tried.
+    tries: f64,
+}
+
+impl Price {
+    /// `None`: the cost is not below the bound.
+    fn of<'l>(literals: impl Iterator<Item = &'l [u8]>, try_out: f64, bound: f64) -> Option<Self> {
+        let mut all = Self::default();
+        for literal in literals {
+            let one = Self::of_one(literal)?;
+            all = Self { pass: all.pass + one.pass, tries: all.tries + one.tries };
+            // More literals only cost more.
+            if all.with(try_out) >= bound {
+                return None;
+            }
+        }
+        Some(all)
+    }
+
+    fn of_one(literal: &[u8]) -> Option<Self> {
+        match literal.len() {
+            0 => None,
             // Looked for byte by byte.
             length @ 1..=2 => {
                 let rarest = literal.iter().map(|byte| frequency::of(&[*byte])).fold(1.0, f64::min);
-                0.02 + rarest * 20.0 + frequency::of(literal) * try_out * if length == 1 { 1.5 } else { 1.0 }
+                let tries = frequency::of(literal) * if length == 1 { 1.5 } else { 1.0 };
+                Some(Self { pass: 0.02 + rarest * 20.0, tries })
             }
             // The byte after it is spelled out.
-            3 => frequency::of(literal) * (8.0 + try_out) + 221.0 * GRAM_COST,
-            _ => rarest_gram(literal).1 * 8.0 + frequency::of(literal) * try_out + GRAM_COST,
-        };
-        self.literals.iter().map(one).sum()
+            3 => {
+                let tries = frequency::of(literal);
+                Some(Self { pass: tries * 8.0 + 221.0 * GRAM_COST, tries })
+            }
+            _ => {
+                let (_, rarest) = rarest_gram(literal);
+                Some(Self { pass: rarest * 8.0 + GRAM_COST, tries: frequency::of_longer(rarest, literal.len()) })
+            }
+        }
     }
 
-    fn shift(mut self, min: usize, max: Option<usize>) -> Self {
-        self.before_min = self.before_min.saturating_add(min);
-        self.before_max = self.before_max.zip(max).map(|(a, b)| a.saturating_add(b));
-        self
+    fn with(self, try_out: f64) -> f64 {
+        self.pass + self.tries * try_out
     }
 }
 
@@ -99,277 +142,157 @@ pub(crate) fn rarest_gram(literal: &[u8]) -> (usize, f64) {
     grams.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 1.0))
 }
 
-/// What the matches of an expression begin with.
-#[derive(Clone, Debug)]
-pub(super) struct Heads {
-    /// Folded; each match begins with one of them.
-    pub(super) texts: Vec<Vec<u8>>,
-    /// They are whole matches.
-    pub(super) complete: bool,
+/// A set that would do.
+#[derive(Debug)]
+struct Candidate<'h> {
+    literals: Vec<Text>,
+    price: Price,
+    before_min: usize,
+    before_max: Option<usize>,
+    /// The parts of [`Required::rest`], level by level from the inside: they are copied for the cheapest set alone.
+    rest: Option<Vec<&'h [Hir]>>,
 }
 
-impl Heads {
-    fn nothing() -> Self {
-        Self { texts: vec![Vec::new()], complete: true }
-    }
-
-    /// Puts what follows behind it, as far as there is room. False when there was none.
-    fn extend(&mut self, next: &Self) -> bool {
-        if !self.complete || self.texts.len().saturating_mul(next.texts.len()) > SET_MAX {
-            self.complete = false;
-            return false;
-        }
-        let longest = |texts: &[Vec<u8>]| texts.iter().map(Vec::len).max().unwrap_or(0);
-        if longest(&self.texts) + longest(&next.texts) > LITERAL_BYTES_MAX {
-            self.complete = false;
-            return false;
-        }
-        if let [only] = next.texts.as_slice() {
-            self.texts.iter_mut().for_each(|text| text.extend_from_slice(only));
-        } else {
-            let pairs = self.texts.iter().flat_map(|start| next.texts.iter().map(move |end| (start, end)));
-            self.texts = pairs.map(|(start, end)| [start.as_slice(), end.as_slice()].concat()).collect();
-        }
-        tidy(&mut self.texts);
-        self.complete = next.complete;
-        true
-    }
-}
-
-fn tidy(all: &mut Vec<Vec<u8>>) {
-    if all.len() > 1 {
-        all.sort_unstable();
-        all.dedup();
-    }
-}
-
-/// `None`: too many to spell out.
-pub(super) fn heads(hir: &Hir) -> Option<Heads> {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Some(Heads::nothing()),
-        HirKind::Literal(literal) => {
-            let texts = vec![literal.0.iter().take(LITERAL_BYTES_MAX).map(|byte| fold(*byte)).collect()];
-            Some(Heads { texts, complete: literal.0.len() <= LITERAL_BYTES_MAX })
-        }
-        HirKind::Class(class) => class_heads(class),
-        HirKind::Capture(capture) => heads(&capture.sub),
-        HirKind::Concat(parts) => {
-            let mut all = Heads::nothing();
-            for part in parts {
-                match heads(part) {
-                    Some(next) if all.extend(&next) && all.complete => {}
-                    _ => {
-                        all.complete = false;
-                        break;
-                    }
-                }
-            }
-            Some(all)
-        }
-        HirKind::Alternation(parts) => {
-            let mut all = Heads { texts: Vec::new(), complete: true };
-            for part in parts {
-                let next = heads(part)?;
-                all.complete &= next.complete;
-                all.texts.extend(next.texts);
-                if all.texts.len() > SET_MAX {
-                    tidy(&mut all.texts);
-                    if all.texts.len() > SET_MAX {
-                        return None;
-                    }
-                }
-            }
-            tidy(&mut all.texts);
-            Some(all)
-        }
-        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
-            let once = heads(sub)?;
-            if let Some(all) = max.filter(|max| *max <= 4).and_then(|max| powers(&once, *min, max)) {
-                return Some(all);
-            }
-            let mut all = Heads::nothing();
-            for _ in 0..(*min).min(COPIES_MAX) {
-                if !all.extend(&once) || !all.complete {
-                    break;
-                }
-            }
-            all.complete &= Some(*min) == *max && *min <= COPIES_MAX;
-            Some(all)
-        }
-    }
-}
-
-/// All texts of `min` to `max` copies, if they are few.
-fn powers(once: &Heads, min: u32, max: u32) -> Option<Heads> {
-    let mut power = Heads::nothing();
-    let mut all = Vec::new();
-    for count in 0..=max {
-        if count >= min {
-            all.extend(power.texts.iter().cloned());
-        }
-        if count < max && !(power.extend(once) && power.complete) {
-            return None;
-        }
-    }
-    tidy(&mut all);
-    (all.len() <= SET_MAX).then_some(Heads { texts: all, complete: true })
-}
-
-fn class_heads(class: &Class) -> Option<Heads> {
-    let mut texts: Vec<Vec<u8>> = Vec::new();
-    match class {
-        Class::Unicode(class) => {
-            if class.ranges().iter().map(|range| range.len()).sum::<usize>() > CLASS_MAX * 4 {
-                return leading_bytes(class);
-            }
-            for c in class.ranges().iter().flat_map(|range| range.start()..=range.end()) {
-                texts.push(c.encode_utf8(&mut [0; 4]).bytes().map(fold).collect());
-            }
-        }
-        Class::Bytes(class) => {
-            let bytes = class.ranges().iter().flat_map(|range| range.start()..=range.end());
-            texts.extend(bytes.map(|byte| vec![fold(byte)]));
-        }
-    }
-    tidy(&mut texts);
-    if texts.len() > CLASS_MAX
-        && let Class::Unicode(class) = class
-    {
-        return leading_bytes(class);
-    }
-    (!texts.is_empty() && texts.len() <= CLASS_MAX).then_some(Heads { texts, complete: true })
-}
-
-/// Of a large class beyond ASCII, the bytes that its characters begin with: all but the last, or the last two.
-fn leading_bytes(class: &ClassUnicode) -> Option<Heads> {
-    if class.ranges().first()?.start().is_ascii() {
-        return None;
-    }
-    for dropped in 1..=2u32 {
-        let mut texts: Vec<Vec<u8>> = Vec::new();
-        for range in class.ranges() {
-            let mut code = range.start() as u32;
-            while code <= range.end() as u32 && texts.len() <= CLASS_MAX {
-                let c = char::from_u32(code).unwrap_or('\u{E000}');
-                let mut bytes = c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
-                bytes.truncate(bytes.len().saturating_sub(dropped as usize).max(1));
-                texts.push(bytes);
-                // Sixty-four characters differ in their last byte only.
-                code = (code >> (6 * dropped)).saturating_add(1) << (6 * dropped);
-            }
-        }
-        tidy(&mut texts);
-        if texts.len() <= CLASS_MAX {
-            return Some(Heads { texts, complete: false });
-        }
-    }
-    None
-}
-
-fn best(hir: &Hir, per_start: f64) -> Option<Required> {
-    let parts = match hir.kind() {
-        HirKind::Concat(parts) => parts.as_slice(),
-        _ => std::slice::from_ref(hir),
-    };
-    let mut found: Option<(Required, f64)> = None;
-    let mut offer = |candidate: Required| {
-        let cost = candidate.cost();
-        if cost.is_finite() && found.as_ref().is_none_or(|(_, best)| cost < *best) {
-            found = Some((candidate, cost));
-        }
-    };
-    let heads: Vec<Option<Heads>> = parts.iter().map(heads).collect();
-    // Where a run of parts that can be spelled out ends: inside it only a part after a choice begins another.
-    let (mut min, mut max) = (0usize, Some(0usize));
-    let mut run_end = 0;
-    for (index, part) in parts.iter().enumerate() {
-        let after_choice = index.checked_sub(1).and_then(|before| heads.get(before)).is_some_and(is_choice);
-        if index >= run_end || after_choice {
-            run_end = run(parts, &heads, index, (min, max), per_start, &mut offer).max(run_end);
-        }
-        if let Some(inner) = inner(part, per_start) {
-            let rest = inner.rest.clone().map(|rest| concat(rest, parts.get(index + 1..).unwrap_or_default()));
-            offer(Required { rest, ..inner.shift(min, max) });
-        }
-        let properties = part.properties();
-        min = min.saturating_add(properties.minimum_len().unwrap_or(0));
-        max = max.zip(properties.maximum_len()).map(|(a, b)| a.saturating_add(b));
-    }
-    found.map(|(best, _)| best)
-}
-
-/// Offers every length of the run of parts from `first`; gives where the run ends.
-fn run(
-    parts: &[Hir],
-    heads: &[Option<Heads>],
-    first: usize,
-    before: (usize, Option<usize>),
+/// The search for the cheapest set of one expression.
+#[derive(Debug)]
+struct Search {
+    heads: AllHeads,
     per_start: f64,
-    offer: &mut impl FnMut(Required),
-) -> usize {
-    let mut propose = |texts: &Heads| {
-        if !texts.texts.iter().any(Vec::is_empty) {
-            let rest = concat(Hir::empty(), parts.get(first..).unwrap_or_default());
-            let literals = texts.texts.clone();
-            let whole = Required { literals, before_min: 0, before_max: Some(0), rest: Some(rest), per_start };
-            offer(whole.shift(before.0, before.1));
-        }
-    };
-    let mut texts = Heads::nothing();
-    let mut end = first;
-    while let Some(Some(next)) = heads.get(end) {
-        // What does not fit leaves the texts as they are.
-        if !texts.extend(next) {
-            break;
-        }
-        end += 1;
-        if !texts.complete {
-            break;
-        }
-        // Inside a plain text only its end is of interest.
-        if heads.get(end).is_some_and(is_choice) {
-            propose(&texts);
+}
+
+/// The cheapest candidate so far.
+#[derive(Debug)]
+struct Cheapest<'h> {
+    found: Option<Candidate<'h>>,
+    /// Candidates must cost less.
+    bound: f64,
+}
+
+impl<'h> Cheapest<'h> {
+    fn offer(&mut self, candidate: Candidate<'h>, per_start: f64) {
+        let cost = candidate.price.with(try_out(candidate.before_max, candidate.rest.is_some(), per_start));
+        if cost < self.bound {
+            *self = Self { found: Some(candidate), bound: cost };
         }
     }
-    propose(&texts);
-    end
+}
+
+impl Search {
+    /// The cheapest set, if one costs less than the bound. What surrounds an expression only makes its sets dearer, so that
+    /// the bound of the whole holds for its parts.
+    fn best<'h>(&mut self, hir: &'h Hir, bound: f64) -> Option<Candidate<'h>> {
+        let parts = match hir.kind() {
+            HirKind::Concat(parts) => parts.as_slice(),
+            _ => std::slice::from_ref(hir),
+        };
+        let mut cheapest = Cheapest { found: None, bound };
+        let heads: Vec<_> = parts.iter().map(|part| self.heads.of(part)).collect();
+        let heads: Vec<Option<&Heads>> = heads.iter().map(Option::as_deref).collect();
+        // Where a run of parts that can be spelled out ends: inside it only a part after a choice begins another.
+        let (mut min, mut max) = (0usize, Some(0usize));
+        let mut run_end = 0;
+        for (index, part) in parts.iter().enumerate() {
+            let after_choice = index.checked_sub(1).and_then(|before| heads.get(before)).is_some_and(is_choice);
+            if index >= run_end || after_choice {
+                run_end = self.run(parts, &heads, index, (min, max), &mut cheapest).max(run_end);
+            }
+            if let Some(mut inner) = self.inner(part, cheapest.bound) {
+                if let Some(rest) = &mut inner.rest {
+                    rest.push(parts.get(index + 1..).unwrap_or_default());
+                }
+                inner.before_min = inner.before_min.saturating_add(min);
+                inner.before_max = inner.before_max.zip(max).map(|(a, b)| a.saturating_add(b));
+                cheapest.offer(inner, self.per_start);
+            }
+            let properties = part.properties();
+            min = min.saturating_add(properties.minimum_len().unwrap_or(0));
+            max = max.zip(properties.maximum_len()).map(|(a, b)| a.saturating_add(b));
+        }
+        cheapest.found
+    }
+
+    /// Offers every length of the run of parts from `first`; gives where the run ends.
+    fn run<'h>(
+        &self,
+        parts: &'h [Hir],
+        heads: &[Option<&Heads>],
+        first: usize,
+        (before_min, before_max): (usize, Option<usize>),
+        cheapest: &mut Cheapest<'h>,
+    ) -> usize {
+        let try_out = try_out(before_max, true, self.per_start);
+        let mut propose = |texts: &Heads| {
+            if let Some(price) = Price::of(texts.texts.iter().map(Text::as_slice), try_out, cheapest.bound) {
+                let rest = Some(vec![parts.get(first..).unwrap_or_default()]);
+                let candidate = Candidate { literals: texts.texts.clone(), price, before_min, before_max, rest };
+                cheapest.offer(candidate, self.per_start);
+            }
+        };
+        let mut texts = Heads::nothing();
+        let mut end = first;
+        while let Some(Some(next)) = heads.get(end) {
+            // What does not fit leaves the texts as they are.
+            if !texts.extend(next) {
+                break;
+            }
+            end += 1;
+            if !texts.complete {
+                break;
+            }
+            // Inside a plain text only its end is of interest.
+            if heads.get(end).is_some_and(is_choice) {
+                propose(&texts);
+            }
+        }
+        propose(&texts);
+        end
+    }
+
+    /// The set of a part that cannot be spelled out as a whole.
+    fn inner<'h>(&mut self, part: &'h Hir, bound: f64) -> Option<Candidate<'h>> {
+        match part.kind() {
+            HirKind::Capture(capture) => self.best(&capture.sub, bound),
+            HirKind::Concat(_) => self.best(part, bound),
+            HirKind::Alternation(parts) => self.best_of_alternation(parts, bound),
+            // The first copy has it; what follows its literal is anybody's guess.
+            HirKind::Repetition(Repetition { min: 1.., sub, .. }) => {
+                self.best(sub, bound).map(|best| Candidate { rest: None, ..best })
+            }
+            _ => None,
+        }
+    }
+
+    fn best_of_alternation<'h>(&mut self, parts: &'h [Hir], bound: f64) -> Option<Candidate<'h>> {
+        let mut parts = parts.iter();
+        let mut all = Candidate { rest: None, ..self.best(parts.next()?, bound)? };
+        for part in parts {
+            let next = self.best(part, bound)?;
+            all.literals.extend(next.literals);
+            all.before_min = all.before_min.min(next.before_min);
+            all.before_max = all.before_max.zip(next.before_max).map(|(a, b)| a.max(b));
+            if all.literals.len() > SET_MAX {
+                tidy(&mut all.literals);
+                if all.literals.len() > SET_MAX {
+                    return None;
+                }
+            }
+        }
+        tidy(&mut all.literals);
+        let try_out = try_out(all.before_max, false, self.per_start);
+        all.price = Price::of(all.literals.iter().map(Text::as_slice), try_out, bound)?;
+        Some(all)
+    }
 }
 
 /// True where more than one text may stand, folded.
-fn is_choice(heads: &Option<Heads>) -> bool {
-    heads.as_ref().is_none_or(|heads| heads.texts.len() > 1 || !heads.complete)
+fn is_choice(heads: &Option<&Heads>) -> bool {
+    heads.is_none_or(|heads| heads.texts.len() > 1 || !heads.complete)
 }
 
-/// The set of a part that cannot be spelled out as a whole.
-fn inner(part: &Hir, per_start: f64) -> Option<Required> {
-    match part.kind() {
-        HirKind::Capture(capture) => best(&capture.sub, per_start),
-        HirKind::Concat(_) => best(part, per_start),
-        HirKind::Alternation(parts) => best_of_alternation(parts, per_start),
-        // The first copy has it; what follows its literal is anybody's guess.
-        HirKind::Repetition(Repetition { min: 1.., sub, .. }) => {
-            best(sub, per_start).map(|best| Required { rest: None, ..best })
-        }
-        _ => None,
-    }
-}
-
-fn best_of_alternation(parts: &[Hir], per_start: f64) -> Option<Required> {
-    let mut parts = parts.iter();
-    let mut all = best(parts.next()?, per_start)?;
-    all.rest = None;
-    for part in parts {
-        let next = best(part, per_start)?;
-        all.literals.extend(next.literals);
-        all.before_min = all.before_min.min(next.before_min);
-        all.before_max = all.before_max.zip(next.before_max).map(|(a, b)| a.max(b));
-    }
-    tidy(&mut all.literals);
-    (all.literals.len() <= SET_MAX).then_some(all)
-}
-
-fn concat(first: Hir, rest: &[Hir]) -> Hir {
-    Hir::concat(std::iter::once(first).chain(rest.iter().cloned()).collect())
+/// Parts one behind the other, level by level.
+fn joined(pieces: &[&[Hir]]) -> Hir {
+    let concat = |first: Hir, rest: &&[Hir]| Hir::concat(std::iter::once(first).chain(rest.iter().cloned()).collect());
+    pieces.iter().fold(Hir::empty(), concat)
 }
 
 #[cfg(test)]

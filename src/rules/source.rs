@@ -3,7 +3,7 @@
 mod defaults;
 pub(super) mod pattern;
 
-use self::pattern::PatternSource;
+use self::pattern::{Form, PatternSource};
 use super::applies::{self, Scope};
 use super::overlay::{self, Overlay};
 use crate::yaml::diagnostic::Reporter;
@@ -22,6 +22,14 @@ pub(super) struct FileSource {
     pub(super) overlay: Overlay,
     /// True for a file that holds overrides or exceptions, and so may hold no rule.
     pub(super) is_overlay: bool,
+}
+
+impl FileSource {
+    /// True when some pattern is a list.
+    pub(super) fn names_lists(&self) -> bool {
+        let mut patterns = self.rules.iter().filter_map(|rule| rule.patterns.as_ref()).flatten();
+        patterns.any(|pattern| matches!(pattern.form, Form::List(_)))
+    }
 }
 
 /// One variable of a file.

@@ -116,6 +116,12 @@ impl<'a> Reporter<'a> {
         Self { file, codes, content, errors_before, warnings_before, elsewhere: Vec::new(), out }
     }
 
+    /// Takes problems of this file that were found apart from the other files.
+    pub(crate) fn adopt(&mut self, found: Diagnostics) {
+        self.out.errors.extend(found.errors);
+        self.out.warnings.extend(found.warnings);
+    }
+
     /// Names a source outside the file (an environment variable) and gives the place that stands for it.
     pub(crate) fn elsewhere(&mut self, name: String) -> Place {
         self.elsewhere.push(name);

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use crate::base::limits::rules as limits;
 use crate::cli::{ConfigArg, Failure, out};
 use crate::rules::draft::{self, Draft};
+use crate::rules::family::NUMBER_MAX;
 use crate::rules::import::{Imported, Note, gitleaks, words};
 use crate::rules::{self, Family};
 use crate::scan::Scanner;
@@ -89,7 +90,7 @@ fn gitleaks(args: &GitleaksArgs) -> Result<u8, Failure> {
     let asked = imported.rules.len();
     let ids = draft::free_ids(Family::Secrets, args.first, asked, |id| taken.iter().any(|known| known == id));
     for named in imported.rules.split_off(ids.len()) {
-        let what = format!("no number from {} to 999 is free", args.first);
+        let what = format!("no number from {} to {NUMBER_MAX} is free", args.first);
         imported.notes.push(Note { name: named.name, what, left_out: true });
     }
     imported.rules.iter_mut().zip(ids).for_each(|(named, id)| named.draft.id = id);
@@ -108,7 +109,7 @@ fn words(args: &WordsArgs) -> Result<u8, Failure> {
         Some(id) => id.clone(),
         None => draft::free_ids(args.family, 500, 1, |id| taken.iter().any(|known| known == id))
             .pop()
-            .ok_or_else(|| Failure::usage("no number from 500 to 999 is free; name one with --id"))?,
+            .ok_or_else(|| Failure::usage(format!("no number from 500 to {NUMBER_MAX} is free; name one with --id")))?,
     };
     let text = files::read(&args.file)?;
     let draft = Draft {
