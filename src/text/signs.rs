@@ -76,35 +76,35 @@ impl Signs {
         let (blocks, rest) = bytes.as_chunks::<64>();
         let (mut digits, mut numeric) = (0, 0);
         for (number, block) in blocks.iter().enumerate() {
-            note_runs(&mut self.runs, &mut digits, bytes, block, number * 64, is_digit);
-            note_runs(&mut self.numeric, &mut numeric, bytes, block, number * 64, is_numeric);
+            note_runs(&mut self.runs, &mut digits, bytes, (number * 64, bits(block, is_digit)), &DIGITS);
+            note_runs(&mut self.numeric, &mut numeric, bytes, (number * 64, bits(block, is_numeric)), &NUMERIC);
         }
         // NUL is of no kind.
         let mut last = [0; 64];
         last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        note_runs(&mut self.runs, &mut digits, bytes, &last, blocks.len() * 64, is_digit);
-        note_runs(&mut self.numeric, &mut numeric, bytes, &last, blocks.len() * 64, is_numeric);
+        let start = blocks.len() * 64;
+        note_runs(&mut self.runs, &mut digits, bytes, (start, bits(&last, is_digit)), &DIGITS);
+        note_runs(&mut self.numeric, &mut numeric, bytes, (start, bits(&last, is_numeric)), &NUMERIC);
     }
 
     #[cold]
     fn note(&mut self, sum: u64, start: usize) {
-        let kinds = [
-            &mut self.turned,
-            &mut self.shifted,
-            &mut self.rotated,
-            &mut self.leet,
-            &mut self.spaced,
-            &mut self.split,
-            &mut self.bare,
-        ];
-        for (over, places) in OVER.iter().zip(kinds) {
-            if sum & over == 0 {
-                continue;
-            }
+        let mut over = sum & FLAGS;
+        while over != 0 {
+            let places = match over & over.wrapping_neg() {
+                TURNED_OVER => &mut self.turned,
+                SHIFTED_OVER => &mut self.shifted,
+                ROTATED_OVER => &mut self.rotated,
+                LEET_OVER => &mut self.leet,
+                SPACED_OVER => &mut self.spaced,
+                SPLIT_OVER => &mut self.split,
+                _ => &mut self.bare,
+            };
             match places.last_mut() {
                 Some(last) if last.end == start => last.end = start + BLOCK,
                 _ => places.push(Span::new(start, start + BLOCK)),
             }
+            over &= over - 1;
         }
     }
 }
@@ -115,12 +115,10 @@ fn note_runs(
     runs: &mut Vec<Span>,
     before: &mut u64,
     bytes: &[u8],
-    block: &[u8; 64],
-    start: usize,
-    is_one: impl Fn(u8) -> bool + Copy,
+    (start, ones): (usize, u64),
+    kind: &[bool; 256],
 ) {
     const BACK: u32 = RUN_MIN as u32 - 1;
-    let ones = bits(block, is_one);
     // Each bit is set when it is followed by fifteen more: the lowest one is fifteen bytes before the block.
     let mut begins = u128::from(ones) << BACK | u128::from(*before >> (u64::BITS - BACK));
     *before = ones;
@@ -129,7 +127,7 @@ fn note_runs(
     begins &= begins >> 4;
     begins &= begins >> 8;
     while begins != 0 {
-        let done = note_run(runs, bytes, (start + begins.trailing_zeros() as usize).saturating_sub(RUN_MIN - 1), is_one);
+        let done = note_run(runs, bytes, (start + begins.trailing_zeros() as usize).saturating_sub(RUN_MIN - 1), kind);
         let bit = u32::try_from(done + RUN_MIN - 1 - start).unwrap_or(u32::MAX);
         begins &= u128::MAX.checked_shl(bit).unwrap_or(0);
     }
@@ -137,13 +135,14 @@ fn note_runs(
 
 /// Notes the run that holds the byte at `at`, if it is not noted yet; gives where the last run ends.
 #[inline(never)]
-fn note_run(runs: &mut Vec<Span>, bytes: &[u8], at: usize, is_one: impl Fn(u8) -> bool) -> usize {
+fn note_run(runs: &mut Vec<Span>, bytes: &[u8], at: usize, kind: &[bool; 256]) -> usize {
+    let is_one = |byte: &&u8| kind[usize::from(**byte)];
     let done = runs.last().map_or(0, |last| last.end);
     if at < done {
         return done;
     }
-    let end = at + bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_one(**byte)).count();
-    let start = at - bytes.get(done..at).unwrap_or_default().iter().rev().take_while(|byte| is_one(**byte)).count();
+    let end = at + bytes.get(at..).unwrap_or_default().iter().take_while(is_one).count();
+    let start = at - bytes.get(done..at).unwrap_or_default().iter().rev().take_while(is_one).count();
     runs.push(Span::new(start, end));
     end
 }
@@ -169,7 +168,7 @@ pub(super) fn bits(block: &[u8; 64], is_one: impl Fn(u8) -> bool) -> u64 {
 /// True for what numbers in a row are written with: digits, those of base sixteen too, `0x`, and what may stand between two.
 /// A few more characters lie in the same ranges and do no harm: the decodings look closer.
 #[inline]
-fn is_numeric(byte: u8) -> bool {
+const fn is_numeric(byte: u8) -> bool {
     ((byte | 0x20).wrapping_sub(b'a') < 6)
         | (byte.wrapping_sub(b',') <= b';' - b',')
         | (byte.wrapping_sub(b'\t') <= b'\r' - b'\t')
@@ -181,13 +180,27 @@ fn is_numeric(byte: u8) -> bool {
 
 /// True for what base64 is written with, in both alphabets (RFC 4648 §4 and §5), and so for base32 as well.
 #[inline]
-pub(super) fn is_digit(byte: u8) -> bool {
+pub(super) const fn is_digit(byte: u8) -> bool {
     ((byte | 0x20).wrapping_sub(b'a') < 26)
         | (byte.wrapping_sub(b'0') < 10)
         | (byte == b'+')
         | (byte == b'/')
         | (byte == b'-')
         | (byte == b'_')
+}
+
+/// The same by a table each: quicker for one byte.
+static DIGITS: [bool; 256] = kind(true);
+static NUMERIC: [bool; 256] = kind(false);
+
+const fn kind(digits: bool) -> [bool; 256] {
+    let mut ones = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        ones[byte] = if digits { is_digit(byte as u8) } else { is_numeric(byte as u8) };
+        byte += 1;
+    }
+    ones
 }
 
 #[inline]
@@ -215,6 +228,12 @@ const PUNCTUATION: u8 = 31;
 static CLASSES: [u8; 256] = classes();
 static PAIRS: [u64; 1024] = packed_pairs();
 const START: u64 = start();
+const TURNED_OVER: u64 = OVER[0];
+const SHIFTED_OVER: u64 = OVER[1];
+const ROTATED_OVER: u64 = OVER[2];
+const LEET_OVER: u64 = OVER[3];
+const SPACED_OVER: u64 = OVER[4];
+const SPLIT_OVER: u64 = OVER[5];
 const FLAGS: u64 = OVER[0] | OVER[1] | OVER[2] | OVER[3] | OVER[4] | OVER[5] | OVER[6];
 
 const fn classes() -> [u8; 256] {
