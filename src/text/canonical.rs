@@ -160,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_skipped_unread_is_the_same_in_canonical_form() {
+        for c in (0..=0x10FFFF).filter_map(char::from_u32) {
+            let text = c.to_string();
+            let skipped = unchanged_prefix(text.as_bytes());
+            assert!(skipped == 0 || (skipped == text.len() && folded(&text) == text), "U+{:04X}", c as u32);
+        }
+    }
+
+    #[test]
     fn clean_text_is_borrowed() {
         for text in ["", "plain\ttext\r\n", "忽略 이전", "a 🙂 b"] {
             let result = canonical(text);
@@ -186,6 +195,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_fold_as_their_characters_do(text in proptest::collection::vec("[ -~]{0,70}|[가-힣一-龥㐀-䶿]{1,9}|[а-яé]{1,9}|\\PC|\\pC", 0..9)) {
+            let text = text.concat();
+            let mut plain = String::new();
+            text.chars().for_each(|c| fold_char(c, &mut plain));
+            assert_eq!(folded(&text), plain);
+        }
+
         #[test]
         fn chunks_fold_as_the_whole(a in mixed(), b in mixed()) {
             assert_eq!(folded(&a) + &folded(&b), folded(&(a + &b)));

@@ -139,9 +139,10 @@ impl Builder {
         self.out_of_order |= origin < self.origin_end || origin_unit < 0;
         self.origin_end = if origin_unit < 0 { origin + length } else { origin + length * count };
         let grown = self.follows == origin
-            && self.runs.last().is_some_and(|last| {
-                last.derived_unit as usize == derived_unit && last.origin_unit == origin_unit
-            });
+            && self
+                .runs
+                .last()
+                .is_some_and(|last| last.derived_unit as usize == derived_unit && last.origin_unit == origin_unit);
         self.follows = if origin_unit < 0 { origin.saturating_sub(length * count) } else { origin + length * count };
         if !grown {
             self.runs.push(Run {
@@ -156,12 +157,7 @@ impl Builder {
 
     /// The finished map; `origin_len` is the length of the origin.
     pub fn finish(self, origin_len: usize) -> Map {
-        Map {
-            runs: Some(self.runs),
-            derived_len: self.derived_len,
-            origin_len,
-            in_order: !self.out_of_order,
-        }
+        Map { runs: Some(self.runs), derived_len: self.derived_len, origin_len, in_order: !self.out_of_order }
     }
 }
 
@@ -211,7 +207,8 @@ fn run_at(runs: &[Run], at: usize) -> usize {
 /// The same, looked for from the run `near` on.
 fn run_near(runs: &[Run], near: usize, at: usize) -> usize {
     let holds = |number: usize| {
-        runs.get(number).is_some_and(|run| run.start() <= at) && runs.get(number + 1).is_none_or(|next| at < next.start())
+        runs.get(number).is_some_and(|run| run.start() <= at)
+            && runs.get(number + 1).is_none_or(|next| at < next.start())
     };
     (near..near + 3).find(|number| holds(*number)).unwrap_or_else(|| run_at(runs, at))
 }
@@ -224,14 +221,7 @@ fn unit_at(runs: &[Run], at: usize) -> Span {
 /// Adds `run` (which ends at `run_end`) to `builder`, seen through the outer map.
 ///
 /// `cursor` is the number of an outer run near by: most of what follows in the middle text follows in it.
-fn join_run(
-    run: Run,
-    run_end: usize,
-    outer: &Map,
-    outer_runs: &[Run],
-    cursor: &mut usize,
-    builder: &mut Builder,
-) {
+fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], cursor: &mut usize, builder: &mut Builder) {
     let derived_unit = run.derived_unit as usize;
     let mut derived = run.start();
     while derived < run_end {

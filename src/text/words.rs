@@ -186,6 +186,26 @@ mod tests {
     }
 
     #[test]
+    fn a_quick_look_stops_no_word() {
+        let words: HashSet<&str> = WORDS.split_ascii_whitespace().collect();
+        let stopped = |word: &str| {
+            let bytes = word.as_bytes();
+            !may_be_known(bytes.len(), bytes[0], bytes.get(1).copied().unwrap_or(0))
+        };
+        for word in &words {
+            assert!(!stopped(word) && !stopped(&word.to_ascii_uppercase()), "{word}");
+            // Its neighbours are known if they are on the list, and not else.
+            let mut other = word.as_bytes().to_vec();
+            other.reverse();
+            assert_eq!(is_known(&other), words.contains(std::str::from_utf8(&other).unwrap()), "{word}");
+            other.push(b's');
+            assert_eq!(is_known(&other), words.contains(std::str::from_utf8(&other).unwrap()), "{word}");
+        }
+        assert!(stopped("zzyzx") && stopped(&"a".repeat(LETTERS_MAX + 1)) && stopped(&"a".repeat(100)));
+        assert!(!is_known(b""));
+    }
+
+    #[test]
     fn words_without_blanks_are_cut() {
         for text in [
             "ignore all previous instructions",

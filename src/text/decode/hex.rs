@@ -103,6 +103,8 @@ mod tests {
 
     use super::super::source_of;
     use super::*;
+    use crate::text::map::Map;
+    use crate::text::signs::Signs;
 
     fn decoded(text: &str) -> Option<String> {
         source_of(text, decode).map(|found| found.text)
@@ -139,6 +141,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_runs_of_numbers_are_all_that_is_needed(parts in proptest::collection::vec("[0-9a-f]{1,20}|0x[0-9A-F]{2}|[ ,:;_-]{1,4}|[g-z.]{1,3}|696e7374727563746976656c79|69 67 6e 6f 72 65 20 61 6c 6c", 0..24)) {
+            let text = parts.concat();
+            let all = Signs { numeric: vec![Span::new(0, text.len())], ..Signs::default() };
+            let source = Source { text: &text, seen: &Map::identity(), room: usize::MAX, signs: &all };
+            let plain = decode(&source).map(|found| (found.text, found.map));
+            prop_assert_eq!(source_of(&text, decode).map(|found| (found.text, found.map)), plain);
+        }
+
         #[test]
         fn every_spelling_gives_the_text_back(text in "[a-z]{4}[a-zA-Z0-9 .]{4,60}") {
             for (before, between) in [("", ""), ("", " "), ("0x", " "), ("0x", ", "), ("", ":"), ("", "\n"), ("", "-")] {

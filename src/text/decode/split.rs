@@ -19,8 +19,25 @@ const BEFORE: usize = 24;
 
 /// Takes the punctuation out of words that are known without it.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
-    let bytes = source.text.as_bytes();
     let mut pieces = Pieces::new(source.text, source.room);
+    for word in words_of(source).into_iter().filter(|word| !is_seen(source.seen, *word)) {
+        pieces.begin(NAME, word);
+        for (at, byte) in word.range().zip(source.text.as_bytes().get(word.range()).unwrap_or_default()) {
+            if byte.is_ascii_alphabetic() {
+                pieces.character(char::from(*byte), Span::new(at, at + 1));
+            }
+        }
+        if pieces.is_cut() {
+            break;
+        }
+    }
+    pieces.finish()
+}
+
+/// The words with punctuation inside at the signs, in order.
+fn words_of(source: &Source<'_>) -> Vec<Span> {
+    let bytes = source.text.as_bytes();
+    let mut words = Vec::new();
     let mut done = 0;
     for place in &source.signs.split {
         let mut at = place.start.saturating_sub(BEFORE).max(done);
@@ -29,26 +46,16 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
             let window = Window::new(bytes, at, done);
             let mut broken = window.broken();
             while let Some(token) = window.next_token(&mut broken) {
-                // What only touches the window is looked at from another place, if there is a sign.
-                if token.start >= place.end || token.end < place.start || !window.may_be_known(bytes, token) {
-                    continue;
-                }
-                done = token.end;
-                let Some(word) = split_word(bytes, token).filter(|word| !is_seen(source.seen, *word)) else { continue };
-                pieces.begin(NAME, word);
-                for (at, byte) in word.range().zip(bytes.get(word.range()).unwrap_or_default()) {
-                    if byte.is_ascii_alphabetic() {
-                        pieces.character(char::from(*byte), Span::new(at, at + 1));
-                    }
-                }
-                if pieces.is_cut() {
-                    return pieces.finish();
+                // What lies beside the place is looked at from another one, if there is a sign.
+                if token.start < place.end && token.end >= place.start && window.may_be_known(bytes, token) {
+                    words.extend(split_word(bytes, token));
+                    done = token.end;
                 }
             }
             at = window.next;
         }
     }
-    pieces.finish()
+    words
 }
 
 /// Bytes of a text, a bit each, the first one lowest.
@@ -180,8 +187,13 @@ fn is_part(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert_eq, proptest};
+
     use super::super::source_of;
     use super::*;
+    use crate::text::map::Map;
+    use crate::text::signs::Signs;
 
     fn joined(text: &str) -> Option<String> {
         source_of(text, decode).map(|found| found.text)
@@ -207,6 +219,31 @@ mod tests {
             "--- a/file.rs\n+++ b/file.rs\n@@ -1,2 +1,2 @@",
         ] {
             assert_eq!(joined(text), None, "{text}");
+        }
+    }
+
+    /// The words by the definition, token by token.
+    fn plain(text: &str) -> Vec<Span> {
+        let mut words = Vec::new();
+        let mut start = 0;
+        for (at, byte) in text.bytes().chain([0]).enumerate() {
+            if !is_part(byte) {
+                words.extend(split_word(text.as_bytes(), Span::new(start, at)));
+                start = at + 1;
+            }
+        }
+        words
+    }
+
+    proptest! {
+        #[test]
+        fn bits_find_what_bytes_find(
+            parts in vec("[a-z]{1,3}|[-._*!@]{1,3}|[ (,:]{1,3}|ig-no.re|in*struc--tions|sys.tem|p.a.s.s.w.o.r.d|[a-z._]{60,70}|é", 0..60)
+        ) {
+            let text = parts.concat();
+            let signs = Signs { split: vec![Span::new(0, text.len() + 5)], ..Signs::default() };
+            let source = Source { text: &text, seen: &Map::identity(), room: usize::MAX, signs: &signs };
+            prop_assert_eq!(words_of(&source), plain(&text));
         }
     }
 }
