@@ -188,7 +188,7 @@ fn encodings() -> Vec<Spelling> {
         of("html", each(|c| format!("&#{};", u32::from(c))), &["R&D, a && b, AT&T; x &y"]),
         of("html", each(|c| format!("&#x{:x};", u32::from(c))), &["Q&A #12; see &section"]),
         of("escape", each(|c| format!("\\u{:04x}", u32::from(c))), &["C:\\Users\\me, \\d+\\w*, a\\b"]),
-        of("escape", each(|c| format!("\\x{:02x}", u32::from(c))), &["\\\\server\\share"]),
+        of("escape", each(|c| format!("\\x{:02x}", u32::from(c))), &["C:\\Windows\\System32, \\s*, \\(a\\)"]),
         of(
             "quoted_printable",
             bytes("", |byte| format!("={byte:02X}")),

@@ -318,9 +318,9 @@ impl Joined {
                 joined.text.push_str(glue);
             }
             let text = &*passage.text;
-            let head = if number == 0 { 0 } else { text.floor_char_boundary(edge) };
+            let head = if number == 0 { 0 } else { boundary(text, edge) };
             let is_last = number + 1 == members.len();
-            let tail = if is_last { text.len() } else { text.ceil_char_boundary(text.len().saturating_sub(edge)) };
+            let tail = if is_last { text.len() } else { boundary(text, text.len().saturating_sub(edge)) };
             if tail <= head {
                 joined.push(*index, text, Span::new(0, text.len()));
                 continue;
@@ -351,6 +351,11 @@ impl Joined {
             })
             .collect()
     }
+}
+
+/// The last character boundary at or before `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Rules that act in a text alone.
