@@ -1,4 +1,5 @@
-//! What rules see only where several texts are put together: the text parts of one message, neighbouring unknown fields.
+//! What rules see only where several texts are put together: the text parts of one message, messages in a row of one role,
+//! neighbouring unknown fields.
 //!
 //! Each text is read for itself first. Here their joined text is read, and of its matches those are taken that no text alone
 //! has. A match of a redacting rule that lies in several texts cannot be replaced in one place: it blocks.
@@ -16,7 +17,7 @@ use crate::inspect::snapshot::Snapshot;
 use crate::inspect::whole::{is_fixed, unstrippable};
 use crate::rules::RuleIndex;
 use crate::scan::{Context, Scratch};
-use crate::text::{Layers, Passage, Role};
+use crate::text::{Direction, Layers, Passage, Role};
 use crate::verdict::{Action, Finding, Standing, decide};
 
 /// What reading texts together brought to light.
@@ -35,13 +36,30 @@ pub(super) struct Across {
     pub cut: bool,
 }
 
+/// Bytes at each border of two messages that are read together: a phrase, or a run of base64 of that length on either side.
+/// Some models' readers put messages of one role together; whole conversations are not read twice for that.
+const EDGE_BYTES: usize = 4096;
+
+/// Stands for what is left out of the middle of a message: nothing matches across it.
+const GAP: &str = "\n\u{FFFC}\n";
+
 /// Passages that are read together.
 #[derive(Debug)]
 struct Group {
     /// Ways to put them together: which of them, and what stands between two. The first way has all of them.
     ways: Vec<(Vec<usize>, &'static str)>,
-    /// True for the parts of one message: what they decode to together is for the model too.
-    is_message: bool,
+    kind: Kind,
+}
+
+/// Why passages are read together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// Parts of one message: what they decode to together is for the model too.
+    Message,
+    /// Messages in a row of one role: read at their borders, and only what crosses a border counts.
+    Messages,
+    /// Neighbouring unknown fields.
+    Fields,
 }
 
 impl Group {
@@ -61,7 +79,7 @@ impl Snapshot {
         parallel: bool,
         gone: &BTreeSet<usize>,
     ) -> Across {
-        let groups = groups(passages, gone);
+        let groups = groups(passages, given.direction, gone);
         let read = |scratch: &mut Scratch, group: &Group| self.read_group(group, passages, reads, given, scratch);
         let all: Vec<Across> = if parallel {
             groups.par_iter().map_init(|| self.scanner.scratch(), |scratch, group| read(scratch, group)).collect()
@@ -96,11 +114,13 @@ impl Snapshot {
             listed: BTreeMap::new(),
             still: BTreeSet::new(),
             blocks: false,
+            kind: group.kind,
             out: Across::default(),
         };
         let role = group.members().first().and_then(|index| passages.get(*index)).map_or(Role::Unknown, |p| p.role);
         for (number, (members, glue)) in group.ways.iter().enumerate() {
-            let joined = Joined::new(passages, members, glue);
+            let edge = if group.kind == Kind::Messages { EDGE_BYTES } else { usize::MAX };
+            let joined = Joined::new(passages, members, glue, edge);
             let context = Context { direction: given.direction, role };
             let (Settled { hits, open }, undone) = self.hits(&joined.text, context, scratch);
             let texts: Vec<&Passage<'_>> = members.iter().filter_map(|index| passages.get(*index)).collect();
@@ -108,17 +128,17 @@ impl Snapshot {
             hits.iter().for_each(|hit| reading.take(*hit, &joined, &undone, &allowed));
             open.iter().for_each(|open| reading.take_open(open, members, &joined, &undone, &allowed));
             reading.out.cut |= !undone.complete;
-            if group.is_message && number == 0 {
+            if group.kind == Kind::Message && number == 0 {
                 reading.decoded(&joined, undone);
             }
         }
-        if !group.is_message {
+        if group.kind != Kind::Message {
             self.add_up(&mut reading.out.findings);
         }
         reading.out
     }
 
-    /// Points of what spans unknown fields add up as in one text. The points of a message's parts are added up with those
+    /// Points of what spans unknown fields, or messages, add up as in one text. The points of a message's parts are added up with those
     /// that the parts have alone, by the verdict.
     fn add_up(&self, findings: &mut [Finding]) {
         let together = findings.iter().map(|finding| Finding { passage: 0, ..finding.clone() }).collect();
@@ -144,6 +164,7 @@ struct GroupReading<'s> {
     listed: BTreeMap<RuleIndex, usize>,
     /// True once a finding that blocks is listed.
     blocks: bool,
+    kind: Kind,
     out: Across,
 }
 
@@ -151,6 +172,11 @@ impl GroupReading<'_> {
     fn take(&mut self, hit: Hit, joined: &Joined, undone: &Layers, allowed: &Allowed) {
         let places = joined.places(hit.span);
         let Some((first, span)) = places.first().copied() else { return };
+        // What lies in one message was found there.
+        let is_across = |(index, _): &(usize, Span)| !is_one_message(self.passages, first, *index);
+        if self.kind == Kind::Messages && !places.iter().any(is_across) {
+            return;
+        }
         if places
             .iter()
             .all(|(index, span)| self.own(*index, hit.rule, span.start).is_some_and(|own| own.covers(*span)))
@@ -166,7 +192,7 @@ impl GroupReading<'_> {
         let seen = Seen { ruling: &ruling, hit: match_here, standing, index: first, undone };
         if !seen.standing.acts() {
             let is_alone = |index: &usize| self.own(*index, hit.rule, 0).is_some();
-            if !joined.parts.iter().any(|(_, index)| is_alone(index)) && self.still.insert(hit.rule) {
+            if !joined.parts.iter().any(|part| is_alone(&part.index)) && self.still.insert(hit.rule) {
                 self.list(seen, None);
             }
             return;
@@ -246,7 +272,7 @@ impl GroupReading<'_> {
         for layer in undone.layers {
             let at = layer.map.to_original(Span::new(0, layer.text.len()));
             let Some((first, _)) = joined.places(at).first().copied() else { continue };
-            let mut alone = joined.parts.iter().filter_map(|(_, index)| self.reads.get(*index));
+            let mut alone = joined.parts.iter().filter_map(|part| self.reads.get(part.index));
             if !alone.any(|read| read.decoded.iter().any(|known| known.text == layer.text)) {
                 self.out.decoded.push((first, layer.encodings, layer.text));
             }
@@ -268,36 +294,68 @@ struct Seen<'s> {
 #[derive(Debug)]
 struct Joined {
     text: String,
-    /// Where each begins and ends, and which passage it is; in order.
-    parts: Vec<(Span, usize)>,
+    /// Where each text, or each piece of one, begins and ends; in order.
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// In the joined text.
+    span: Span,
+    /// Which passage it is of.
+    index: usize,
+    /// Where it begins in the passage.
+    start: usize,
 }
 
 impl Joined {
-    fn new(passages: &[Passage<'static>], members: &[usize], glue: &str) -> Self {
+    /// Of each text `edge` bytes at each border with another one are taken, and the rest is left out.
+    fn new(passages: &[Passage<'static>], members: &[usize], glue: &str, edge: usize) -> Self {
         let mut joined = Self { text: String::new(), parts: Vec::with_capacity(members.len()) };
-        for index in members {
+        for (number, index) in members.iter().enumerate() {
             let Some(passage) = passages.get(*index) else { continue };
             if !joined.parts.is_empty() {
                 joined.text.push_str(glue);
             }
-            let start = joined.text.len();
-            joined.text.push_str(&passage.text);
-            joined.parts.push((Span::new(start, joined.text.len()), *index));
+            let text = &*passage.text;
+            let head = if number == 0 { 0 } else { boundary(text, edge) };
+            let is_last = number + 1 == members.len();
+            let tail = if is_last { text.len() } else { boundary(text, text.len().saturating_sub(edge)) };
+            if tail <= head {
+                joined.push(*index, text, Span::new(0, text.len()));
+                continue;
+            }
+            if head > 0 {
+                joined.push(*index, text, Span::new(0, head));
+                joined.text.push_str(GAP);
+            }
+            joined.push(*index, text, Span::new(tail, text.len()));
         }
         joined
     }
 
+    fn push(&mut self, index: usize, text: &str, piece: Span) {
+        let start = self.text.len();
+        self.text.push_str(text.get(piece.range()).unwrap_or_default());
+        self.parts.push(Part { span: Span::new(start, self.text.len()), index, start: piece.start });
+    }
+
     /// The passages that a span lies in, each with its share of it.
     fn places(&self, span: Span) -> Vec<(usize, Span)> {
-        let first = self.parts.partition_point(|(part, _)| part.end <= span.start);
-        let touched = self.parts.iter().skip(first).take_while(|(part, _)| part.start < span.end);
+        let first = self.parts.partition_point(|part| part.span.end <= span.start);
+        let touched = self.parts.iter().skip(first).take_while(|part| part.span.start < span.end);
         touched
-            .map(|(part, index)| {
-                let start = span.start.max(part.start) - part.start;
-                (*index, Span::new(start, span.end.min(part.end) - part.start))
+            .map(|part| {
+                let from = span.start.max(part.span.start) - part.span.start + part.start;
+                (part.index, Span::new(from, span.end.min(part.span.end) - part.span.start + part.start))
             })
             .collect()
     }
+}
+
+/// The last character boundary at or before `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Rules that act in a text alone.
@@ -305,8 +363,9 @@ fn rules_of(read: &Read) -> impl Iterator<Item = RuleIndex> {
     read.found.iter().filter(|(.., acts)| *acts).map(|(rule, ..)| *rule)
 }
 
-/// What belongs together: passages of one group and role; and neighbours in unknown fields, whatever the fields are.
-fn groups(passages: &[Passage<'static>], gone: &BTreeSet<usize>) -> Vec<Group> {
+/// What belongs together: passages of one group and role; messages in a row of one role; and neighbours in unknown fields,
+/// whatever the fields are.
+fn groups(passages: &[Passage<'static>], direction: Direction, gone: &BTreeSet<usize>) -> Vec<Group> {
     let mut parts: BTreeMap<(u32, Role), Vec<usize>> = BTreeMap::new();
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut is_open = false;
@@ -321,9 +380,44 @@ fn groups(passages: &[Passage<'static>], gone: &BTreeSet<usize>) -> Vec<Group> {
         }
         is_open = is_field;
     }
-    let messages = parts.into_values().map(|members| Group { ways: glued(passages, members), is_message: true });
-    let fields = runs.into_iter().map(|run| Group { ways: told_apart(passages, run), is_message: false });
-    messages.chain(fields).filter(|group| group.members().len() > 1).collect()
+    let parts = parts.into_values().map(|members| Group { ways: glued(passages, members), kind: Kind::Message });
+    let fields = runs.into_iter().map(|run| Group { ways: told_apart(passages, run), kind: Kind::Fields });
+    let messages = messages_in_a_row(passages, direction, gone).into_iter();
+    let messages = messages.map(|members| Group { ways: glued(passages, members), kind: Kind::Messages });
+    parts.chain(messages).chain(fields).filter(|group| group.members().len() > 1).collect()
+}
+
+/// What several messages in a row of one role say. Unknown fields between them (ids, names) part nothing. The choices of a
+/// reply are no messages in a row.
+fn messages_in_a_row(passages: &[Passage<'static>], direction: Direction, gone: &BTreeSet<usize>) -> Vec<Vec<usize>> {
+    if direction == Direction::Reply {
+        return Vec::new();
+    }
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    let mut role = Role::Unknown;
+    for (index, passage) in passages.iter().enumerate() {
+        if passage.role == Role::Unknown || passage.text.is_empty() || gone.contains(&index) {
+            continue;
+        }
+        let is_speech = matches!(passage.role, Role::Assistant | Role::System | Role::ToolResult | Role::User);
+        match rows.last_mut() {
+            Some(row) if is_speech && passage.role == role => row.push(index),
+            _ if is_speech => rows.push(vec![index]),
+            _ => {}
+        }
+        role = passage.role;
+    }
+    let is_several = |row: &Vec<usize>| {
+        row.first().is_some_and(|first| row.iter().any(|other| !is_one_message(passages, *first, *other)))
+    };
+    rows.retain(is_several);
+    rows
+}
+
+/// True for one passage, or two parts of one message.
+fn is_one_message(passages: &[Passage<'static>], one: usize, other: usize) -> bool {
+    let group = |index: usize| passages.get(index).and_then(|passage| passage.group);
+    one == other || (group(one).is_some() && group(one) == group(other))
 }
 
 /// Providers put parts together directly or with a line end between. The second says nothing new where blanks part them.
@@ -337,11 +431,14 @@ fn glued(passages: &[Passage<'static>], members: Vec<usize>) -> Vec<(Vec<usize>,
     [(members, "")].into_iter().chain(lines).collect()
 }
 
-/// Unknown fields a line each; and their keys and their values by themselves.
+/// Unknown fields a line each; their keys and their values by themselves; and those named `text` as the parts of a message
+/// are: so every dialect names them, those that are not known here too.
 fn told_apart(passages: &[Passage<'static>], run: Vec<usize>) -> Vec<(Vec<usize>, &'static str)> {
-    let is_key = |index: &usize| passages.get(*index).is_some_and(|passage| passage.place.ends_with("~key"));
-    let (keys, values): (Vec<usize>, Vec<usize>) = run.iter().copied().partition(is_key);
+    let ends = |index: &usize, end: &str| passages.get(*index).is_some_and(|passage| passage.place.ends_with(end));
+    let texts: Vec<usize> = run.iter().copied().filter(|index| ends(index, "/text")).collect();
+    let texts = if texts.len() > 1 { glued(passages, texts) } else { Vec::new() };
+    let (keys, values): (Vec<usize>, Vec<usize>) = run.iter().copied().partition(|index| ends(index, "~key"));
     let apart = [keys, values].into_iter().filter(|some| some.len() > 1 && some.len() < run.len());
-    let apart: Vec<_> = apart.map(|some| (some, "\n")).collect();
+    let apart: Vec<_> = apart.map(|some| (some, "\n")).chain(texts).collect();
     [(run, "\n")].into_iter().chain(apart).collect()
 }

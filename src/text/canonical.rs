@@ -24,7 +24,7 @@ pub fn canonical(text: &str) -> Canonical<'_> {
     // Text from `done` to `at` is the same in both forms and not yet copied.
     let (mut done, mut at) = (0, 0);
     loop {
-        at += text.as_bytes().get(at..).map_or(0, plain_ascii_prefix);
+        at += text.as_bytes().get(at..).map_or(0, unchanged_prefix);
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
         let start = at;
         at += c.len_utf8();
@@ -59,13 +59,32 @@ pub fn canonical(text: &str) -> Canonical<'_> {
     Canonical { text: Cow::Owned(out), map: map.finish(text.len()) }
 }
 
+/// Length of a prefix that is the same in canonical form.
+#[inline]
+fn unchanged_prefix(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += match rest.first() {
+            None => return at,
+            Some(0..0x80) => match plain_ascii_prefix(rest) {
+                0 => return at,
+                length => length,
+            },
+            // U+4000 to U+9FFF, and U+B000 to U+CFFF: Han ideographs and Hangul syllables, three bytes each.
+            Some(0xE4..=0xE9 | 0xEB | 0xEC) => 3,
+            Some(_) => return at,
+        };
+    }
+}
+
 /// Length of the prefix of ASCII without dropped controls. Thirty-two bytes at a time, without a branch in between, so that
 /// the compiler makes vector instructions of it: this is the path of clean text.
 fn plain_ascii_prefix(bytes: &[u8]) -> usize {
     // Printable, or tab to carriage return.
     let plain = |byte: &u8| byte.wrapping_sub(b' ') < 0x5F || byte.wrapping_sub(b'\t') < 5;
     let mut at = 0;
-    for chunk in bytes.chunks_exact(32) {
+    for chunk in bytes.as_chunks::<32>().0 {
         if !chunk.iter().fold(true, |all, byte| all & plain(byte)) {
             break;
         }
@@ -141,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_skipped_unread_is_the_same_in_canonical_form() {
+        for c in (0..=0x10FFFF).filter_map(char::from_u32) {
+            let text = c.to_string();
+            let skipped = unchanged_prefix(text.as_bytes());
+            assert!(skipped == 0 || (skipped == text.len() && folded(&text) == text), "U+{:04X}", c as u32);
+        }
+    }
+
+    #[test]
     fn clean_text_is_borrowed() {
         for text in ["", "plain\ttext\r\n", "忽略 이전", "a 🙂 b"] {
             let result = canonical(text);
@@ -167,6 +195,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_fold_as_their_characters_do(text in proptest::collection::vec("[ -~]{0,70}|[가-힣一-龥㐀-䶿]{1,9}|[а-яé]{1,9}|\\PC|\\pC", 0..9)) {
+            let text = text.concat();
+            let mut plain = String::new();
+            text.chars().for_each(|c| fold_char(c, &mut plain));
+            assert_eq!(folded(&text), plain);
+        }
+
         #[test]
         fn chunks_fold_as_the_whole(a in mixed(), b in mixed()) {
             assert_eq!(folded(&a) + &folded(&b), folded(&(a + &b)));

@@ -1,7 +1,6 @@
 //! Decoded layers: what a text says once its encodings are undone, nested and bounded, each with a map to the text as sent.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::borrow::Cow;
 
 use crate::base::Limits;
 use crate::text::canonical::{Canonical, canonical};
@@ -49,33 +48,32 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
         return Layers { layers: Vec::new(), complete: !decode::is_encoded(&canonical_text.text, &unseen) };
     }
     let bytes = decoded_bytes_max(canonical_text.text.len(), limits);
-    let mut budget = Budget {
-        bytes,
-        layers: limits.decode_layers,
-        complete: true,
-        hasher: RandomState::new(),
-        layers_made: HashSet::new(),
-    };
-    let mut all = Vec::new();
-    let mut level = decode_once(canonical_text, &canonical_text.map, &unseen, &[], &mut budget);
+    let mut budget = Budget { bytes, layers: limits.decode_layers, complete: true };
+    let mut all = decode_once(&canonical_text.text, &canonical_text.map, &unseen, &[], &[], &mut budget);
+    let mut done = 0;
     for depth in 1..=limits.decode_depth {
-        let mut next = Vec::new();
-        for Step { layer, in_place } in &level {
+        let level = done..all.len();
+        done = level.end;
+        for index in level {
+            let Some(Step { layer, in_place }) = all.get(index) else { continue };
             let readable = canonical(&layer.text);
-            let map = readable.map.then(&layer.map);
-            let seen = if *in_place { &unseen } else { &map };
+            let map = if readable.map.is_identity() {
+                Cow::Borrowed(&layer.map)
+            } else {
+                Cow::Owned(readable.map.then(&layer.map))
+            };
             if depth == limits.decode_depth {
                 // What stands around a disguise was read where it was met first: here every run of the original's length
                 // counts as seen, though letters may have been replaced in it.
                 budget.complete &= !decode::is_encoded(&readable.text, &map);
             } else {
-                next.extend(decode_once(&readable, &map, seen, &layer.encodings, &mut budget));
+                let seen = if *in_place { &unseen } else { &map };
+                let found = decode_once(&readable.text, &map, seen, &layer.encodings, &all, &mut budget);
+                all.extend(found);
             }
         }
-        all.extend(level.into_iter().map(|step| step.layer));
-        level = next;
     }
-    Layers { layers: all, complete: budget.complete }
+    Layers { layers: all.into_iter().map(|step| step.layer).collect(), complete: budget.complete }
 }
 
 /// Decoded text of a short text: enough for every disguise in every other.
@@ -94,9 +92,6 @@ struct Budget {
     bytes: usize,
     layers: usize,
     complete: bool,
-    hasher: RandomState,
-    /// The layers so far, by hash of text and map: disguises in different places give the same layer in any order.
-    layers_made: HashSet<u64>,
 }
 
 /// A layer on the way down.
@@ -107,22 +102,25 @@ struct Step {
 }
 
 /// The layers directly below one reading; `map` leads from that reading to the original, `seen` does where runs that were
-/// only copied need no second look.
+/// only copied need no second look. What is among the layers that were `made` already is left out: disguises in different
+/// places give the same layer in any order.
 fn decode_once(
-    reading: &Canonical<'_>,
+    reading: &str,
     map: &Map,
     seen: &Map,
     outer: &[&'static str],
+    made: &[Step],
     budget: &mut Budget,
 ) -> Vec<Step> {
-    let mut found = Vec::new();
-    let signs = Signs::of(&reading.text);
+    let mut found: Vec<Step> = Vec::new();
+    let signs = Signs::of(reading);
     for decoding in decode::DECODINGS {
-        let source = Source { text: &reading.text, seen, room: budget.bytes, signs: &signs };
+        let source = Source { text: reading, seen, room: budget.bytes, signs: &signs };
         let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
         budget.complete &= !cut;
         let map = inner.then(map);
-        if text.is_empty() || !budget.layers_made.insert(budget.hasher.hash_one((&text, &map))) {
+        let is_same = |step: &Step| step.layer.text == text && step.layer.map == map;
+        if text.is_empty() || made.iter().chain(&found).any(is_same) {
             continue;
         }
         if budget.layers == 0 {

@@ -10,7 +10,7 @@ use crate::base::Span;
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Map {
     /// `None`: derived and origin are the same bytes.
-    runs: Option<Box<[Run]>>,
+    runs: Option<Vec<Run>>,
     /// Length of the derived text; unused by the identity.
     derived_len: usize,
     /// Length of the origin; unused by the identity.
@@ -67,14 +67,28 @@ impl Map {
         ends.fold(first.cover(last), Span::cover)
     }
 
+    /// [`Map::to_original`] for a span near the run `cursor`, which goes along.
+    fn original_near(&self, span: Span, runs: &[Run], cursor: &mut usize) -> Span {
+        if !self.in_order || span.is_empty() || span.end > self.derived_len {
+            return self.to_original(span);
+        }
+        let mut unit = |at: usize| {
+            *cursor = run_near(runs, *cursor, at);
+            runs.get(*cursor).map_or_else(Span::default, |run| run.unit(at))
+        };
+        let (first, last) = (unit(span.start), unit(span.end - 1));
+        Span::new(first.start, last.end)
+    }
+
     /// This map followed by `outer`: `self` leads from a text to a middle one, `outer` from the middle to the origin.
-    pub fn then(&self, outer: &Self) -> Self {
+    pub fn then(self, outer: &Self) -> Self {
         let Some(runs) = &self.runs else { return outer.clone() };
-        let Some(outer_runs) = &outer.runs else { return self.clone() };
-        let mut builder = Builder::default();
+        let Some(outer_runs) = &outer.runs else { return self };
+        let mut builder = Builder { runs: Vec::with_capacity(runs.len() + outer_runs.len()), ..Builder::default() };
+        let mut cursor = 0;
         for (index, run) in runs.iter().enumerate() {
             let run_end = runs.get(index + 1).map_or(self.derived_len, Run::start);
-            join_run(*run, run_end, outer, outer_runs, &mut builder);
+            join_run(*run, run_end, outer, outer_runs, &mut cursor, &mut builder);
         }
         builder.finish(outer.origin_len)
     }
@@ -87,6 +101,8 @@ pub struct Builder {
     derived_len: usize,
     /// One past the last byte of the origin so far.
     origin_end: usize,
+    /// Where one more unit of the last run would begin in the origin.
+    follows: usize,
     out_of_order: bool,
 }
 
@@ -122,11 +138,12 @@ impl Builder {
         let length = origin_unit.unsigned_abs() as usize;
         self.out_of_order |= origin < self.origin_end || origin_unit < 0;
         self.origin_end = if origin_unit < 0 { origin + length } else { origin + length * count };
-        let grown = self.runs.last().is_some_and(|last| {
-            last.derived_unit as usize == derived_unit
-                && last.origin_unit == origin_unit
-                && last.unit_start(self.derived_len) == origin
-        });
+        let grown = self.follows == origin
+            && self
+                .runs
+                .last()
+                .is_some_and(|last| last.derived_unit as usize == derived_unit && last.origin_unit == origin_unit);
+        self.follows = if origin_unit < 0 { origin.saturating_sub(length * count) } else { origin + length * count };
         if !grown {
             self.runs.push(Run {
                 derived: narrow(self.derived_len),
@@ -140,12 +157,7 @@ impl Builder {
 
     /// The finished map; `origin_len` is the length of the origin.
     pub fn finish(self, origin_len: usize) -> Map {
-        Map {
-            runs: Some(self.runs.into_boxed_slice()),
-            derived_len: self.derived_len,
-            origin_len,
-            in_order: !self.out_of_order,
-        }
+        Map { runs: Some(self.runs), derived_len: self.derived_len, origin_len, in_order: !self.out_of_order }
     }
 }
 
@@ -156,13 +168,21 @@ impl Run {
 
     /// Where in the origin the unit begins that holds the derived byte `at`.
     fn unit_start(&self, at: usize) -> usize {
-        let number = at.saturating_sub(self.start()) / self.derived_unit as usize;
+        let bytes = at.saturating_sub(self.start());
+        // Most units are of one byte, and dividing takes its time.
+        let number = if self.derived_unit == 1 { bytes } else { bytes / self.derived_unit as usize };
         let distance = number * self.origin_len();
         if self.origin_unit < 0 {
             (self.origin as usize).saturating_sub(distance)
         } else {
             self.origin as usize + distance
         }
+    }
+
+    /// The origin of the unit that holds the derived byte `at`.
+    fn unit(&self, at: usize) -> Span {
+        let start = self.unit_start(at);
+        Span::new(start, start + self.origin_len())
     }
 
     /// Bytes of one unit in the origin.
@@ -184,27 +204,37 @@ fn run_at(runs: &[Run], at: usize) -> usize {
     runs.partition_point(|run| run.start() <= at).saturating_sub(1)
 }
 
+/// The same, looked for from the run `near` on.
+fn run_near(runs: &[Run], near: usize, at: usize) -> usize {
+    let holds = |number: usize| {
+        runs.get(number).is_some_and(|run| run.start() <= at)
+            && runs.get(number + 1).is_none_or(|next| at < next.start())
+    };
+    (near..near + 3).find(|number| holds(*number)).unwrap_or_else(|| run_at(runs, at))
+}
+
 /// The origin of the unit that holds the derived byte `at`.
 fn unit_at(runs: &[Run], at: usize) -> Span {
-    let Some(run) = runs.get(run_at(runs, at)) else { return Span::default() };
-    let start = run.unit_start(at);
-    Span::new(start, start + run.origin_len())
+    runs.get(run_at(runs, at)).map_or_else(Span::default, |run| run.unit(at))
 }
 
 /// Adds `run` (which ends at `run_end`) to `builder`, seen through the outer map.
-fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], builder: &mut Builder) {
+///
+/// `cursor` is the number of an outer run near by: most of what follows in the middle text follows in it.
+fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], cursor: &mut usize, builder: &mut Builder) {
     let derived_unit = run.derived_unit as usize;
     let mut derived = run.start();
     while derived < run_end {
         let middle = run.unit_start(derived);
         if derived_unit == 1 && run.origin_unit == 1 {
             // Copied text takes over the outer run's units, as many as lie wholly inside.
-            let index = run_at(outer_runs, middle);
-            if let Some(outer_run) = outer_runs.get(index) {
+            *cursor = run_near(outer_runs, *cursor, middle);
+            if let Some(outer_run) = outer_runs.get(*cursor) {
                 let unit = outer_run.derived_unit as usize;
-                let outer_end = outer_runs.get(index + 1).map_or(outer.derived_len, Run::start);
-                let aligned = middle.saturating_sub(outer_run.start()).is_multiple_of(unit);
-                let count = outer_end.saturating_sub(middle).min(run_end - derived) / unit;
+                let outer_end = outer_runs.get(*cursor + 1).map_or(outer.derived_len, Run::start);
+                let aligned = unit == 1 || middle.saturating_sub(outer_run.start()).is_multiple_of(unit);
+                let bytes = outer_end.saturating_sub(middle).min(run_end - derived);
+                let count = if unit == 1 { bytes } else { bytes / unit };
                 if aligned && count > 0 {
                     builder.units(unit, outer_run.unit_start(middle), outer_run.origin_unit, count);
                     derived += count * unit;
@@ -212,7 +242,7 @@ fn join_run(run: Run, run_end: usize, outer: &Map, outer_runs: &[Run], builder: 
                 }
             }
         }
-        let from = outer.to_original(Span::new(middle, middle + run.origin_len()));
+        let from = outer.original_near(Span::new(middle, middle + run.origin_len()), outer_runs, cursor);
         if run.origin_unit < 0 && from.len() == derived_unit {
             builder.turned(derived_unit, from.start);
         } else {
@@ -258,7 +288,7 @@ mod tests {
         builder.copied(1, 1);
         builder.unit(3, Span::new(2, 4));
         let inner = builder.finish(4);
-        let joined = inner.then(&small());
+        let joined = inner.clone().then(&small());
         for (start, end) in [(0, 1), (1, 2), (0, 4), (3, 4)] {
             let span = Span::new(start, end);
             assert_eq!(joined.to_original(span), small().to_original(inner.to_original(span)), "{start}..{end}");
@@ -313,7 +343,7 @@ mod tests {
             let outer = map_of(&outer, 30);
             prop_assume!(outer.derived_len > 0);
             let inner = map_of(&inner, outer.derived_len);
-            let joined = inner.then(&outer);
+            let joined = inner.clone().then(&outer);
             prop_assert_eq!(joined.derived_len, inner.derived_len);
             let span = Span::new(start, start + len);
             let there = joined.to_original(span);

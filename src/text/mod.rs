@@ -10,6 +10,7 @@ pub mod model;
 mod pairs;
 pub mod passage;
 mod signs;
+mod stages;
 mod words;
 
 pub use canonical::{Canonical, canonical};
@@ -18,3 +19,4 @@ pub use layers::{Layer, Layers, layers, layers_of};
 pub use map::Map;
 pub use model::model_text;
 pub use passage::{Channel, ChannelKind, Direction, Passage, PathSegment, Role, Trust};
+pub use stages::Stages;

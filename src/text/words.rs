@@ -35,6 +35,29 @@ fn slot(word: &[u8]) -> usize {
     (hash ^ hash >> 15) as usize % SLOTS
 }
 
+/// For the first two letters of a word the lengths of the known words that begin so, a bit each: most unknown words are told
+/// by this alone.
+static LENGTHS: [[u32; 32]; 32] = {
+    let words = WORDS.as_bytes();
+    let mut lengths = [[0; 32]; 32];
+    let (mut start, mut at) = (0, 0);
+    while at <= words.len() {
+        if at == words.len() || words[at].is_ascii_whitespace() {
+            if at > start {
+                lengths[(words[start] & 31) as usize][second(words, start, at)] |= 1 << (at - start);
+            }
+            start = at + 1;
+        }
+        at += 1;
+    }
+    lengths
+};
+
+/// The number of the second letter of the word at `start..end`; 0 for a word of one letter.
+const fn second(text: &[u8], start: usize, end: usize) -> usize {
+    if end - start > 1 { (text[start + 1] & 31) as usize } else { 0 }
+}
+
 /// Finds all words at all places. `None` never comes: the list is fixed, and a test builds it.
 static FINDER: LazyLock<Option<(AhoCorasick, Vec<Cost>)>> = LazyLock::new(|| {
     let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
@@ -61,7 +84,8 @@ fn word_cost(rank: usize, word: &str) -> Cost {
 
 /// True when a word in ASCII letters, of either case, is on the list.
 pub(super) fn is_known(word: &[u8]) -> bool {
-    if word.len() > LETTERS_MAX || word.is_empty() {
+    let (Some(first), 1..=LETTERS_MAX) = (word.first(), word.len()) else { return false };
+    if !may_be_known(word.len(), *first, word.get(1).copied().unwrap_or(0)) {
         return false;
     }
     let slots = &*KNOWN;
@@ -73,6 +97,12 @@ pub(super) fn is_known(word: &[u8]) -> bool {
         at += 1;
     }
     false
+}
+
+/// False for most words that are not on the list: by length and the first two letters.
+#[inline]
+pub(super) fn may_be_known(length: usize, first: u8, second: u8) -> bool {
+    length <= LETTERS_MAX && LENGTHS[usize::from(first & 31)][usize::from(second & 31)] >> length & 1 == 1
 }
 
 /// Counts letters: those of known words of two letters and more, and all.
@@ -153,6 +183,26 @@ mod tests {
         let taken = |at: usize| !KNOWN[at % SLOTS].is_empty();
         let longest = (0..SLOTS).map(|at| (at..).take_while(|at| taken(*at)).count()).max();
         assert!(longest.is_some_and(|steps| steps < 24), "{longest:?}");
+    }
+
+    #[test]
+    fn a_quick_look_stops_no_word() {
+        let words: HashSet<&str> = WORDS.split_ascii_whitespace().collect();
+        let stopped = |word: &str| {
+            let bytes = word.as_bytes();
+            !may_be_known(bytes.len(), bytes[0], bytes.get(1).copied().unwrap_or(0))
+        };
+        for word in &words {
+            assert!(!stopped(word) && !stopped(&word.to_ascii_uppercase()), "{word}");
+            // Its neighbours are known if they are on the list, and not else.
+            let mut other = word.as_bytes().to_vec();
+            other.reverse();
+            assert_eq!(is_known(&other), words.contains(std::str::from_utf8(&other).unwrap()), "{word}");
+            other.push(b's');
+            assert_eq!(is_known(&other), words.contains(std::str::from_utf8(&other).unwrap()), "{word}");
+        }
+        assert!(stopped("zzyzx") && stopped(&"a".repeat(LETTERS_MAX + 1)) && stopped(&"a".repeat(100)));
+        assert!(!is_known(b""));
     }
 
     #[test]

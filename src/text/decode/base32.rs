@@ -88,9 +88,20 @@ fn value(digit: u8) -> u32 {
     }
 }
 
+#[inline]
 fn is_digit(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7')
+    DIGITS[usize::from(byte)]
 }
+
+static DIGITS: [bool; 256] = {
+    let mut digits = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        digits[byte] = (byte as u8).is_ascii_alphabetic() || matches!(byte as u8, b'2'..=b'7');
+        byte += 1;
+    }
+    digits
+};
 
 #[cfg(test)]
 mod tests {

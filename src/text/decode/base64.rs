@@ -22,16 +22,21 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
     let mut runs = Runs::new(NAME, source.room);
-    let mut buffer = Vec::new();
+    let (mut clean, mut buffer) = (Vec::new(), Vec::new());
     let mut done = 0;
     for first in &source.signs.runs {
         if first.start < done {
             continue;
         }
-        let (clean, end) = join_lines(bytes, *first);
+        let next = next_line(bytes, first.end, is_digit);
+        let is_alone = next.is_none();
+        if is_alone && !has_both_cases(bytes.get(first.range()).unwrap_or_default()) {
+            continue;
+        }
+        let end = join_lines(bytes, *first, next, &mut clean);
         done = end;
         let span = Span::new(first.start, end);
-        if !has_both_cases(&clean) || is_seen(source.seen, span) {
+        if (!is_alone && !has_both_cases(&clean)) || is_seen(source.seen, span) {
             continue;
         }
         if let Some(decoded) = decode_run(&clean, &mut buffer)
@@ -49,11 +54,11 @@ fn has_both_cases(digits: &[u8]) -> bool {
     digits.iter().any(u8::is_ascii_uppercase) && digits.iter().any(u8::is_ascii_lowercase)
 }
 
-/// The characters of a run and of the lines that carry it on, in the standard alphabet, without padding; and its end, with
-/// padding.
-fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
-    let mut clean = Vec::with_capacity(first.len());
-    let mut line = first;
+/// Writes the characters of a run and of the lines that carry it on to `clean`, in the standard alphabet, without padding;
+/// gives its end, with padding.
+fn join_lines(bytes: &[u8], first: Span, next: Option<Span>, clean: &mut Vec<u8>) -> usize {
+    clean.clear();
+    let (mut line, mut next) = (first, next);
     loop {
         let digits = bytes.get(line.range()).unwrap_or_default();
         clean.extend(digits.iter().map(|byte| match byte {
@@ -61,13 +66,12 @@ fn join_lines(bytes: &[u8], first: Span) -> (Vec<u8>, usize) {
             b'_' => b'/',
             other => *other,
         }));
-        match next_line(bytes, line.end, is_digit) {
-            Some(next) => line = next,
-            None => break,
-        }
+        let Some(following) = next else { break };
+        line = following;
+        next = next_line(bytes, line.end, is_digit);
     }
     let padding = bytes.get(line.end..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
-    (clean, line.end + padding)
+    line.end + padding
 }
 
 /// The text in a run. A run that has something else in front (a path, a word) is read at the other three offsets as well.

@@ -15,39 +15,36 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
     let mut runs = Runs::new(NAME, source.room);
     let mut values = Vec::new();
-    let mut at = 0;
-    while let Some(start) = next_decimal(bytes, at) {
-        let end = read_run(bytes, start, &mut values);
-        // Whatever was read is not read again, but for the second try half a byte later.
-        at = end.max(start + 1);
-        if values.len() < BYTES_MIN || is_seen(source.seen, Span::new(start, end)) {
-            continue;
-        }
-        let found = decode_run(&values).or_else(|| {
-            let shifted_end = read_run(bytes, start + 1, &mut values);
-            at = at.max(shifted_end);
-            if values.len() < BYTES_MIN { None } else { decode_run(&values) }
-        });
-        if let Some(decoded) = found
-            && !runs.push(&decoded, Span::new(start, at))
-        {
-            break;
+    for numeric in &source.signs.numeric {
+        // Nothing in hexadecimal reaches beyond.
+        let bytes = bytes.get(..numeric.end).unwrap_or_default();
+        let mut at = numeric.start;
+        while let Some(start) = next_decimal(bytes, at) {
+            let end = read_run(bytes, start, &mut values);
+            // Whatever was read is not read again, but for the second try half a byte later.
+            at = end.max(start + 1);
+            if values.len() < BYTES_MIN || is_seen(source.seen, Span::new(start, end)) {
+                continue;
+            }
+            let found = decode_run(&values).or_else(|| {
+                let shifted_end = read_run(bytes, start + 1, &mut values);
+                at = at.max(shifted_end);
+                if values.len() < BYTES_MIN { None } else { decode_run(&values) }
+            });
+            if let Some(decoded) = found
+                && !runs.push(&decoded, Span::new(start, at))
+            {
+                return runs.finish(source.text);
+            }
         }
     }
     runs.finish(source.text)
 }
 
-/// The next decimal digit. Text in hexadecimal has one in every byte (its letters are 0x41 to 0x7A, and `0x` starts with
-/// one), prose has few: sixteen bytes are looked at together.
+/// The next decimal digit. Text in hexadecimal has one in every byte: its letters are 0x41 to 0x7A, and `0x` starts with
+/// one.
 fn next_decimal(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    for chunk in bytes.get(from..)?.chunks(16) {
-        if chunk.iter().fold(false, |any, byte| any | byte.is_ascii_digit()) {
-            return Some(at + chunk.iter().position(u8::is_ascii_digit)?);
-        }
-        at += chunk.len();
-    }
-    None
+    Some(from + bytes.get(from..)?.iter().position(u8::is_ascii_digit)?)
 }
 
 /// Reads bytes from `start` on, as far as they go, into `values`; gives where the last one ends.
@@ -106,6 +103,8 @@ mod tests {
 
     use super::super::source_of;
     use super::*;
+    use crate::text::map::Map;
+    use crate::text::signs::Signs;
 
     fn decoded(text: &str) -> Option<String> {
         source_of(text, decode).map(|found| found.text)
@@ -142,6 +141,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_runs_of_numbers_are_all_that_is_needed(parts in proptest::collection::vec("[0-9a-f]{1,20}|0x[0-9A-F]{2}|[ ,:;_-]{1,4}|[g-z.]{1,3}|696e7374727563746976656c79|69 67 6e 6f 72 65 20 61 6c 6c", 0..24)) {
+            let text = parts.concat();
+            let all = Signs { numeric: vec![Span::new(0, text.len())], ..Signs::default() };
+            let source = Source { text: &text, seen: &Map::identity(), room: usize::MAX, signs: &all };
+            let plain = decode(&source).map(|found| (found.text, found.map));
+            prop_assert_eq!(source_of(&text, decode).map(|found| (found.text, found.map)), plain);
+        }
+
         #[test]
         fn every_spelling_gives_the_text_back(text in "[a-z]{4}[a-zA-Z0-9 .]{4,60}") {
             for (before, between) in [("", ""), ("", " "), ("0x", " "), ("0x", ", "), ("", ":"), ("", "\n"), ("", "-")] {

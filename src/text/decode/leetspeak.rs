@@ -71,8 +71,12 @@ fn candidates(source: &Source<'_>) -> Vec<Word> {
             let length = rest.iter().take_while(|byte| is_part(**byte)).count();
             let run = Span::new(at, at + length);
             at = run.end.max(at + 1);
-            if length > 2 && length <= WORD_MAX && !is_seen(source.seen, run) {
-                words.extend(read(bytes, run));
+            if length > 2
+                && length <= WORD_MAX
+                && let Some(word) = read(bytes, run)
+                && !is_seen(source.seen, run)
+            {
+                words.push(word);
             }
         }
         done = at;

@@ -19,6 +19,7 @@ mod reversed;
 mod runs;
 mod shifted;
 mod spaced;
+mod split;
 mod stretch;
 
 use crate::base::Span;
@@ -68,7 +69,7 @@ pub(super) const DECODINGS: [Decoding; 14] = [
     reversed::decode_words,
     leetspeak::decode,
     spaced::decode,
-    spaced::decode_split,
+    split::decode,
     jamo::decode,
 ];
 

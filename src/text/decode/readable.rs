@@ -20,7 +20,7 @@ pub(super) enum Readable {
 /// Finds the text in decoded bytes: valid UTF-8 without control characters. One stray byte before a sentence does not hide
 /// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical.
 pub(super) fn readable(bytes: &[u8]) -> Readable {
-    if !bytes.iter().any(|byte| is_control(*byte))
+    if !has_control(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
         && !text.contains(is_noise)
     {
@@ -41,6 +41,12 @@ pub(super) fn readable(bytes: &[u8]) -> Readable {
         }
     }
     if pieces.is_empty() { Readable::Nothing } else { Readable::Partly(pieces) }
+}
+
+/// True when there is an ASCII character that is noise. Looks at all of it without a branch, so that the compiler makes vector
+/// instructions of it.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | is_control(*byte))
 }
 
 /// True when a text has enough letters and digits to say something.
