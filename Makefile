@@ -1,10 +1,12 @@
 # Portcullis: the one door. `make run` starts the appliance, `make test` passes the tests; both install what they need.
 
-.PHONY: build run test check bench eval train-test help
+.PHONY: build run test check bench fuzz eval train-test help
 .DEFAULT_GOAL := help
 
 # The library that runs the classifier: another platform's or the system's own is named here.
 export PORTCULLIS_ONNXRUNTIME ?=
+# Read by scripts/fuzz.sh.
+export FUZZ_SECONDS FUZZ_TARGETS
 
 help:
 	@echo 'make run     build and start the appliance (http://127.0.0.1:8080/v1, admin http://127.0.0.1:9090)'
@@ -12,6 +14,7 @@ help:
 	@echo 'make build   everything that `make run` needs, ending in target/release/portcullis'
 	@echo 'make check   formatting and lints'
 	@echo 'make bench   benchmarks'
+	@echo 'make fuzz    every fuzz target for FUZZ_SECONDS (600), or those that FUZZ_TARGETS names'
 	@echo 'make eval DATA=FOLDER   the classifier on labelled JSON lines'
 	@echo 'make train-test   the tests of the training scripts'
 
@@ -31,10 +34,16 @@ test:
 
 check:
 	cargo fmt --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
 
 bench:
 	cargo bench --locked
+
+# docs/fuzzing.md. Each target for FUZZ_SECONDS=600, one after the other.
+fuzz:
+	@scripts/need.sh build fuzz
+	@scripts/fuzz.sh
 
 eval: build
 	@test -n '$(DATA)' || { echo 'name the folder: make eval DATA=path/to/data' >&2; exit 64; }

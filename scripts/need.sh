@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a step needs from Debian's packages, or names the one line that does.
-# Usage: scripts/need.sh build|test …
+# Usage: scripts/need.sh build|fuzz|test …
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -52,6 +52,11 @@ need_build() {
     if [ ${#packages[@]} -gt 0 ]; then install "${packages[@]}"; fi
 }
 
+# libFuzzer is C++; its source comes with the crate.
+need_fuzz() {
+    if ! command -v c++ >/dev/null 2>&1; then install g++; fi
+}
+
 need_test() {
     local packages=()
     postgres_bin || packages+=(postgresql)
@@ -63,7 +68,8 @@ need_test() {
 for step in "$@"; do
     case "$step" in
     build) need_build ;;
+    fuzz) need_fuzz ;;
     test) need_test ;;
-    *) say "scripts/need.sh: unknown step $step (build, test)"; exit 64 ;;
+    *) say "scripts/need.sh: unknown step $step (build, fuzz, test)"; exit 64 ;;
     esac
 done

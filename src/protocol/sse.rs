@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::base::{Cause, Fault, Limits};
 
+/// UTF-8's byte order mark.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// One event as it was dispatched. Comments, `id:` and `retry:` are read and dropped: they are never sent on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
@@ -111,14 +114,15 @@ impl Decoder {
     }
 
     fn extend(&mut self, piece: &[u8]) -> Result<(), SseError> {
+        // The mark before the size, so that the error is the same however the bytes were cut.
+        if self.at_start && self.line.iter().chain(piece).take(BOM.len()).eq(BOM) {
+            return Err(SseError::Bom);
+        }
         let size = self.line.len() + piece.len() + self.data.len() + self.name.as_ref().map_or(0, String::len);
         if size > self.event_bytes_max {
             return Err(SseError::Size(self.event_bytes_max));
         }
         self.line.extend_from_slice(piece);
-        if self.at_start && self.line.starts_with(b"\xEF\xBB\xBF") {
-            return Err(SseError::Bom);
-        }
         Ok(())
     }
 

@@ -163,7 +163,7 @@ impl<'a> Reporter<'a> {
     /// The place of a character inside a scalar that begins at `place`: an opening quote and doubled quotes are stepped
     /// over. A text that goes over several lines keeps its own place.
     pub(crate) fn inside(&self, place: Place, before: usize) -> Place {
-        let Some(line) = self.content.lines().nth(place.0.saturating_sub(1)) else { return place };
+        let Some(line) = lines(self.content).nth(place.0.saturating_sub(1)) else { return place };
         let mut rest = line.chars().skip(place.1.saturating_sub(1)).peekable();
         let quote = rest.next_if(|c| matches!(c, '\'' | '"'));
         let mut column = place.1 + usize::from(quote.is_some());
@@ -203,7 +203,32 @@ impl<'a> Reporter<'a> {
         };
         let file = elsewhere.map_or_else(|| self.file.to_owned(), PathBuf::from);
         let place = place.filter(|(line, _)| *line > 0);
-        let line_text = place.and_then(|(line, _)| self.content.lines().nth(line - 1)).map(str::to_owned);
+        let line_text = place.and_then(|(line, _)| lines(self.content).nth(line - 1)).map(str::to_owned);
         Diagnostic { code, file, place, message, help, line_text }
+    }
+}
+
+/// A text's lines as YAML counts them: a carriage return alone ends one, too.
+fn lines(content: &str) -> impl Iterator<Item = &str> {
+    content.lines().flat_map(|line| line.split('\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::node;
+
+    #[test]
+    fn the_line_shown_is_the_one_that_was_counted() {
+        let codes =
+            Codes { broken: "X1", unknown: "X2", twice: "X3", missing: "X4", mistyped: "X5", guide: "docs/rules.md" };
+        for end in ["\n", "\r\n", "\r"] {
+            let content = ["a: 1", "b: [", "c: 2"].join(end);
+            let (place, message) = node::parse(&content).unwrap_err();
+            let mut found = Diagnostics::default();
+            Reporter::new(Path::new("f.yaml"), &content, codes, &mut found).error("X1", place, message, "");
+            let line = ["a: 1", "b: [", "c: 2"][place.unwrap().0 - 1];
+            assert_eq!(found.errors[0].line_text.as_deref(), Some(line), "lines that end with {end:?}");
+        }
     }
 }

@@ -69,6 +69,17 @@ fn a_byte_order_mark_is_refused_at_the_start_only() {
 }
 
 #[test]
+fn what_is_wrong_does_not_depend_on_the_cuts() {
+    let stream = "\u{FEFF}data: more than the limit\n\n".as_bytes();
+    for size in 1..=stream.len() {
+        let mut decoder = Decoder::new(&Limits { event_bytes: 3, ..Limits::default() });
+        let mut pieces = stream.chunks(size);
+        let error = pieces.find_map(|piece| decoder.push(piece, &mut Vec::new()).err());
+        assert_eq!(error, Some(SseError::Bom), "in pieces of {size}");
+    }
+}
+
+#[test]
 fn an_event_name_that_is_not_utf8_is_refused() {
     assert_eq!(events([&b"event: \xFF\n\n"[..]]), Err(SseError::Name));
 }
