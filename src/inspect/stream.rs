@@ -339,8 +339,11 @@ impl<F: Frame> ReplyStream<F> {
         let block_bytes = self.snapshot.limits.stream_bytes;
         let scan = (!hold).then(|| self.snapshot.scanner.stream(passage.role, block_bytes));
         let is_said = matches!(channel.kind, ChannelKind::Text | ChannelKind::Reasoning | ChannelKind::Refusal);
-        let is_json = channel.kind == ChannelKind::ToolArguments;
-        let restores = (is_said || is_json) && !self.vault.is_empty();
+        let is_argument = channel.kind == ChannelKind::ToolArguments;
+        // What a custom tool is given is plain text.
+        let is_json =
+            is_argument && matches!(channel.path.last(), Some(PathSegment::Key(key)) if **key == *"arguments");
+        let restores = (is_said || is_argument) && !self.vault.is_empty();
         let restorer = restores.then(|| Restorer::new(Arc::clone(&self.vault), is_json));
         self.lanes.push(Lane::new(channel.clone(), passage.role, scan).restoring(restorer));
         Ok(self.lanes.len() - 1)

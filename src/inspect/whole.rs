@@ -255,7 +255,8 @@ impl<T: Subject> Scanned<T> {
         // Those that the classifier had nothing to say about.
         self.settle(&BTreeMap::new());
         let mut findings = std::mem::take(&mut self.findings);
-        let (mut vault, masks) = (Vault::new(self.salt), std::mem::take(&mut self.masks));
+        let (mut vault, masks) =
+            (Vault::new(self.salt, snapshot.limits.restored_bytes), std::mem::take(&mut self.masks));
         let texts = self.subject.passages();
         let mut edits = redact::edits(masks, |passage, mask| match (&mask.token, texts.get(passage)) {
             (Some(name), Some(text)) if self.direction == Direction::Request => {
@@ -347,7 +348,7 @@ fn put_back(passages: &[Passage<'static>], vault: &Vault, edits: &mut Vec<Edit>)
         let first = edits.partition_point(|edit| edit.passage < index);
         let own = edits.get(first..).unwrap_or_default().iter().take_while(|edit| edit.passage == index);
         let replaced: Vec<Span> = own.map(|edit| edit.span).collect();
-        for (span, with) in vault.places(&passage.text, passage.role == Role::ToolArguments) {
+        for (span, with) in vault.places(&passage.text, passage.place.ends_with("/arguments")) {
             let near = replaced.partition_point(|other| other.end <= span.start);
             if replaced.get(near).is_none_or(|other| !other.overlaps(span)) {
                 added.push(Edit { passage: index, span, with });
