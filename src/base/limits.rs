@@ -243,6 +243,8 @@ pub mod rules {
     pub const EXCEPTION_DAYS: usize = 400;
     /// Longest match, in bytes, of a rule that allows: so much text it can vouch for.
     pub const ALLOW_BYTES: usize = 256;
+    /// Bytes of a mask.
+    pub const MASK_BYTES: usize = 256;
     /// Bytes of the name in a token.
     pub const TOKEN_NAME_BYTES: usize = 16;
 }
