@@ -1,6 +1,7 @@
 //! What a site writes beside the rules: overrides, which change rules without editing their files, and exceptions.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::applies::{self, Reach};
 use super::check::{ACTIONS, MODES, SEVERITIES, choose};
@@ -36,6 +37,23 @@ pub(super) struct Override {
     pub(super) action: Option<Option<Action>>,
     pub(super) mask: Option<String>,
     pub(super) token: Option<String>,
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lower = |value: &dyn fmt::Debug| format!("{value:?}").to_lowercase();
+        let action = |action: &Option<Action>| action.map_or("score", Action::name).to_owned();
+        let said = [
+            self.mode.map(|mode| format!("mode {}", lower(&mode))),
+            self.severity.map(|severity| format!("severity {}", lower(&severity))),
+            self.score.map(|score| format!("score {score}")),
+            self.action.as_ref().map(|changed| format!("action {}", action(changed))),
+            self.mask.as_ref().map(|mask| format!("mask {mask}")),
+            self.token.as_ref().map(|token| format!("token {token}")),
+        ];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        write!(f, "{}, {}", said.join(", "), self.reach)
+    }
 }
 
 /// Keys of a file that make the overlay.

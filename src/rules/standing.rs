@@ -92,6 +92,11 @@ impl Rule {
             || !self.allowed_by.is_empty()
     }
 
+    /// What a site changes about it in some exchanges, for people, in order.
+    pub fn overrides(&self) -> impl Iterator<Item = String> {
+        self.overrides.iter().map(ToString::to_string)
+    }
+
     /// Ids of the rules that keep it from acting where their matches cover its own.
     pub fn allowed_by(&self) -> &[String] {
         &self.allowed_by
@@ -99,6 +104,11 @@ impl Rule {
 }
 
 impl RuleSet {
+    /// All exceptions that name a rule, those that have ended too.
+    pub fn exceptions_naming(&self, rule: &Rule) -> impl Iterator<Item = &Exception> {
+        rule.exceptions.iter().filter_map(|at| self.exceptions().get(*at))
+    }
+
     /// The exceptions in force that name a rule and cover all of these passages.
     pub fn exceptions_for(
         &self,
