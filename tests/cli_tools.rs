@@ -80,6 +80,32 @@ fn json(output: &Output) -> Value {
 }
 
 #[test]
+fn one_rule_is_shown_with_what_the_site_says_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    std::fs::write(folder.path().join("secrets/test.yaml"), SECRETS).unwrap();
+    let site = "overrides:\n- { rules: [SEC-001], applies: { tenants: [acme], roles: [user] }, action: redact, token: KEY }\n\
+                exceptions:\n- { id: E1, rules: [secrets], reason: looked at, expires: 2999-12-31 }\n";
+    std::fs::write(folder.path().join("site.yaml"), site).unwrap();
+    let folders = format!("[{}]", folder.path().display());
+    let run = |arguments: &[&str]| shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", &folders).output().unwrap();
+    let told = stdout(&run(&["rules", "explain", "SEC-001"]));
+    for part in [
+        "high, confidence medium, paranoia 1",
+        "sensitive",
+        "action redact, token KEY, in requests and replies, roles user, {",
+        "acme",
+        "user",
+        "E1 to 2999-12-31",
+        "site.yaml:4: looked at",
+    ] {
+        assert!(told.contains(part), "{part}:\n{told}");
+    }
+    let warnings = String::from_utf8(run(&["check"]).stderr).unwrap();
+    assert!(warnings.contains("W012") && warnings.contains("covers everything"), "{warnings}");
+}
+
+#[test]
 fn test_counts_what_it_ran_and_fails_with_the_rule() {
     let one = run(&["rules", "test", "--only", "INJ-001", "--json"]);
     assert_eq!(one.status.code(), Some(0), "{}", stdout(&one));

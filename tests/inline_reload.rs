@@ -215,6 +215,36 @@ async fn the_limits_hold_at_n_and_n_plus_1() {
     assert_eq!(site.policy().await["attempts"].as_array().unwrap().len(), 2);
 }
 
+/// What was refused for a reason that goes by itself comes into force without another change, and is told once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_for_a_passing_reason_is_tried_again() {
+    let gate = Arc::new(Semaphore::new(0));
+    let limits = [("policies_live", 2), ("watch_poll_ms", 200)];
+    let mut site = Site::limited(echo(Some(Arc::clone(&gate))).await, true, &limits);
+    site.appliance.start();
+    let url = site.appliance.url("/v1/chat/completions");
+    let client = site.client.clone();
+    let streamed = tokio::spawn(async move { ask(&client, &url, true).await });
+    support::http::until("the stream is under way", || {
+        site.appliance.metrics().contains("portcullis_exchanges_in_flight 1")
+    })
+    .await;
+    let version = site.version().await;
+    site.write("P1");
+    site.until("two in memory", |policy| policy["in_force"]["version"] != version.as_str()).await;
+    site.write("P2");
+    site.until("the refusal", |policy| policy["attempts"][0]["passing"] == true).await;
+    assert_eq!(site.mask().await, "P1");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let attempts = site.policy().await["attempts"].clone();
+    assert_eq!(attempts.as_array().unwrap().iter().filter(|one| one["result"] == "refused").count(), 1, "{attempts:#}");
+    gate.add_permits(1);
+    assert_eq!(masks(&streamed.await.unwrap()), Ok("P0".to_owned()));
+    site.until("another try", |policy| policy["attempts"][0]["result"] == "in_force").await;
+    assert_eq!(site.mask().await, "P2");
+    assert_eq!(site.policy().await["in_force"]["origin"], "file");
+}
+
 /// What is wrong is named, all of it, everywhere; nothing of it comes into force.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_policy_changes_nothing_and_is_told() {

@@ -524,6 +524,35 @@ fn tokens_stand_for_texts_in_one_exchange_and_are_put_back_in_its_reply() {
 }
 
 #[test]
+fn an_override_gives_a_rule_that_masks_a_token() {
+    let masks = "applies: { direction: request }\naction: redact\nmask: '[x]'";
+    for reach in ["", "applies: { tenants: [acme] }, "] {
+        let overlay = format!("overrides:\n- {{ rules: [AGT-001], {reach}action: redact, token: CARD }}\n");
+        let snapshot = snapshot(&[rule(1, "4111", masks), rule(2, "4111", TOKENS)], &overlay);
+        let (sent, vault) = tokenised(&snapshot, "it is 4111", &of_tenant("acme"));
+        assert!(sent.starts_with("it is [CARD-1-"), "{sent}");
+        assert_eq!(reply(&snapshot, &sent, &of_tenant("acme"), &vault).0.as_deref(), Some("it is 4111"));
+        let (sent, _) = tokenised(&snapshot, "it is 4111", &of_tenant("other"));
+        assert_eq!(sent.contains("[CARD-1-"), reach.is_empty(), "{sent}");
+    }
+}
+
+#[test]
+fn a_mask_is_bounded_at_n_and_n_plus_1() {
+    for bytes in [256, 257] {
+        let mask = "x".repeat(bytes);
+        let of_rule = rule(1, "4111", &format!("applies: {{ direction: request }}\naction: redact\nmask: '{mask}'"));
+        let of_override = format!("overrides:\n- {{ rules: [AGT-002], action: redact, mask: '{mask}' }}\n");
+        let file = |rules: &str| format!("family: agent\nrules:\n{rules}");
+        for files in [vec![file(&of_rule)], vec![file(&rule(2, "4111", EVERYWHERE)) + &of_override]] {
+            let files = files.into_iter().map(|file| (PathBuf::from("agent/a.yaml"), file)).collect();
+            let found = from_sources(files).map(|_| ()).map_err(|found| found.to_string());
+            assert_eq!(found.is_ok(), bytes == 256, "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn tokens_in_arguments_of_tools_are_put_back_as_json() {
     let snapshot = snapshot(&[rule(1, "say \"4111\"", TOKENS)], "");
     let (token, vault) = tokenised(&snapshot, "say \"4111\"", &facts());

@@ -74,7 +74,7 @@ pub(super) fn build(sections: PolicySections, written: Written, frame: &Frame) -
         thread::sleep(Duration::from_millis(frame.limits.watch_quiet_ms));
     }
     let message = "the rule files change faster than they are read";
-    Err(Refusal::new(message, "let whoever writes them finish, and reload"))
+    Err(Refusal::new(message, "let whoever writes them finish, and reload").passing())
 }
 
 /// What the files say at one moment, in one number: configuration and rules.

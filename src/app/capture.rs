@@ -163,6 +163,7 @@ fn marks(hash: &mut Sha256, metadata: &Metadata) {
 fn unread(path: &Path, error: &io::Error) -> Refusal {
     let message = format!("{} cannot be read: {error}", path.display());
     Refusal::new(message, "rules.folders must name folders whose files the user that runs portcullis can read")
+        .passing()
 }
 
 fn too_large(folders: &[PathBuf], limits: &Limits) -> Refusal {

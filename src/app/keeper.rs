@@ -46,6 +46,8 @@ pub(super) struct Keeper {
     archive: Archive,
     /// Fingerprint of the files at the last attempt: what has been tried is not tried again because a file was touched.
     tried: Hash,
+    /// Why the last attempt was refused, where the reason may go by itself.
+    stuck: Option<String>,
     in_force: InForce,
     attempts: VecDeque<Attempt>,
     /// Old policies that open exchanges still use. Held here so that the last of them frees its memory on this thread.
@@ -107,6 +109,7 @@ impl Keeper {
             frame,
             archive,
             tried,
+            stuck: None,
             in_force,
             attempts: VecDeque::new(),
             retired: Vec::new(),
@@ -185,8 +188,21 @@ impl Keeper {
             Ok(None) => return self.told(at, took_ms, origin, Done::only(Change::Unchanged), Vec::new()),
             Err(refusal) => (Done::only(Change::Refused), Some(refusal)),
         };
+        // What was in the way may be gone the next time. Going back is for people to ask for again.
+        let passing = origin != Origin::Rollback && refusal.as_ref().is_some_and(|refusal| refusal.passing);
+        let is_still =
+            origin == Origin::File && passing && refusal.as_ref().map(|new| &new.text) == self.stuck.as_ref();
+        self.stuck = refusal.as_ref().filter(|_| passing).map(|refusal| refusal.text.clone());
+        if passing {
+            self.tried = Hash::default();
+        }
+        if is_still {
+            // Told already.
+            return Attempt { passing, ..self.told(at, took_ms, origin, done, Vec::new()) };
+        }
         let text = refusal.as_ref().map(|refusal| refusal.text.clone()).unwrap_or_default();
-        let attempt = self.told(at, took_ms, origin, done, refusal.map(|refusal| refusal.problems).unwrap_or_default());
+        let problems = refusal.map(|refusal| refusal.problems).unwrap_or_default();
+        let attempt = Attempt { passing, ..self.told(at, took_ms, origin, done, problems) };
         log(&attempt, &text);
         proxy.audit.system(SystemKind::Reload, detail(&attempt, &text));
         metrics::policy_change(attempt.origin.name(), attempt.result.name(), attempt.result.is_well());
@@ -211,6 +227,7 @@ impl Keeper {
             problems,
             problem_count,
             needs_restart: done.needs_restart,
+            passing: false,
         }
     }
 
@@ -222,7 +239,7 @@ impl Keeper {
                 let text = Refusal::new(found.to_string(), "");
                 let nothing = Written::kept(PathBuf::new(), String::new(), Vec::new());
                 let unread = fingerprint(&nothing, Err(&text));
-                return if self.is_old(origin, &unread) { Ok(None) } else { Err(found.into()) };
+                return if self.is_old(origin, &unread) { Ok(None) } else { Err(Refusal::from(found).passing()) };
             }
         };
         let loaded = written.load();
@@ -280,7 +297,7 @@ impl Keeper {
         let message = format!(
             "{live} policies are in memory, as many as limits.policies_live allows: open exchanges still use older ones"
         );
-        Err(Refusal::new(message, "ask again when they have ended"))
+        Err(Refusal::new(message, "ask again when they have ended").passing())
     }
 
     /// The last step: kept on disk first, so that it can be gone back to whatever happens next; then swapped.
@@ -293,7 +310,7 @@ impl Keeper {
         };
         kept.map_err(|error| {
             let message = format!("the policy cannot be kept in the state folder: {error}");
-            Refusal::new(message, "make room there and see that it belongs to the user that runs portcullis")
+            Refusal::new(message, "make room there and see that it belongs to the user that runs portcullis").passing()
         })?;
         if is_same {
             self.in_force.pinned = pinned;

@@ -62,6 +62,7 @@ mod tests {
             problems: Vec::new(),
             problem_count,
             needs_restart: Vec::new(),
+            passing: false,
         }
     }
 

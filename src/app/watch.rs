@@ -92,21 +92,26 @@ impl Guard {
         let mut armed = self.arm(&watched);
         // What changed between the start's reading and the first look is seen by asking once.
         let (mut marks, mut is_changed) = (self.marks(&watched), true);
+        let mut again = Again::new(Duration::from_millis(self.limits.watch_poll_ms));
         while !self.ended.load(Ordering::Acquire) {
             if is_changed && watched.is_on {
                 marks = self.quiet(&watched);
                 // Anew before the files are read: a folder may have been put in the place of another.
                 drop(armed);
                 armed = self.arm(&watched);
-                if self.ended.load(Ordering::Acquire) || self.control.ask_blocking(Wish::Reload(Origin::File)).is_err()
-                {
+                if self.ended.load(Ordering::Acquire) {
                     return;
                 }
+                let Ok(attempt) = self.control.ask_blocking(Wish::Reload(Origin::File)) else { return };
+                again.tried(attempt.passing, Instant::now());
             }
             let notice = self.woken.recv_timeout(Duration::from_millis(self.limits.watch_poll_ms));
             is_changed = match notice {
                 Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => watched.is_on && self.marks(&watched) != marks,
+                Err(RecvTimeoutError::Timeout) => {
+                    watched.is_on
+                        && (self.marks(&watched) != marks || (self.is_stuck() && again.is_due(Instant::now())))
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let now = self.watched.load_full();
@@ -134,6 +139,11 @@ impl Guard {
             marks = now;
         }
         marks
+    }
+
+    /// True while the last attempt is one that was refused for a reason which may go by itself.
+    fn is_stuck(&self) -> bool {
+        self.control.status().attempts.front().is_some_and(|attempt| attempt.passing)
     }
 
     fn marks(&self, watched: &Watched) -> Hash {
@@ -176,6 +186,37 @@ impl Guard {
     }
 }
 
+/// When to try again what was refused for a reason that may go by itself: ever more seldom.
+#[derive(Debug)]
+struct Again {
+    first: Duration,
+    wait: Duration,
+    /// `None`: it was not tried yet.
+    at: Option<Instant>,
+}
+
+/// The longest wait, in first waits.
+const WAITS_MAX: u32 = 64;
+
+impl Again {
+    fn new(first: Duration) -> Self {
+        Self { first, wait: first, at: None }
+    }
+
+    fn tried(&mut self, is_stuck: bool, now: Instant) {
+        if !is_stuck {
+            *self = Self::new(self.first);
+            return;
+        }
+        self.at = Some(now + self.wait);
+        self.wait = (self.wait * 2).min(self.first * WAITS_MAX);
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.at.is_none_or(|at| now >= at)
+    }
+}
+
 /// Reading is no change: our own would wake us for ever.
 fn is_change(kind: EventKind) -> bool {
     match kind {
@@ -207,6 +248,22 @@ mod tests {
         }
         assert!(watched.concerns(&event("/etc/p/access.log").set_flag(Flag::Rescan)));
         assert!(watched.concerns(&Event::new(EventKind::Any)));
+    }
+
+    #[test]
+    fn what_stays_refused_is_tried_ever_more_seldom() {
+        let (first, mut now) = (Duration::from_secs(5), Instant::now());
+        let mut again = Again::new(first);
+        assert!(again.is_due(now), "whoever asked was not this watch");
+        for waits in [1, 2, 4, 8, 16, 32, 64, 64] {
+            again.tried(true, now);
+            assert!(!again.is_due(now + first * waits - Duration::from_millis(1)), "{waits}");
+            now += first * waits;
+            assert!(again.is_due(now), "{waits}");
+        }
+        again.tried(false, now);
+        again.tried(true, now);
+        assert!(again.is_due(now + first));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// Bytes of a streamed reply in total.
     pub stream_bytes: usize,
+    /// Bytes of text put back in the place of tokens, in one reply; further tokens stay what they are.
+    pub restored_bytes: usize,
     /// Bytes of one server-sent event.
     pub event_bytes: usize,
     /// Bytes of one channel that a stream may hold back (tool arguments are held until the call is whole).
@@ -130,6 +132,7 @@ impl Default for Limits {
             body_bytes: 16 * 1024 * 1024,
             reply_bytes: 32 * 1024 * 1024,
             stream_bytes: 64 * 1024 * 1024,
+            restored_bytes: 32 * 1024 * 1024,
             event_bytes: 1024 * 1024,
             hold_bytes: 1024 * 1024,
             channels: 256,
@@ -240,6 +243,8 @@ pub mod rules {
     pub const EXCEPTION_DAYS: usize = 400;
     /// Longest match, in bytes, of a rule that allows: so much text it can vouch for.
     pub const ALLOW_BYTES: usize = 256;
+    /// Bytes of a mask.
+    pub const MASK_BYTES: usize = 256;
     /// Bytes of the name in a token.
     pub const TOKEN_NAME_BYTES: usize = 16;
 }

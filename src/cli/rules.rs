@@ -1,4 +1,4 @@
-//! `portcullis rules`: list and explain here; one file for each of the other tools.
+//! `portcullis rules`: list here; one file for each of the other tools.
 
 use clap::Subcommand;
 
@@ -7,6 +7,7 @@ use self::policy::{ReloadArgs, RollbackArgs, VersionsArgs};
 use self::profile::ProfileArgs;
 use self::test::TestArgs;
 
+mod explain;
 mod files;
 mod fmt;
 mod import;
@@ -20,7 +21,6 @@ mod test;
 use super::run::failure;
 use super::{ConfigArg, Failure, out};
 use crate::app::load_rules;
-use crate::rules::Mode;
 use crate::verdict::Action;
 
 #[derive(Debug, Subcommand)]
@@ -54,7 +54,7 @@ pub(super) enum RulesCommand {
     Rollback(RollbackArgs),
     /// List the policies that are kept to go back to, the latest first
     Versions(VersionsArgs),
-    /// Show one rule in full: what it looks for, where, and why
+    /// Show one rule in full: what it looks for, where, why, and what the site changes about it
     Explain {
         /// The rule's id, for example INJ-001
         id: String,
@@ -76,7 +76,7 @@ pub(super) fn run(command: &RulesCommand) -> Result<u8, Failure> {
         RulesCommand::Reload(args) => policy::reload(args),
         RulesCommand::Rollback(args) => policy::rollback(args),
         RulesCommand::Versions(args) => policy::versions(args),
-        RulesCommand::Explain { id, config } => explain(id, config),
+        RulesCommand::Explain { id, config } => explain::run(id, config),
     }
 }
 
@@ -93,48 +93,5 @@ fn list(json: bool, config: &ConfigArg) -> Result<u8, Failure> {
         out::line(format!("{:<9} {severity:<9} {action:<7} {}", rule.id, rule.title))?;
     }
     out::line(format!("{} rules, version {}", scanner.rules().len(), scanner.rules().version_short()))?;
-    Ok(0)
-}
-
-fn explain(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
-    let scanner = load_rules(&config.config()?.rules).map_err(failure)?;
-    let Some((_, rule)) = scanner.rules().by_id(id) else {
-        return Err(Failure::usage(format!("there is no rule `{id}`; `portcullis rules list` shows all")));
-    };
-    out::line(format!("{}: {}", rule.id, rule.title))?;
-    out::line(format!("  file       {}:{}", rule.file.display(), rule.line))?;
-    if !rule.description.is_empty() {
-        out::line(format!("  why        {}", rule.description.trim()))?;
-    }
-    let ways = [(rule.on_request, "requests"), (rule.on_reply, "replies")];
-    let ways: Vec<&str> = ways.iter().filter(|(on, _)| *on).map(|(_, way)| *way).collect();
-    let roles: Vec<&str> = rule.roles.iter().map(crate::text::Role::name).collect();
-    out::line(format!("  applies to {}, roles {}", ways.join(" and "), roles.join(", ")))?;
-    if !rule.scope.is_everywhere() {
-        out::line(format!("  where      {}", serde_json::to_string(&rule.scope).map_err(Failure::job)?))?;
-    }
-    if rule.mode != Mode::Enforce {
-        out::line(format!("  mode       {}", format!("{:?}", rule.mode).to_lowercase()))?;
-    }
-    let action = rule.action.map_or("score", Action::name);
-    let to = rule.to.as_ref().map_or(String::new(), |to| format!(" {to}"));
-    out::line(format!("  action     {action}{to}, {} points", rule.points()))?;
-    if let Some(mask) = &rule.mask {
-        out::line(format!("  mask       {mask}"))?;
-    }
-    out::line(format!("  tags       {}", rule.tags.join(", ")))?;
-    for pattern in &rule.written {
-        let kind = format!("{:?}", pattern.kind).to_lowercase();
-        let name = pattern.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
-        out::line(format!("  {kind:<10} {name}{}", pattern.text))?;
-    }
-    if let Some(condition) = &rule.condition {
-        out::line(format!("  condition  {}", condition.written()))?;
-    }
-    for example in &rule.examples {
-        let kind = if example.is_match { "match" } else { "pass" };
-        let text: String = example.text.escape_debug().collect();
-        out::line(format!("  {kind:<10} {text}"))?;
-    }
     Ok(0)
 }

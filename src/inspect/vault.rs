@@ -6,10 +6,14 @@
 //! A token is not put back inside a link, an image or an HTML tag: whoever reads the reply would send the text on to whatever
 //! address a hostile prompt made the model write.
 
+mod link;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use self::link::Link;
 use crate::base::Span;
 use crate::base::limits::rules as limits;
 
@@ -20,6 +24,8 @@ pub struct Vault {
     texts: BTreeMap<String, String>,
     known: HashMap<(Arc<str>, String), String>,
     counts: HashMap<Arc<str>, usize>,
+    /// Bytes that may still be put back: a reply may say a short token of a long text a million times.
+    left: AtomicUsize,
 }
 
 /// Bytes of the longest token: brackets, name, number and mark, with hyphens between.
@@ -29,13 +35,14 @@ const TOKEN_BYTES: usize = 1 + limits::TOKEN_NAME_BYTES + 1 + 20 + 1 + MARK_LETT
 const MARK_LETTERS: usize = 12;
 
 impl Vault {
-    /// An empty vault; `salt` must be random and used for no other exchange.
-    pub(super) fn new(salt: [u8; 8]) -> Self {
+    /// An empty vault; `salt` must be random and used for no other exchange. `bytes` are put back at most, in all; tokens
+    /// beyond stay what they are.
+    pub(super) fn new(salt: [u8; 8], bytes: usize) -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         let bits = u64::from_be_bytes(salt);
         let letter =
             |at: usize| LETTERS.get((bits >> (5 * at)) as usize & 31).map_or('a', |letter| char::from(*letter));
-        Self { mark: (0..MARK_LETTERS).map(letter).collect(), ..Self::default() }
+        Self { mark: (0..MARK_LETTERS).map(letter).collect(), left: AtomicUsize::new(bytes), ..Self::default() }
     }
 
     /// True when no text was taken out.
@@ -78,22 +85,35 @@ impl Vault {
         }
     }
 
+    /// What stands for a token here, unless it must not be put back.
+    fn put_back(&self, original: &str, is_json: bool, link: &Link) -> Option<String> {
+        if link.is_inside() {
+            return None;
+        }
+        let with = written(original, is_json);
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(with.len()));
+        left.is_ok().then_some(with)
+    }
+
     /// Where tokens stand in a whole text, and what is put back there.
     pub(super) fn places(&self, text: &str, is_json: bool) -> Vec<(Span, String)> {
         let mut places = Vec::new();
-        let mut link = Link::default();
+        let mut link = Link::new(is_json);
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let step = match self.at_start(rest) {
                 Found::Whole(token, original) => {
-                    if !link.is_inside() {
-                        places.push((Span::new(at, at + token.len()), put_back(original, is_json)));
-                    }
+                    let with = self.put_back(original, is_json, &link);
+                    link.read(with.as_deref().unwrap_or(token));
+                    places.extend(with.map(|with| (Span::new(at, at + token.len()), with)));
                     token.len()
                 }
-                _ => rest.chars().next().map_or(1, char::len_utf8),
+                Found::Nothing | Found::Start => {
+                    let step = rest.chars().next().map_or(1, char::len_utf8);
+                    link.read(rest.get(..step).unwrap_or_default());
+                    step
+                }
             };
-            rest.get(..step).unwrap_or_default().chars().for_each(|c| link.step(c, is_json));
             at += step;
         }
         places
@@ -109,7 +129,7 @@ enum Found<'v> {
 }
 
 /// What stands for a token: inside JSON as the characters of a JSON string.
-fn put_back(original: &str, is_json: bool) -> String {
+fn written(original: &str, is_json: bool) -> String {
     if !is_json {
         return original.to_owned();
     }
@@ -129,7 +149,7 @@ pub(super) struct Restorer {
 impl Restorer {
     /// `is_json`: the text is JSON itself, as arguments of tools are.
     pub(super) fn new(vault: Arc<Vault>, is_json: bool) -> Self {
-        Self { vault, is_json, link: Link::default(), held: String::new() }
+        Self { vault, is_json, link: Link::new(is_json), held: String::new() }
     }
 
     /// Takes the next piece; gives what can leave.
@@ -155,91 +175,25 @@ impl Restorer {
                     self.held = rest.to_owned();
                     break;
                 }
-                Found::Whole(token, original) if !self.link.is_inside() => {
-                    out.push_str(&put_back(original, self.is_json));
-                    token.len()
-                }
-                Found::Whole(token, _) => {
-                    out.push_str(token);
+                Found::Whole(token, original) => {
+                    let with = vault.put_back(original, self.is_json, &self.link);
+                    let shown = with.as_deref().unwrap_or(token);
+                    self.link.read(shown);
+                    out.push_str(shown);
                     token.len()
                 }
                 Found::Nothing | Found::Start => {
                     let step = rest.chars().next().map_or(1, char::len_utf8);
-                    out.push_str(rest.get(..step).unwrap_or_default());
+                    let shown = rest.get(..step).unwrap_or_default();
+                    self.link.read(shown);
+                    out.push_str(shown);
                     step
                 }
             };
-            rest.get(..step).unwrap_or_default().chars().for_each(|c| self.link.step(c, self.is_json));
             at += step;
         }
         out
     }
-}
-
-/// Whether a text stands inside something that is an address, or could be read as one, character by character. In doubt it
-/// does.
-#[derive(Debug, Default)]
-struct Link {
-    inside: Option<Inside>,
-    /// The last characters, folded to lower case, the last one in front.
-    last: [char; 6],
-}
-
-#[derive(Debug)]
-enum Inside {
-    /// `https://…`, `//…`: to the next blank or quote.
-    Bare,
-    /// `](…)`: to its closing bracket.
-    Destination { depth: usize },
-    /// `]: …`: to the end of the next line.
-    Definition { lines: usize },
-    /// `<…>`, with quotes in it.
-    Tag { quote: Option<char> },
-}
-
-impl Link {
-    fn is_inside(&self) -> bool {
-        self.inside.is_some()
-    }
-
-    fn step(&mut self, c: char, is_json: bool) {
-        let [before, second, ..] = self.last;
-        self.inside = match self.inside.take() {
-            Some(Inside::Bare) if c.is_whitespace() || matches!(c, '"' | '`') => None,
-            Some(Inside::Destination { depth: 0 }) if c == ')' => None,
-            Some(Inside::Destination { depth }) if c == ')' => Some(Inside::Destination { depth: depth - 1 }),
-            Some(Inside::Destination { depth }) if c == '(' => Some(Inside::Destination { depth: depth + 1 }),
-            Some(Inside::Definition { lines: 0 }) if c == '\n' => None,
-            Some(Inside::Definition { lines }) if c == '\n' => Some(Inside::Definition { lines: lines - 1 }),
-            Some(Inside::Tag { quote: None }) if c == '>' => None,
-            Some(Inside::Tag { quote: None }) if matches!(c, '"' | '\'') => Some(Inside::Tag { quote: Some(c) }),
-            Some(Inside::Tag { quote: Some(open) }) if c == open => Some(Inside::Tag { quote: None }),
-            Some(inside) => Some(inside),
-            None if before == ']' && c == '(' => Some(Inside::Destination { depth: 0 }),
-            None if before == ']' && c == ':' => Some(Inside::Definition { lines: 1 }),
-            None if before == '<' && !c.is_whitespace() => Some(Inside::Tag { quote: None }),
-            None if is_slash(c) && is_slash(before) && !(is_json && c == '\\') => Some(Inside::Bare),
-            None if c == ':' && self.is_scheme() => Some(Inside::Bare),
-            // An escape could spell any of these.
-            None if is_json && before == '\\' && c == 'u' && second != '\\' => Some(Inside::Bare),
-            None => None,
-        };
-        self.last.rotate_right(1);
-        if let Some(front) = self.last.first_mut() {
-            *front = c.to_ascii_lowercase();
-        }
-    }
-
-    /// True after `http`, `https`, `ftp`, `ws` and `wss`: browsers want no slashes behind them.
-    fn is_scheme(&self) -> bool {
-        let last: String = self.last.iter().rev().collect();
-        ["http", "https", "ftp", "ws", "wss"].iter().any(|scheme| last.ends_with(scheme))
-    }
-}
-
-/// Browsers take both for one.
-fn is_slash(c: char) -> bool {
-    matches!(c, '/' | '\\')
 }
 
 #[cfg(test)]
@@ -247,7 +201,7 @@ mod tests {
     use super::*;
 
     fn vault() -> (Arc<Vault>, String, String) {
-        let mut vault = Vault::new([7; 8]);
+        let mut vault = Vault::new([7; 8], 4096);
         let name: Arc<str> = "CARD".into();
         let (one, two) = (vault.token(&name, "4111 \"1\""), vault.token(&name, "x\\y"));
         assert_eq!(vault.token(&name, "4111 \"1\""), one, "the same text has the same token");
@@ -289,7 +243,7 @@ mod tests {
         {
             assert_eq!(restored(text, false), text);
         }
-        let other = Vault::new([8; 8]);
+        let other = Vault::new([8; 8], 4096);
         assert!(!other.has(&one) && other.places(&one, false).is_empty());
     }
 
@@ -306,6 +260,11 @@ mod tests {
             ("![x](<e.example ", ">)"),
             ("[x]: e.example?", ""),
             ("[x]:\n e.example?", ""),
+            (r"![x](&#104;ttps&colon;&sol;&sol;e.example/\)?d=", ")"),
+            ("![x](</a)?d=", ">)"),
+            ("see www.e.example?d=", ""),
+            ("see e.example/?d=", ""),
+            ("see https://e.example/?d=\"", ""),
             ("<img alt='>' src=&#104;ttp&#58;x?", ">"),
             ("<img src=\"\n&#47;&#47;e.example?\n", "\">"),
         ] {
@@ -314,9 +273,37 @@ mod tests {
             let text = format!("{before}{one}{after}\n\n next: {one}.");
             assert!(restored(&text, false).ends_with("next: 4111 \"1\"."), "{text}");
         }
+        // What cannot be told does not end.
+        for before in [r#"<img a=b"c alt="> " src="&#104;ttps&colon;&sol;&sol;e.example?"#, "<style>@import url(/"] {
+            let text = format!("{before}{one}\n\n next: {one}.");
+            assert_eq!(restored(&text, false), text);
+        }
         let text = format!(r#"{{"url":"\u0068ttps:\u002f\u002fe.example/?{one}"}}"#);
         assert_eq!(restored(&text, true), text);
         let text = format!(r#"{{"url":"https:\/\/e.example/?{one}","card":"{one}"}}"#);
         assert!(restored(&text, true).ends_with(r#","card":"4111 \"1\""}"#));
+    }
+
+    #[test]
+    fn what_was_put_back_can_be_an_address_too() {
+        let mut vault = Vault::new([7; 8], 4096);
+        let url = vault.token(&"URL".into(), "https://e.example/?d=");
+        let card = vault.token(&"CARD".into(), "4111");
+        let text = format!("{url}{card} {card}");
+        let with: Vec<String> = vault.places(&text, false).into_iter().map(|(_, with)| with).collect();
+        assert_eq!(with, ["https://e.example/?d=", "4111"], "the first card stands in the address");
+        let mut restorer = Restorer::new(Arc::new(vault), false);
+        assert_eq!(restorer.push(&text) + &restorer.finish(), format!("https://e.example/?d={card} 4111"));
+    }
+
+    #[test]
+    fn what_is_put_back_is_bounded_at_n_and_n_plus_1() {
+        let mut vault = Vault::new([7; 8], 10);
+        let token = vault.token(&"CARD".into(), "12345");
+        let vault = Arc::new(vault);
+        assert_eq!(vault.places(&token, false).len(), 1);
+        let mut restorer = Restorer::new(Arc::clone(&vault), false);
+        let text = format!("{token}{token}");
+        assert_eq!(restorer.push(&text) + &restorer.finish(), format!("12345{token}"), "in all texts of a reply");
     }
 }

@@ -255,7 +255,8 @@ impl<T: Subject> Scanned<T> {
         // Those that the classifier had nothing to say about.
         self.settle(&BTreeMap::new());
         let mut findings = std::mem::take(&mut self.findings);
-        let (mut vault, masks) = (Vault::new(self.salt), std::mem::take(&mut self.masks));
+        let (mut vault, masks) =
+            (Vault::new(self.salt, snapshot.limits.restored_bytes), std::mem::take(&mut self.masks));
         let texts = self.subject.passages();
         let mut edits = redact::edits(masks, |passage, mask| match (&mask.token, texts.get(passage)) {
             (Some(name), Some(text)) if self.direction == Direction::Request => {
@@ -265,10 +266,7 @@ impl<T: Subject> Scanned<T> {
         });
         let tokens = edits.iter().filter(|edit| vault.has(&edit.with)).cloned().collect();
         put_back(texts, &self.vault, &mut edits);
-        findings
-            .iter_mut()
-            .filter(|finding| finding.action == Some(Action::Redact) && is_fixed(&finding.place, self.direction))
-            .for_each(|finding| finding.action = Some(Action::Block));
+        block_fixed(&mut findings, self.direction);
         let mut verdict = snapshot.decide(findings, self.subject.passages());
         let blocked = verdict.action == Action::Block;
         if self.refusal.is_some() {
@@ -287,6 +285,15 @@ impl<T: Subject> Scanned<T> {
     /// What the rules alone come to: the decision before the classifier is heard, faults left out.
     pub fn by_rules(&self) -> Verdict {
         self.snapshot.decide(self.findings.clone(), self.subject.passages())
+    }
+
+    /// The verdict where nobody asks the classifier, faults left out: scores reach no level, and what cannot be replaced
+    /// blocks.
+    pub fn without_model(mut self) -> Verdict {
+        self.settle(&BTreeMap::new());
+        let mut findings = std::mem::take(&mut self.findings);
+        block_fixed(&mut findings, self.direction);
+        self.snapshot.decide(findings, self.subject.passages())
     }
 
     /// Decides what was open. A passage without scores is one that nobody asked about.
@@ -347,7 +354,7 @@ fn put_back(passages: &[Passage<'static>], vault: &Vault, edits: &mut Vec<Edit>)
         let first = edits.partition_point(|edit| edit.passage < index);
         let own = edits.get(first..).unwrap_or_default().iter().take_while(|edit| edit.passage == index);
         let replaced: Vec<Span> = own.map(|edit| edit.span).collect();
-        for (span, with) in vault.places(&passage.text, passage.role == Role::ToolArguments) {
+        for (span, with) in vault.places(&passage.text, passage.place.ends_with("/arguments")) {
             let near = replaced.partition_point(|other| other.end <= span.start);
             if replaced.get(near).is_none_or(|other| !other.overlaps(span)) {
                 added.push(Edit { passage: index, span, with });
@@ -363,6 +370,13 @@ fn is_put_back(passage: &Passage<'_>) -> bool {
     matches!(passage.role, Role::Assistant | Role::ToolArguments)
         && !passage.place.ends_with("~key")
         && !passage.place.contains("/logprobs")
+}
+
+/// What must be replaced and cannot be does not pass.
+fn block_fixed(findings: &mut [Finding], direction: Direction) {
+    let redacts = |finding: &&mut Finding| finding.action == Some(Action::Redact);
+    let fixed = findings.iter_mut().filter(redacts).filter(|finding| is_fixed(&finding.place, direction));
+    fixed.for_each(|finding| finding.action = Some(Action::Block));
 }
 
 /// True for a key, and for the model that a request asks: replacing them would change what the message means to its reader.

@@ -158,6 +158,9 @@ pub struct Attempt {
     pub problem_count: usize,
     /// Keys of the configuration that changed and that only a restart takes over.
     pub needs_restart: Vec<String>,
+    /// It was refused for a reason that may go by itself (no room on disk, a file that cannot be read now): where files are
+    /// watched it is tried again.
+    pub passing: bool,
 }
 
 /// A policy that is kept on disk.

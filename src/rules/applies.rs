@@ -3,6 +3,8 @@
 //!
 //! A pure filter over what the scanner found: it never changes what is held back in a stream, only what a match means.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::glob::{FieldGlob, Glob};
@@ -129,6 +131,26 @@ pub(super) struct Reach {
     ways: (bool, bool),
     roles: Roles,
     pub(super) scope: Scope,
+}
+
+impl fmt::Display for Reach {
+    /// For people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_everywhere() {
+            return f.write_str("everywhere");
+        }
+        let way = match self.ways {
+            (true, false) => "requests",
+            (false, true) => "replies",
+            _ => "requests and replies",
+        };
+        let roles: Vec<&str> = self.roles.iter().map(Role::name).collect();
+        write!(f, "in {way}, roles {}", roles.join(", "))?;
+        if self.scope.is_everywhere() {
+            return Ok(());
+        }
+        write!(f, ", {}", serde_json::to_string(&self.scope).map_err(|_| fmt::Error)?)
+    }
 }
 
 impl Reach {

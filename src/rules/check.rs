@@ -343,16 +343,7 @@ fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) 
             );
             None
         }
-        Some(mask) if mask.value.trim().is_empty() => {
-            report.error(
-                "R019",
-                mask.place,
-                "the mask is empty",
-                "a reader must see that something was taken out: `'[secret]'`",
-            );
-            None
-        }
-        mask => mask.as_ref().map(|mask| mask.value.clone()),
+        mask => mask.as_ref().and_then(|mask| standing::mask(mask, report)),
     }
 }
 

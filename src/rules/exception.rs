@@ -97,17 +97,30 @@ pub fn notices(exceptions: &[Exception], today: Date) -> Vec<Diagnostic> {
         help: help.to_owned(),
         line_text: None,
     };
-    let said = exceptions.iter().filter_map(|exception| {
+    let said = exceptions.iter().flat_map(|exception| {
         let Exception { id, expires, .. } = exception;
+        let mut said = Vec::new();
         if !exception.is_in_force(Some(today)) {
             let help = "look at it again: renew the day with its reason, or delete it";
-            Some(notice(exception, "W010", format!("the exception `{id}` ended on {expires}: it holds no more"), help))
-        } else if exception.is_far(today) {
-            let message = format!("the exception `{id}` holds until {expires}, over {} days", limits::EXCEPTION_DAYS);
-            Some(notice(exception, "W011", message, "let it end sooner, so that somebody looks at it again"))
-        } else {
-            None
+            said.push(notice(
+                exception,
+                "W010",
+                format!("the exception `{id}` ended on {expires}: it holds no more"),
+                help,
+            ));
+            return said;
         }
+        if exception.is_far(today) {
+            let message = format!("the exception `{id}` holds until {expires}, over {} days", limits::EXCEPTION_DAYS);
+            said.push(notice(exception, "W011", message, "let it end sooner, so that somebody looks at it again"));
+        }
+        if exception.matched.is_none() && exception.reach.is_everywhere() {
+            let message = format!("the exception `{id}` covers everything that its rules find, everywhere");
+            let help =
+                "say which text, or where it applies; a rule that is no good here gets `mode: shadow` by an override";
+            said.push(notice(exception, "W012", message, help));
+        }
+        said
     });
     said.collect()
 }

@@ -5,10 +5,12 @@
 //! text ─► read (items with their comments) ─► arranged, written ─► read again: the same tree, the same comments
 //! ```
 
+mod flow;
 mod read;
+mod tree;
 mod write;
 
-use self::read::Item;
+use self::tree::Item;
 use super::source::{FILE_KEYS, RULE_KEYS};
 use crate::yaml::node::{self, Node, Value};
 

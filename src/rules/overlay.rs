@@ -1,12 +1,14 @@
 //! What a site writes beside the rules: overrides, which change rules without editing their files, and exceptions.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::applies::{self, Reach};
 use super::check::{ACTIONS, MODES, SEVERITIES, choose};
 use super::exception::{self, Exception};
 use super::family::Family;
 use super::set::{Mode, Rule};
+use super::standing;
 use crate::base::limits::rules as limits;
 use crate::verdict::{Action, Severity};
 use crate::yaml::diagnostic::Reporter;
@@ -34,6 +36,24 @@ pub(super) struct Override {
     /// `Some(None)`: points only.
     pub(super) action: Option<Option<Action>>,
     pub(super) mask: Option<String>,
+    pub(super) token: Option<String>,
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lower = |value: &dyn fmt::Debug| format!("{value:?}").to_lowercase();
+        let action = |action: &Option<Action>| action.map_or("score", Action::name).to_owned();
+        let said = [
+            self.mode.map(|mode| format!("mode {}", lower(&mode))),
+            self.severity.map(|severity| format!("severity {}", lower(&severity))),
+            self.score.map(|score| format!("score {score}")),
+            self.action.as_ref().map(|changed| format!("action {}", action(changed))),
+            self.mask.as_ref().map(|mask| format!("mask {mask}")),
+            self.token.as_ref().map(|token| format!("token {token}")),
+        ];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        write!(f, "{}, {}", said.join(", "), self.reach)
+    }
 }
 
 /// Keys of a file that make the overlay.
@@ -53,7 +73,7 @@ pub(super) fn read(table: &Table<'_>, tenants: &[At<String>], report: &mut Repor
 }
 
 fn read_override(node: &Node, tenants: &[At<String>], report: &mut Reporter<'_>) -> Option<(Vec<Selector>, Override)> {
-    let keys = ["rules", "applies", "mode", "severity", "score", "action", "mask", "reason"];
+    let keys = ["rules", "applies", "mode", "severity", "score", "action", "mask", "token", "reason"];
     let table = Table::open(node, "an override", &keys, report)?;
     let before = report.error_count();
     let rules = selectors(&table, report);
@@ -61,6 +81,7 @@ fn read_override(node: &Node, tenants: &[At<String>], report: &mut Reporter<'_>)
     let severity = table.get("severity").and_then(|node| text(node, "severity", report));
     let action = table.get("action").and_then(|node| text(node, "action", report));
     let mask = table.get("mask").and_then(|node| text(node, "mask", report));
+    let token = table.get("token").and_then(|node| text(node, "token", report));
     let _ = table.get("reason").and_then(|node| text(node, "reason", report));
     let change = Override {
         reach: reach(&table, tenants, report),
@@ -68,17 +89,19 @@ fn read_override(node: &Node, tenants: &[At<String>], report: &mut Reporter<'_>)
         severity: severity.and_then(|word| choose(&word, "severity", &SEVERITIES, report)),
         score: table.get("score").and_then(|node| score(node, report)),
         action: action.as_ref().and_then(|word| choose(word, "an override's action", &OVERRIDING, report)),
-        mask: mask.map(|mask| mask.value),
+        mask: mask.as_ref().and_then(|mask| standing::mask(mask, report)),
+        token: token.as_ref().map(|token| standing::token(token, report)),
     };
-    let Override { mode, severity, score, action: changed, mask, .. } = &change;
+    let Override { mode, severity, score, action: changed, .. } = &change;
     if mode.is_none() && severity.is_none() && score.is_none() && changed.is_none() && before == report.error_count() {
         let help = "write `mode`, `severity`, `score` or `action`";
         report.error("R041", node.place, "the override changes nothing", help);
     }
-    if let Some(place) = mask.as_ref().and_then(|_| table.get("mask")).map(|node| node.place)
-        && *changed != Some(Some(Action::Redact))
-    {
-        report.error("R019", place, "a mask on an override that does not redact", "write `action: redact` too");
+    for (code, what, written) in [("R019", "mask", &mask), ("R044", "token", &token)] {
+        if let Some(written) = written.as_ref().filter(|_| *changed != Some(Some(Action::Redact))) {
+            let message = format!("a {what} on an override that does not redact");
+            report.error(code, written.place, message, "write `action: redact` too");
+        }
     }
     (report.error_count() == before).then_some((rules, change))
 }
@@ -197,7 +220,7 @@ pub(super) fn apply(change: &Override, chosen: &BTreeSet<usize>, rules: &mut [Ru
         if let Some(action) = change.action {
             rule.action = action;
             rule.mask = change.mask.clone().or(rule.mask.take());
-            rule.token = None;
+            rule.token = change.token.clone();
             rule.to = None;
         }
     }

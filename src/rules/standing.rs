@@ -4,8 +4,8 @@ use super::applies::{Facts, Scope, UnknownTool};
 use super::exception::Exception;
 use super::family::Family;
 use super::set::{Mode, Pattern, Rule, RuleSet};
-use super::source::RuleSource;
 use super::source::pattern::PatternSource;
+use super::source::{RuleSource, Text};
 use crate::base::limits::rules as limits;
 use crate::text::{Direction, Passage, Trust};
 use crate::verdict::{Action, Severity, Standing};
@@ -67,7 +67,7 @@ impl Rule {
             if let Some(action) = change.action {
                 effect.action = action;
                 effect.mask = change.mask.clone().or(effect.mask);
-                (effect.token, effect.to) = (None, None);
+                (effect.token, effect.to) = (change.token.clone(), None);
             }
         }
         effect.standing = match mode {
@@ -92,6 +92,11 @@ impl Rule {
             || !self.allowed_by.is_empty()
     }
 
+    /// What a site changes about it in some exchanges, for people, in order.
+    pub fn overrides(&self) -> impl Iterator<Item = String> {
+        self.overrides.iter().map(ToString::to_string)
+    }
+
     /// Ids of the rules that keep it from acting where their matches cover its own.
     pub fn allowed_by(&self) -> &[String] {
         &self.allowed_by
@@ -99,6 +104,11 @@ impl Rule {
 }
 
 impl RuleSet {
+    /// All exceptions that name a rule, those that have ended too.
+    pub fn exceptions_naming(&self, rule: &Rule) -> impl Iterator<Item = &Exception> {
+        rule.exceptions.iter().filter_map(|at| self.exceptions().get(*at))
+    }
+
     /// The exceptions in force that name a rule and cover all of these passages.
     pub fn exceptions_for(
         &self,
@@ -122,16 +132,37 @@ pub(super) fn check_token(source: &RuleSource, action: Option<Action>, report: &
         let help = "leave it out, or write `action: redact`";
         report.error("R044", token.place, "a token on a rule that does not redact", help);
     }
-    let bytes = token.value.as_bytes();
+    Some(self::token(token, report))
+}
+
+/// A token's name as it is written.
+pub(super) fn token(written: &Text, report: &mut Reporter<'_>) -> String {
+    let bytes = written.value.as_bytes();
     let is_name = bytes.first().is_some_and(u8::is_ascii_uppercase)
         && bytes.len() <= limits::TOKEN_NAME_BYTES
         && bytes.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
     if !is_name {
-        let message = format!("`{}` is not a token's name", shown(&token.value));
+        let message = format!("`{}` is not a token's name", shown(&written.value));
         let help = format!("write 1 to {} capital letters, digits and `_`: `CARD`", limits::TOKEN_NAME_BYTES);
-        report.error("R044", token.place, message, help);
+        report.error("R044", written.place, message, help);
     }
-    Some(token.value.clone())
+    written.value.clone()
+}
+
+/// A mask as it is written.
+pub(super) fn mask(written: &Text, report: &mut Reporter<'_>) -> Option<String> {
+    let bytes = written.value.len();
+    if written.value.trim().is_empty() {
+        let help = "a reader must see that something was taken out: `'[secret]'`";
+        report.error("R019", written.place, "the mask is empty", help);
+        return None;
+    }
+    if bytes > limits::MASK_BYTES {
+        let help = format!("write at most {} bytes: it stands in the place of every match", limits::MASK_BYTES);
+        report.error("R019", written.place, format!("the mask has {bytes} bytes"), help);
+        return None;
+    }
+    Some(written.value.clone())
 }
 
 /// An action that names something must, and no other may.

@@ -177,7 +177,7 @@ impl Replay {
         facts: &Facts,
     ) -> Result<Verdict, String> {
         let scanned = snapshot.scan(subject, direction, facts);
-        let Some(classifier) = &self.classifier else { return Ok(scanned.by_rules()) };
+        let Some(classifier) = &self.classifier else { return Ok(scanned.without_model()) };
         let questions = scanned.questions();
         if questions.is_empty() {
             return Ok(scanned.judge(Answer::NotAsked).verdict);

@@ -1,6 +1,6 @@
 //! Items as text.
 
-use super::read::{Body, File, Item, Trivia};
+use super::tree::{Body, File, Item, Trivia};
 
 /// Characters of a line up to which lists stay on one line and words are folded.
 const WIDTH: usize = 120;
