@@ -40,7 +40,7 @@ pub(super) struct LaneProgram {
     /// The others.
     generic: Option<Gate>,
     /// Of each pair of bytes, what may begin with it: a set of [`flag`]s.
-    pairs: Box<[u8]>,
+    pairs: Box<[u8; 1 << 16]>,
     /// The same of each byte.
     singles: Box<[u8; 256]>,
     has_anywhere: bool,
@@ -142,13 +142,14 @@ impl LaneProgram {
         self.units.iter().any(|unit| program.unit(*unit).is_some_and(|unit| unit.applies(context)))
     }
 
-    /// What may begin with the first bytes of a text.
-    fn flags(&self, rest: &[u8]) -> u8 {
-        match *rest {
+    /// Of some flags, those of the bytes at a place; a word's flags only where a word begins.
+    fn asked(&self, text: &[u8], at: usize, asked: u8) -> u8 {
+        let flags = match *text.get(at..).unwrap_or_default() {
             [] => 0,
             [only] => self.singles[usize::from(only)],
-            [first, second, ..] => self.pairs[usize::from(first) << 8 | usize::from(second)],
-        }
+            [first, second, ..] => self.pairs[usize::from(u16::from_be_bytes([first, second]))],
+        };
+        (flags | if is_word_start(text, at) { flags >> 1 } else { 0 }) & asked
     }
 }
 
@@ -253,7 +254,8 @@ impl Making {
             let heads = self.folded.get(folded(pair >> 8) << 8 | folded(pair)).copied().unwrap_or(0);
             heads | self.singles.get(pair >> 8).copied().unwrap_or(0)
         };
-        let pairs: Box<[u8]> = (0..1usize << 16).map(flags).collect();
+        let mut pairs = Box::new([0; 1 << 16]);
+        pairs.iter_mut().enumerate().for_each(|(pair, place)| *place = flags(pair));
         let mut singles = Box::new([0; 256]);
         for (single, pairs) in singles.iter_mut().zip(pairs.chunks_exact(256)) {
             *single = pairs.iter().fold(0, |all, flags| all | flags);
@@ -429,26 +431,32 @@ impl Lane {
         if lane.at_text_start && self.base + from == 0 {
             places.push((0, GENERIC));
         }
-        let near_end = if tools.ended { text.len() } else { run.min(text.len().saturating_sub(SHORT)) };
-        let first = if lane.has_anywhere { from } else { near_end.max(from) };
-        let mut before_is_word = !is_word_start(text, first);
-        for (at, rest) in (first..text.len()).filter_map(|at| Some((at, text.get(at..)?))) {
-            let flags = lane.flags(rest);
-            let flags = flags | if before_is_word { 0 } else { flags >> 1 };
-            before_is_word = rest.first().is_some_and(|byte| confirm::is_word(*byte));
-            let asked = match tools.ended {
-                true => flag::ANYWHERE,
-                false => {
-                    flag::ANYWHERE
-                        | if at >= run { flag::RUN } else { 0 }
-                        | if rest.len() <= SHORT { flag::SHORT | flag::HEAD } else { 0 }
+        if lane.has_anywhere {
+            let mut before_is_word = !is_word_start(text, from);
+            for (at, pair) in text.get(from..).unwrap_or_default().windows(2).enumerate() {
+                let &[first, second] = pair else { continue };
+                let flags = lane.pairs[usize::from(u16::from_be_bytes([first, second]))];
+                let asked = flag::ANYWHERE | if before_is_word { 0 } else { flag::ANYWHERE << 1 };
+                before_is_word = confirm::is_word(first);
+                if flags & asked != 0 {
+                    places.push((from + at, GENERIC));
                 }
-            };
-            let flags = flags & asked;
-            if flags == 0 {
-                continue;
             }
-            if flags != flag::HEAD {
+        }
+        if tools.ended {
+            let last = text.len().saturating_sub(1).max(from);
+            if lane.asked(text, last, flag::ANYWHERE) != 0 {
+                places.push((last, GENERIC));
+            }
+            return;
+        }
+        let short = text.len().saturating_sub(SHORT);
+        for at in run.min(short).max(from)..text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let last = if rest.len() == 1 { flag::ANYWHERE } else { 0 };
+            let near = if rest.len() <= SHORT { flag::SHORT | flag::HEAD } else { 0 };
+            let flags = lane.asked(text, at, last | near | if at >= run { flag::RUN } else { 0 });
+            if flags & !flag::HEAD != 0 {
                 places.push((at, GENERIC));
             }
             // Fewer bytes are left than the search looks at.
