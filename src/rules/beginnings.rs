@@ -49,7 +49,7 @@ const TEXT_BYTES_MAX: usize = 16;
 /// Bytes of a text that can be looked for by itself.
 const TEXT_BYTES_MIN: usize = 4;
 /// Texts of three bytes in one branch: each costs two hundred entries.
-const SHORT_TEXTS_MAX: usize = 4;
+const SHORT_TEXTS_MAX: usize = 8;
 /// Bytes beyond ASCII with which a text that is near may begin, where nothing more can be said.
 const LEADING_MAX: u32 = 10;
 /// Bytes between a start and a text that is near.
@@ -70,7 +70,14 @@ impl Beginning {
     pub(crate) fn of_literal(literal: &str, word: bool) -> Self {
         let text: Vec<u8> = literal.bytes().take(TEXT_BYTES_MAX).map(fold).collect();
         let at_word_start = word && literal.bytes().next().is_some_and(is_word);
-        Self { hir: Hir::empty(), at_word_start, at_text_start: false, firsts: Firsts::default(), pairs: None, how: How::Texts(vec![text]) }
+        Self {
+            hir: Hir::empty(),
+            at_word_start,
+            at_text_start: false,
+            firsts: Firsts::default(),
+            pairs: None,
+            how: How::Texts(vec![text]),
+        }
     }
 
     fn of_branch(hir: Hir) -> Self {
@@ -79,7 +86,14 @@ impl Beginning {
         }
         let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
         let how = near(&hir).unwrap_or(How::Nothing);
-        Self { at_word_start: is_word_start(&hir), at_text_start, firsts: Firsts::of(&hir), pairs: pairs(&hir), hir, how }
+        Self {
+            at_word_start: is_word_start(&hir),
+            at_text_start,
+            firsts: Firsts::of(&hir),
+            pairs: pairs(&hir),
+            hir,
+            how,
+        }
     }
 
     /// Where the beginnings are few texts.
@@ -126,7 +140,11 @@ fn pairs(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         for (start, end) in open.iter().flat_map(|start| next.texts.iter().map(move |end| (start, end))) {
             let mut text = [start.as_slice(), end.as_slice()].concat();
             text.truncate(2);
-            if text.len() == 2 || !next.complete { all.insert(text) } else { longer.insert(text) };
+            if text.len() == 2 || !next.complete {
+                all.insert(text)
+            } else {
+                longer.insert(text)
+            };
         }
         open = longer.into_iter().collect();
         if open.is_empty() {
@@ -152,7 +170,8 @@ fn near(hir: &Hir) -> Option<How> {
         let texts = heads(part).and_then(|heads| looked_for(heads.texts, true)).or_else(leading).filter(|_| index > 0);
         let (texts, before) = if let Some(texts) = texts {
             (texts, (min, max))
-        } else if let Some(required) = Required::of(&Hir::concat(parts.get(..=index)?.iter().copied().cloned().collect()))
+        } else if let Some(required) =
+            Required::of(&Hir::concat(parts.get(..=index)?.iter().copied().cloned().collect()))
             && let Some(before_max) = required.before_max
             && let Some(texts) = looked_for(required.literals, true)
         {
@@ -172,7 +191,9 @@ fn near(hir: &Hir) -> Option<How> {
 fn first_parts(hir: &Hir) -> Vec<&Hir> {
     match hir.kind() {
         HirKind::Capture(capture) => first_parts(&capture.sub),
-        HirKind::Repetition(Repetition { min: 1.., sub, .. }) if matches!(sub.kind(), HirKind::Concat(_)) => first_parts(sub),
+        HirKind::Repetition(Repetition { min: 1.., sub, .. }) if matches!(sub.kind(), HirKind::Concat(_)) => {
+            first_parts(sub)
+        }
         HirKind::Concat(parts) => match parts.split_first() {
             Some((first, _)) if matches!(first.kind(), HirKind::Repetition(Repetition { min: 1.., sub, .. }) if matches!(sub.kind(), HirKind::Concat(_))) => {
                 first_parts(first)
@@ -269,7 +290,7 @@ fn is_word_start(hir: &Hir) -> bool {
             Look::WordAscii | Look::WordStartAscii | Look::WordStartHalfAscii | Look::Start | Look::StartLF,
         ) => true,
         HirKind::Capture(capture) => is_word_start(&capture.sub),
-        HirKind::Alternation(parts) => parts.iter().all(|part| is_word_start(part)),
+        HirKind::Alternation(parts) => parts.iter().all(is_word_start),
         HirKind::Repetition(repetition) => repetition.min > 0 && is_word_start(&repetition.sub),
         HirKind::Concat(parts) => {
             for part in parts {
@@ -328,7 +349,8 @@ mod tests {
 
     #[test]
     fn many_branches_are_taken_as_one() {
-        let many: Vec<String> = (0..2 * BRANCHES_MAX).map(|n| format!("[^{}]x", char::from_u32(0x4E00 + n as u32).unwrap())).collect();
+        let many: Vec<String> =
+            (0..2 * BRANCHES_MAX).map(|n| format!("[^{}]x", char::from_u32(0x4E00 + n as u32).unwrap())).collect();
         assert_eq!(of(&format!("(?:{})y", many.join("|"))).len(), 1);
     }
 }

@@ -27,7 +27,8 @@ impl Firsts {
             HirKind::Class(class) => {
                 self.add(hir);
                 // Bytes after the first of a character.
-                if matches!(class, Class::Unicode(class) if class.ranges().last().is_some_and(|range| !range.end().is_ascii())) {
+                if matches!(class, Class::Unicode(class) if class.ranges().last().is_some_and(|range| !range.end().is_ascii()))
+                {
                     (0x80..=u8::MAX).for_each(|byte| self.put(byte));
                 }
             }

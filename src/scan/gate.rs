@@ -30,6 +30,9 @@ const GAP: u32 = 4;
 /// Characters of a class of which any number may follow each other: it is left soon in ordinary text.
 const NARROW: u32 = 80;
 
+/// What such a run counts for among the bytes that the gate looks at.
+const RUN_ROOM: usize = 8;
+
 /// Bytes of text after which the gate lets everything through that may be inside of such a run.
 const STEPS: usize = 160;
 
@@ -80,14 +83,7 @@ impl Gate {
     }
 
     /// True: the text ended before the automaton did.
-    fn run(
-        &self,
-        text: &[u8],
-        at: usize,
-        ended: bool,
-        cache: &mut dfa::Cache,
-        passed: &mut Vec<u32>,
-    ) -> Option<bool> {
+    fn run(&self, text: &[u8], at: usize, ended: bool, cache: &mut dfa::Cache, passed: &mut Vec<u32>) -> Option<bool> {
         let dfa = &self.automaton;
         let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
         let mut state = dfa.start_state_forward(cache, &input).ok()?;
@@ -159,9 +155,7 @@ pub(super) fn cut(hir: &Hir) -> Hir {
 /// nearly every text, and each new state costs a thousand steps.
 fn has_gap(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
-            max.is_none_or(|max| max - min > GAP) || has_gap(sub)
-        }
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => max.is_none_or(|max| max - min > GAP) || has_gap(sub),
         HirKind::Capture(capture) => has_gap(&capture.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_gap),
         _ => false,
@@ -171,7 +165,8 @@ fn has_gap(hir: &Hir) -> bool {
 /// The class of all bytes that an expression may have, if they are few, ASCII and not spaces.
 fn narrow(hir: &Hir) -> Option<Hir> {
     let bytes = Firsts::all_of(hir);
-    let is_narrow = bytes.len() <= NARROW && (0..=u8::MAX).all(|byte| !bytes.holds(byte) || (byte > b' ' && byte.is_ascii()));
+    let is_narrow =
+        bytes.len() <= NARROW && (0..=u8::MAX).all(|byte| !bytes.holds(byte) || (byte > b' ' && byte.is_ascii()));
     let ranges = (0..=u8::MAX).filter(|byte| bytes.holds(*byte)).map(|byte| ClassBytesRange::new(byte, byte));
     is_narrow.then(|| Hir::class(Class::Bytes(ClassBytes::new(ranges))))
 }
@@ -198,12 +193,21 @@ fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
             (Hir::concat(taken), is_whole)
         }
         // A run that ordinary text soon ends: any number of copies, so that the automaton need not count.
-        HirKind::Repetition(Repetition { min, sub, .. }) if has_gap(hir) && *room > 8 && narrow(sub).is_some() => {
-            let is_class = matches!(sub.kind(), HirKind::Class(_));
-            let least = if is_class { (*min).min(8) } else { (*min).min(1) };
-            let sub = if is_class { sub.as_ref().clone() } else { narrow(sub).unwrap_or_else(Hir::empty) };
-            *room -= 8;
-            (Hir::repetition(Repetition { min: least, max: None, greedy: true, sub: Box::new(sub) }), true)
+        HirKind::Repetition(Repetition { min, sub, .. })
+            if has_gap(hir)
+                && let Some(run) = narrow(sub).filter(|_| *room > RUN_ROOM) =>
+        {
+            *room -= RUN_ROOM;
+            let many = |min, sub| Hir::repetition(Repetition { min, max: None, greedy: true, sub: Box::new(sub) });
+            match (sub.kind(), min) {
+                (HirKind::Class(_), _) => (many((*min).min(RUN_ROOM as u32), sub.as_ref().clone()), true),
+                (_, 0) => (many(0, run), true),
+                // The first copy as it is.
+                _ => match begin(sub, room) {
+                    (first, true) => (Hir::concat(vec![first, many(0, run)]), true),
+                    cut => cut,
+                },
+            }
         }
         // As many copies as there must be, if they fit.
         HirKind::Repetition(Repetition { min, sub, .. }) => {

@@ -86,7 +86,7 @@ mod flag {
 }
 
 /// Distance from the end of the stream's text at which a text nearby may not be there yet.
-const SHORT: usize = 10;
+const SHORT: usize = 14;
 /// Bytes of which runs may be made.
 const RUN_BYTES: u32 = 80;
 
@@ -355,11 +355,11 @@ impl Lane {
     /// Decides as many positions as can be. `found` gets the unit and the finding's span in the reading.
     pub(super) fn advance(&mut self, tools: &mut Tools<'_>, mut found: impl FnMut(&Unit, Span)) {
         let at = self.next - self.base;
-        if let Some(waiting) = self.waiting.filter(|_| !tools.ended) {
-            if self.end() < waiting.until || self.fate(waiting.unit, at, tools) == Fate::Open {
-                self.wait(waiting.unit, at);
-                return;
-            }
+        if let Some(waiting) = self.waiting.filter(|_| !tools.ended)
+            && (self.end() < waiting.until || self.fate(waiting.unit, at, tools) == Fate::Open)
+        {
+            self.wait(waiting.unit, at);
+            return;
         }
         self.waiting = None;
         let decided = self.decide(at, tools, &mut found);
