@@ -168,10 +168,17 @@ fn near(hir: &Hir) -> Option<How> {
             (firsts.len() <= LEADING_MAX).then(|| looked_for(bytes.collect(), true)).flatten()
         };
         let texts = heads(part).and_then(|heads| looked_for(heads.texts, true)).or_else(leading).filter(|_| index > 0);
-        let (texts, before) = if let Some(texts) = texts {
+        let (texts, before) = if let Some(mut texts) = texts {
+            // With what follows it is rarer.
+            for end in index + 1..parts.len() {
+                let longer = joined(parts.get(index..=end)?);
+                let longer = heads(&longer).and_then(|heads| looked_for(heads.texts, true));
+                let Some(longer) = longer.filter(|longer| longer.len() <= texts.len() * CROWD_MAX) else { break };
+                within.join(&Firsts::all_of(parts.get(end)?));
+                texts = longer;
+            }
             (texts, (min, max))
-        } else if let Some(required) =
-            Required::of(&Hir::concat(parts.get(..=index)?.iter().copied().cloned().collect()))
+        } else if let Some(required) = Required::of(&joined(parts.get(..=index)?))
             && let Some(before_max) = required.before_max
             && let Some(texts) = looked_for(required.literals, true)
         {
@@ -184,6 +191,10 @@ fn near(hir: &Hir) -> Option<How> {
         return (before.1 <= NEAR_MAX).then_some(How::Near { texts, before, within });
     }
     None
+}
+
+fn joined(parts: &[&Hir]) -> Hir {
+    Hir::concat(parts.iter().copied().cloned().collect())
 }
 
 /// The parts of an expression in order, as far as each stands in one place: behind the first copy of a repeated part nobody
@@ -343,7 +354,7 @@ mod tests {
         assert_eq!(of(r"(?:(?-u:\b)|_)(?:bank|iban)[ ]"), ["_bank |_iban |bank |iban "]);
         assert_eq!(of(r"(?:\A|[^a-z0-9])(md-[0-9]{4}x)"), ["<md-0000x", "1..4 md-0000x"]);
         assert_eq!(of(r"(?:please )?quux[0-9]"), ["please quux0|quux0"]);
-        assert_eq!(of(r"[a-z]{1,30}"), ["26 pairs"]);
+        assert_eq!(of(r"[a-z]{1,30}"), ["702 pairs"]);
         assert_eq!(of(r"(?-u:\b)[^ ]@"), ["<244 bytes"]);
     }
 

@@ -1,9 +1,9 @@
 //! The hot path: one literal pass over all rules, then regex confirmation; whole texts and streams.
 //!
 //! ```text
-//! RuleSet ─► program (a unit per pattern, the sieve of all literals, the gate, one automaton for the rest, one per lane)
+//! RuleSet ─► program (a unit per pattern, the sieve of all literals, the gate, one automaton for the rest, the lanes)
 //! text    ─► whole:  sieve (literals) ─► gate (which patterns go on) ─► windows ─► confirm (regex) ─► matches
-//! chunk   ─► stream: raw and canonical lane ─► decided positions ─► confirm ─► matches, and a safe offset
+//! chunk   ─► stream: raw and canonical lane: sieve and gate of their own ─► fate ─► confirm ─► matches, and a safe offset
 //! ```
 //!
 //! [`Scanner`] is immutable and shared; all search state is in a [`Scratch`], used again from text to text, so that clean

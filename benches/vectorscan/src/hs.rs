@@ -25,10 +25,34 @@ unsafe extern "C" {
     ) -> c_int;
     fn hs_free_compile_error(error: *mut CompileError) -> c_int;
     fn hs_alloc_scratch(db: *const c_void, scratch: *mut *mut c_void) -> c_int;
-    fn hs_scan(db: *const c_void, data: *const u8, length: c_uint, flags: c_uint, scratch: *mut c_void, on: OnMatch, context: *mut c_void) -> c_int;
+    fn hs_scan(
+        db: *const c_void,
+        data: *const u8,
+        length: c_uint,
+        flags: c_uint,
+        scratch: *mut c_void,
+        on: OnMatch,
+        context: *mut c_void,
+    ) -> c_int;
     fn hs_open_stream(db: *const c_void, flags: c_uint, stream: *mut *mut c_void) -> c_int;
-    fn hs_scan_stream(stream: *mut c_void, data: *const u8, length: c_uint, flags: c_uint, scratch: *mut c_void, on: OnMatch, context: *mut c_void) -> c_int;
-    fn hs_reset_stream(stream: *mut c_void, flags: c_uint, scratch: *mut c_void, on: OnMatch, context: *mut c_void) -> c_int;
+    fn hs_scan_stream(
+        stream: *mut c_void,
+        data: *const u8,
+        length: c_uint,
+        flags: c_uint,
+        scratch: *mut c_void,
+        on: OnMatch,
+        context: *mut c_void,
+    ) -> c_int;
+    fn hs_reset_stream(
+        stream: *mut c_void,
+        flags: c_uint,
+        scratch: *mut c_void,
+        on: OnMatch,
+        context: *mut c_void,
+    ) -> c_int;
+    fn hs_serialize_database(db: *const c_void, bytes: *mut *mut c_char, length: *mut usize) -> c_int;
+    fn hs_deserialize_database(bytes: *const c_char, length: usize, db: *mut *mut c_void) -> c_int;
     fn hs_database_size(db: *const c_void, bytes: *mut usize) -> c_int;
 }
 
@@ -65,21 +89,53 @@ impl Database {
         let flags: Vec<c_uint> = patterns.iter().map(|(_, flags)| *flags).collect();
         let ids: Vec<c_uint> = (0..patterns.len() as c_uint).collect();
         let mode = if streams { STREAM } else { BLOCK };
-        let (mut db, mut error, mut scratch, mut stream) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let (mut db, mut error) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: all arrays have as many elements as is said; what the library allocates is kept until the process ends.
         unsafe {
-            let code = hs_compile_multi(pointers.as_ptr(), flags.as_ptr(), ids.as_ptr(), ids.len() as c_uint, mode, ptr::null(), &mut db, &mut error);
+            let code = hs_compile_multi(
+                pointers.as_ptr(),
+                flags.as_ptr(),
+                ids.as_ptr(),
+                ids.len() as c_uint,
+                mode,
+                ptr::null(),
+                &mut db,
+                &mut error,
+            );
             if code != 0 {
                 let message = CStr::from_ptr((*error).message).to_string_lossy().into_owned();
                 let which = usize::try_from((*error).expression).unwrap_or(usize::MAX);
                 hs_free_compile_error(error);
                 return Err((message, which));
             }
-            if hs_alloc_scratch(db, &mut scratch) != 0 || (streams && hs_open_stream(db, 0, &mut stream) != 0) {
-                return Err(("no scratch".to_owned(), 0));
-            }
         }
-        Ok(Self { db, scratch, stream })
+        Self::of(db, streams).ok_or_else(|| ("no scratch".to_owned(), 0))
+    }
+
+    fn of(db: *mut c_void, streams: bool) -> Option<Self> {
+        let (mut scratch, mut stream) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the database is alive; what is made from it is kept until the process ends.
+        let is_made =
+            unsafe { hs_alloc_scratch(db, &mut scratch) == 0 && (!streams || hs_open_stream(db, 0, &mut stream) == 0) };
+        is_made.then_some(Self { db, scratch, stream })
+    }
+
+    /// The bytes to keep it in a file.
+    pub fn serialized(&self) -> Option<Vec<u8>> {
+        let (mut bytes, mut length) = (ptr::null_mut(), 0);
+        // SAFETY: the library gives so many bytes, which are copied.
+        unsafe {
+            (hs_serialize_database(self.db, &mut bytes, &mut length) == 0)
+                .then(|| std::slice::from_raw_parts(bytes.cast::<u8>(), length).to_vec())
+        }
+    }
+
+    /// From [`Database::serialized`] by the same library.
+    pub fn deserialized(bytes: &[u8], streams: bool) -> Option<Self> {
+        let mut db = ptr::null_mut();
+        // SAFETY: the bytes outlive the call.
+        let code = unsafe { hs_deserialize_database(bytes.as_ptr().cast(), bytes.len(), &mut db) };
+        (code == 0).then(|| Self::of(db, streams)).flatten()
     }
 
     pub fn bytes(&self) -> usize {
@@ -92,7 +148,9 @@ impl Database {
     pub fn block(&self, text: &[u8]) -> u64 {
         let mut found = 0u64;
         // SAFETY: text and counter outlive the call; one thread uses the scratch.
-        unsafe { hs_scan(self.db, text.as_ptr(), text.len() as c_uint, 0, self.scratch, count, (&raw mut found).cast()) };
+        unsafe {
+            hs_scan(self.db, text.as_ptr(), text.len() as c_uint, 0, self.scratch, count, (&raw mut found).cast())
+        };
         found
     }
 

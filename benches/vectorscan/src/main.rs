@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! portcullis-vectorscan [--rules FOLDER] [--rounds N] [--lists N,N,…] [--words FILE] [--alone] [--paranoia N]
-//!                       [--case TEXT] NAME=FILE…
+//!                       [--case TEXT] [--keep FOLDER] NAME=FILE…
 //! ```
 //!
 //! FILE: plain text, cut into documents of 4 KB, or a corpus of `[u32 length][bytes]` (`.bin`). Speed is bytes over the
@@ -12,8 +12,9 @@
 mod hs;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -21,7 +22,7 @@ use portcullis::rules::{Paranoia, PatternKind, from_sources, load};
 use portcullis::scan::{Context, Reading, Scanner};
 use portcullis::text::{Direction, Role, canonical};
 
-type Run<'a> = Box<dyn FnMut(&[Vec<u8>]) -> u64 + 'a>;
+type Run<'a> = Box<dyn FnMut(&[String]) -> u64 + 'a>;
 
 struct Case<'a> {
     name: String,
@@ -37,14 +38,15 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-fn documents(path: &str) -> Vec<Vec<u8>> {
+fn documents(path: &str) -> Vec<String> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut all = Vec::new();
     if path.ends_with(".bin") {
         let mut rest = bytes.as_slice();
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
             let (document, next) = after.split_at(u32::from_le_bytes(*length) as usize);
-            all.push(document.to_vec());
+            // What is not UTF-8 is no text to us: nobody is given it.
+            all.extend(String::from_utf8(document.to_vec()));
             rest = next;
         }
         return all;
@@ -54,7 +56,7 @@ fn documents(path: &str) -> Vec<Vec<u8>> {
     while !rest.is_empty() {
         let cut = (4096.min(rest.len())..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
         let (document, next) = rest.split_at(cut);
-        all.push(document.as_bytes().to_vec());
+        all.push(document.to_owned());
         rest = next;
     }
     all
@@ -67,8 +69,7 @@ fn ours<'a>(scanner: &'a Scanner, fold: bool) -> Run<'a> {
     let mut out = Vec::new();
     Box::new(move |documents| {
         let mut found = 0;
-        for document in documents {
-            let Ok(text) = std::str::from_utf8(document) else { continue };
+        for text in documents {
             out.clear();
             if fold {
                 let folded = canonical(text);
@@ -92,13 +93,13 @@ fn ours_streaming(scanner: &Scanner, chunk: usize) -> Run<'_> {
     let mut out = Vec::new();
     Box::new(move |documents| {
         let mut found = 0;
-        for document in documents {
-            let Ok(text) = std::str::from_utf8(document) else { continue };
+        for text in documents {
             out.clear();
             let mut stream = scanner.stream(Role::Assistant, text.len());
-            let mut rest = text;
+            let mut rest = text.as_str();
             while !rest.is_empty() {
-                let cut = (chunk.min(rest.len())..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+                let cut =
+                    (chunk.min(rest.len())..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
                 let (piece, next) = rest.split_at(cut);
                 stream.push(piece, &mut scratch, &mut out);
                 rest = next;
@@ -112,13 +113,17 @@ fn ours_streaming(scanner: &Scanner, chunk: usize) -> Run<'_> {
 
 fn theirs<'a>(database: &'a hs::Database, chunk: Option<usize>) -> Run<'a> {
     Box::new(move |documents| {
-        documents.iter().map(|text| chunk.map_or_else(|| database.block(text), |chunk| database.stream(text, chunk))).sum()
+        let count = |text: &String| match chunk {
+            None => database.block(text.as_bytes()),
+            Some(chunk) => database.stream(text.as_bytes(), chunk),
+        };
+        documents.iter().map(count).sum()
     })
 }
 
-fn compare(title: &str, mut cases: Vec<Case<'_>>, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize) {
+fn compare(title: &str, mut cases: Vec<Case<'_>>, corpora: &[(String, Vec<String>)], rounds: usize) {
     for (corpus, documents) in corpora {
-        let bytes: usize = documents.iter().map(Vec::len).sum();
+        let bytes: usize = documents.iter().map(String::len).sum();
         for case in &mut cases {
             case.seconds.clear();
             black_box((case.run)(&documents[..documents.len().min(200)]));
@@ -150,8 +155,9 @@ fn case<'a>(name: impl Into<String>, run: Run<'a>) -> Case<'a> {
     Case { name: name.into(), run, seconds: Vec::new(), found: 0 }
 }
 
-/// Drops what Vectorscan refuses, which it tells of one pattern at a time; says how many.
-fn accepted(patterns: &[(String, u32)], streams: bool) -> (hs::Database, usize) {
+/// Drops what Vectorscan refuses, which it tells of one pattern at a time; says how many. Our rules take it half an hour to
+/// compile: `--keep FOLDER` keeps what it has made.
+fn accepted(patterns: &[(String, u32)], streams: bool, keep: Option<&Path>) -> (hs::Database, usize) {
     let takes = |pattern: &&(String, u32)| match hs::Database::new(std::slice::from_ref(pattern), streams) {
         Ok(_) => true,
         Err((message, _)) => {
@@ -160,13 +166,32 @@ fn accepted(patterns: &[(String, u32)], streams: bool) -> (hs::Database, usize) 
         }
     };
     let taken: Vec<(String, u32)> = patterns.iter().filter(takes).cloned().collect();
+    let refused = patterns.len() - taken.len();
+    let mut hasher = DefaultHasher::new();
+    (hs::version(), &taken, streams).hash(&mut hasher);
+    let file = keep.map(|folder| folder.join(format!("{:016x}.hs", hasher.finish())));
+    let kept = file.as_ref().and_then(|file| std::fs::read(file).ok());
+    if let Some(database) = kept.and_then(|bytes| hs::Database::deserialized(&bytes, streams)) {
+        return (database, refused);
+    }
     let wall = std::time::Instant::now();
     let database = hs::Database::new(&taken, streams).unwrap_or_else(|(message, which)| panic!("{which}: {message}"));
     eprintln!("Vectorscan has compiled {} patterns in {:.1} s", taken.len(), wall.elapsed().as_secs_f64());
-    (database, patterns.len() - taken.len())
+    if let Some((file, bytes)) = file.zip(database.serialized()) {
+        std::fs::write(&file, bytes).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+    (database, refused)
 }
 
-fn shipped(folder: PathBuf, level: u8, corpora: &[(String, Vec<Vec<u8>>)], rounds: usize, alone: bool, only: &str) {
+fn shipped(
+    folder: PathBuf,
+    keep: Option<&Path>,
+    level: u8,
+    corpora: &[(String, Vec<String>)],
+    rounds: usize,
+    alone: bool,
+    only: &str,
+) {
     let start = cpu();
     let set = load(&[folder]).unwrap_or_else(|problems| panic!("{problems}")).set;
     let set = set.in_force(Paranoia { blocking: level, executing: level });
@@ -201,7 +226,7 @@ fn shipped(folder: PathBuf, level: u8, corpora: &[(String, Vec<Vec<u8>>)], round
             scratch.profile();
             let mut out = Vec::new();
             let mut bytes = 0;
-            for text in documents.iter().filter_map(|document| std::str::from_utf8(document).ok()) {
+            for text in documents {
                 scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out);
                 out.clear();
                 bytes += text.len();
@@ -222,8 +247,8 @@ fn shipped(folder: PathBuf, level: u8, corpora: &[(String, Vec<Vec<u8>>)], round
         let cases = cases.into_iter().filter(|case| case.name.contains(only)).collect();
         return compare("rules", cases, corpora, rounds);
     }
-    let (block, refused) = accepted(&patterns, false);
-    let (stream, _) = accepted(&patterns, true);
+    let (block, refused) = accepted(&patterns, false, keep);
+    let (stream, _) = accepted(&patterns, true, keep);
     println!("Vectorscan {}: {refused} patterns refused, database {} KB", hs::version(), block.bytes() / 1024);
     let cases = vec![
         case("portcullis scan", ours(&scanner, true)),
@@ -239,7 +264,7 @@ fn escape(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] }).collect()
 }
 
-fn lists(words: &[String], sizes: &[usize], corpora: &[(String, Vec<Vec<u8>>)], rounds: usize) {
+fn lists(words: &[String], sizes: &[usize], keep: Option<&Path>, corpora: &[(String, Vec<String>)], rounds: usize) {
     for size in sizes {
         let mut unique: BTreeMap<String, ()> = BTreeMap::new();
         for word in words.iter().filter(|word| word.len() >= 3).take(*size) {
@@ -262,13 +287,20 @@ fn lists(words: &[String], sizes: &[usize], corpora: &[(String, Vec<Vec<u8>>)], 
         let mut cases = vec![case("portcullis scan only", ours(&scanner, false))];
         let (block, stream);
         if *size <= 10_000 {
-            block = accepted(&patterns, false).0;
-            stream = accepted(&patterns, true).0;
+            block = accepted(&patterns, false, keep).0;
+            stream = accepted(&patterns, true, keep).0;
             cases.push(case("portcullis stream 64 B", ours_streaming(&scanner, 64)));
             cases.push(case("vectorscan block", theirs(&block, None)));
             cases.push(case("vectorscan stream 64 B", theirs(&stream, Some(64))));
-            let dfa = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(&words).unwrap();
-            cases.push(case("aho-corasick DFA", Box::new(move |documents| documents.iter().map(|text| dfa.find_iter(text).count() as u64).sum())));
+            let dfa = AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .kind(Some(AhoCorasickKind::DFA))
+                .build(&words)
+                .unwrap();
+            cases.push(case(
+                "aho-corasick DFA",
+                Box::new(move |documents| documents.iter().map(|text| dfa.find_iter(text).count() as u64).sum()),
+            ));
         }
         compare(&format!("{size} literals"), cases, corpora, rounds);
     }
@@ -277,12 +309,13 @@ fn lists(words: &[String], sizes: &[usize], corpora: &[(String, Vec<Vec<u8>>)], 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut folder, mut rounds, mut sizes, mut words) = (PathBuf::from("rules"), 5, Vec::new(), Vec::new());
-    let (mut corpora, mut alone, mut level, mut only) = (Vec::new(), false, 4, String::new());
+    let (mut corpora, mut alone, mut level, mut only, mut keep) = (Vec::new(), false, 4, String::new(), None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--rules" => folder = value().into(),
             "--alone" => alone = true,
+            "--keep" => keep = Some(PathBuf::from(value())),
             "--case" => only = value(),
             "--paranoia" => level = value().parse().expect("a paranoia level, 1 to 4"),
             "--rounds" => rounds = value().parse().expect("a number of rounds"),
@@ -292,14 +325,15 @@ fn main() {
                 words = serde_json::from_str(&text).unwrap_or_else(|_| text.lines().map(str::to_owned).collect());
             }
             corpus => {
-                let (name, path) = corpus.split_once('=').unwrap_or_else(|| panic!("write NAME=FILE instead of {corpus}"));
+                let (name, path) =
+                    corpus.split_once('=').unwrap_or_else(|| panic!("write NAME=FILE instead of {corpus}"));
                 corpora.push((name.to_owned(), documents(path)));
             }
         }
     }
     if sizes.is_empty() {
-        shipped(folder, level, &corpora, rounds, alone, &only);
+        shipped(folder, keep.as_deref(), level, &corpora, rounds, alone, &only);
     } else {
-        lists(&words, &sizes, &corpora, rounds);
+        lists(&words, &sizes, keep.as_deref(), &corpora, rounds);
     }
 }
