@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use regex_automata::meta;
+use regex_automata::nfa::thompson;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::gate::{self, Gate};
@@ -108,8 +109,12 @@ impl Program {
         if u32::try_from(patterns.len()).is_err() {
             return Err(BuildError::new(&"too many patterns"));
         }
+        // A compiler's table for UTF-8 is worth keeping from pattern to pattern.
+        let make = |compiler: &mut thompson::Compiler, (index, rule, pattern): (RuleIndex, &Rule, &Pattern)| {
+            Unit::new(index, rule, pattern, compiler)
+        };
         let made: Result<Vec<Unit>, BuildError> =
-            patterns.clone().into_par_iter().map(|(index, rule, pattern)| Unit::new(index, rule, pattern)).collect();
+            patterns.clone().into_par_iter().map_init(thompson::Compiler::new, make).collect();
         let units = made?;
         let mut literals: BTreeMap<&[u8], Listed> = BTreeMap::new();
         let (mut gated, mut loose) = (Vec::new(), Vec::new());
@@ -135,15 +140,19 @@ impl Program {
             }
         }
         // The keys' order is the order of the sieve's numbers.
-        let sieve = Sieve::new(&literals.keys().copied().collect::<Vec<_>>());
+        let sieve = || Sieve::new(&literals.keys().copied().collect::<Vec<_>>());
+        let searched = || Ok::<_, BuildError>([Loose::new(&loose, false)?, Loose::new(&loose, true)?]);
+        let lanes = || rayon::join(|| LaneProgram::new(&raw_lane), || LaneProgram::new(&canonical_lane));
+        let (((sieve, searched), gate), (raw_lane, canonical_lane)) =
+            rayon::join(|| rayon::join(|| (sieve(), searched()), || Gate::new(&gated)), lanes);
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             sieve,
             candidates: literals.into_values().map(Listed::finish).collect(),
-            gate: Gate::new(&gated)?,
-            loose: [Loose::new(&loose, false)?, Loose::new(&loose, true)?].into_iter().flatten().collect(),
-            raw_lane: LaneProgram::new(&raw_lane)?,
-            canonical_lane: LaneProgram::new(&canonical_lane)?,
+            gate: gate?,
+            loose: searched?.into_iter().flatten().collect(),
+            raw_lane: raw_lane?,
+            canonical_lane: canonical_lane?,
             units: units.into(),
         })
     }
@@ -170,12 +179,18 @@ impl Program {
 }
 
 impl Unit {
-    fn new(index: RuleIndex, rule: &Rule, pattern: &Pattern) -> Result<Self, BuildError> {
+    fn new(
+        index: RuleIndex,
+        rule: &Rule,
+        pattern: &Pattern,
+        compiler: &mut thompson::Compiler,
+    ) -> Result<Self, BuildError> {
         let kind = match pattern.literal() {
             // A literal has no groups, so the loader allows it capture 0 only.
             Some(literal) => Kind::Literal { literal: literal.clone(), case_sensitive: pattern.case_sensitive },
             None => {
-                Kind::Regex { regex: Box::new(Regex::new(&pattern.hir(), pattern.length_max)?), capture: rule.capture }
+                let regex = Regex::new(&pattern.hir(), pattern.length_max, compiler)?;
+                Kind::Regex { regex: Box::new(regex), capture: rule.capture }
             }
         };
         Ok(Self {

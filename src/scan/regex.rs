@@ -29,10 +29,14 @@ pub(super) struct Regex {
 const CACHE_BYTES: usize = 512 * 1024;
 
 impl Regex {
-    pub(super) fn new(hir: &Hir, length_max: Option<usize>) -> Result<Self, BuildError> {
+    /// `compiler` is used again from pattern to pattern.
+    pub(super) fn new(
+        hir: &Hir,
+        length_max: Option<usize>,
+        compiler: &mut thompson::Compiler,
+    ) -> Result<Self, BuildError> {
         let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(None);
-        let nfa =
-            thompson::Compiler::new().configure(config).build_from_hir(hir).map_err(|error| BuildError::new(&error))?;
+        let nfa = compiler.configure(config).build_from_hir(hir).map_err(|error| BuildError::new(&error))?;
         let config = |bytes| {
             dfa::Config::new()
                 .match_kind(MatchKind::LeftmostFirst)
