@@ -48,6 +48,15 @@ pub(super) struct Frame {
     pub(super) has_model: bool,
 }
 
+/// Does work on threads of its own: requests are inspected on those that rayon shares, and must not wait behind a reload.
+fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().thread_name(|number| format!("compile-{number}")).build() {
+        Ok(pool) => pool.install(work),
+        // No more threads are to be had.
+        Err(_) => work(),
+    }
+}
+
 /// Builds a policy. Takes as long as the compiler of the rules: seconds for ten thousand of them.
 pub(super) fn build(sections: PolicySections, written: Written, frame: &Frame) -> Result<Built, Refusal> {
     let PolicySections { rules: folders, policy } = sections;
@@ -60,7 +69,7 @@ pub(super) fn build(sections: PolicySections, written: Written, frame: &Frame) -
     apart(&folders, &frame.state)?;
     let mut before = capture(&folders, &frame.limits)?;
     for _ in 0..READINGS {
-        let compiled = compile_rules(&folders, &policy, frame.table.as_ref());
+        let compiled = aside(|| compile_rules(&folders, &policy, frame.table.as_ref()));
         let after = capture(&folders, &frame.limits)?;
         if before.stamp == after.stamp {
             let scanner = compiled?;
