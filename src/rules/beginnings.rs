@@ -7,7 +7,7 @@ use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 use super::firsts::Firsts;
 use super::frequency::fold;
 use super::heads::AllHeads;
-use super::required::Required;
+use super::required::{LITERAL_BYTES_MAX, Required};
 
 /// How the matches of one expression, or of one of its branches, begin.
 #[derive(Clone, Debug)]
@@ -68,7 +68,8 @@ impl Beginning {
 
     /// That of a literal.
     pub(crate) fn of_literal(literal: &str, word: bool) -> Self {
-        let text: Vec<u8> = literal.bytes().take(TEXT_BYTES_MAX).map(fold).collect();
+        // Lists hold many that begin alike, addresses above all.
+        let text: Vec<u8> = literal.bytes().take(LITERAL_BYTES_MAX).map(fold).collect();
         let at_word_start = word && literal.bytes().next().is_some_and(is_word);
         Self {
             hir: Hir::empty(),

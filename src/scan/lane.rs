@@ -6,89 +6,21 @@
 //! beyond the text's end, the position is open, and so are all after it. A match is known to the byte before it is reported,
 //! whatever follows, because an automaton is dead only when no longer match and no word boundary is pending.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod program;
 
-use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use regex_automata::hybrid::dfa;
-use regex_syntax::hir::Hir;
 
+pub(super) use self::program::LaneProgram;
+use self::program::{SHORT, flag};
+use super::Context;
 use super::confirm::{self, Fate, Window};
-use super::gate::{self, Gate};
 use super::program::{Program, Unit};
 use super::scratch::RegexCaches;
-use super::sieve::{Block, Sieve, Sighting};
-use super::{BuildError, Context};
+use super::sieve::{Block, Sighting};
 use crate::base::Span;
 use crate::base::limits::rules as limits;
-use crate::rules::beginnings::{Beginning, How};
-use crate::rules::firsts::Firsts;
 use crate::rules::frequency::fold;
-use crate::rules::set::Pattern;
 use crate::text::{Direction, Role};
-
-/// All units that judge one reading of a stream while it flows. Immutable.
-#[derive(Debug)]
-pub(super) struct LaneProgram {
-    units: Box<[u32]>,
-    /// Texts with which matches begin, or that stand near their beginning, and whose they are.
-    texts: Sieve,
-    owners: Box<[Owners]>,
-    /// The first three bytes of the texts with which matches begin, in order: for the stream's end.
-    triples: Box<[[u8; 3]]>,
-    /// Patterns, or branches of them, that begin with such a text.
-    specific: Option<Gate>,
-    /// The others.
-    generic: Option<Gate>,
-    /// Of each pair of bytes, what may begin with it: a set of [`flag`]s.
-    pairs: Box<[u8; 1 << 16]>,
-    /// The same of each byte.
-    singles: Box<[u8; 256]>,
-    has_anywhere: bool,
-    /// The bytes of which [`flag::RUN`] speaks.
-    run: Firsts,
-    /// Something may begin at the text's start and nowhere else.
-    at_text_start: bool,
-}
-
-/// Whose a text is.
-#[derive(Clone, Debug, Default)]
-struct Owners {
-    /// Literals, which no gate knows: there may be a hundred thousand of them.
-    literals: Box<[u32]>,
-    /// Some pattern behind the gate begins with it.
-    gated: bool,
-    gated_at_word_start: bool,
-    near: Box<[Near]>,
-}
-
-/// A unit whose matches begin so many bytes before a text.
-#[derive(Clone, Copy, Debug)]
-struct Near {
-    unit: u32,
-    before_min: u16,
-    before_max: u16,
-    at_word_start: bool,
-    firsts: Firsts,
-    /// Up to the text there are these bytes only.
-    within: Firsts,
-}
-
-/// What may begin with some bytes. Each is followed by the same at the start of words only.
-mod flag {
-    /// A text that is looked for.
-    pub(super) const HEAD: u8 = 1;
-    /// A branch that is known by a text nearby: it ends at most [`super::SHORT`] bytes behind the start.
-    pub(super) const SHORT: u8 = 1 << 2;
-    /// The same, farther away, and up to the text's end there are letters, digits and a few signs only.
-    pub(super) const RUN: u8 = 1 << 4;
-    /// A branch of which nothing more is known.
-    pub(super) const ANYWHERE: u8 = 1 << 6;
-}
-
-/// Distance from the end of the stream's text at which a text nearby may not be there yet.
-const SHORT: usize = 14;
-/// Bytes of which runs may be made.
-const RUN_BYTES: u32 = 80;
 
 /// Stands for the gate of the specific patterns among the places.
 const SPECIFIC: u32 = u32::MAX;
@@ -104,184 +36,12 @@ const SLACK: usize = if cfg!(test) { 6 } else { 1024 };
 /// Longest UTF-8 sequence: what is kept before a position to look behind it.
 const LOOK_BEHIND: usize = 4;
 
+/// Places that are noted before equal ones are thrown out: where texts crowd, each tells of the same starts.
+const PLACES: usize = if cfg!(test) { 4 } else { 8192 };
+
 /// A match that is under way for longer than this is not looked at for every chunk, but whenever it has grown by an eighth:
 /// small chunks would make it quadratic.
 const PATIENCE: usize = 512;
-
-impl LaneProgram {
-    pub(super) fn new(patterns: &[(u32, &Pattern)]) -> Result<Option<Self>, BuildError> {
-        if patterns.is_empty() {
-            return Ok(None);
-        }
-        let begin = |(number, pattern): &(u32, &Pattern)| {
-            let begin = match pattern.literal() {
-                Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
-                None => Beginning::of(&pattern.hir()),
-            };
-            (*number, pattern.literal().is_some(), begin)
-        };
-        let beginnings: Vec<_> = patterns.par_iter().map(begin).collect();
-        let mut making = Making { folded: vec![0; 1 << 16], singles: vec![0; 256], ..Making::default() };
-        for (number, is_literal, beginnings) in beginnings {
-            beginnings.into_iter().for_each(|begin| making.add(number, is_literal, begin));
-        }
-        making.finish(patterns.iter().map(|(unit, _)| *unit).collect()).map(Some)
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        let gates = [&self.specific, &self.generic].into_iter().flatten().map(Gate::memory).sum::<usize>();
-        let triples = size_of_val(self.triples.as_ref());
-        let owners = self.owners.iter().map(|owners| {
-            size_of_val(owners) + size_of_val(owners.literals.as_ref()) + size_of_val(owners.near.as_ref())
-        });
-        gates + triples + owners.sum::<usize>() + self.texts.memory() + self.pairs.len() + self.singles.len()
-    }
-
-    pub(super) fn has_unit_for(&self, program: &Program, role: Role) -> bool {
-        let context = Context { direction: Direction::Reply, role };
-        self.units.iter().any(|unit| program.unit(*unit).is_some_and(|unit| unit.applies(context)))
-    }
-
-    /// Of some flags, those of the bytes at a place; a word's flags only where a word begins.
-    fn asked(&self, text: &[u8], at: usize, asked: u8) -> u8 {
-        let flags = match *text.get(at..).unwrap_or_default() {
-            [] => 0,
-            [only] => self.singles[usize::from(only)],
-            [first, second, ..] => self.pairs[usize::from(u16::from_be_bytes([first, second]))],
-        };
-        (flags | if is_word_start(text, at) { flags >> 1 } else { 0 }) & asked
-    }
-}
-
-/// A lane in the making.
-#[derive(Debug, Default)]
-struct Making {
-    texts: BTreeMap<Vec<u8>, ListedOwners>,
-    triples: BTreeSet<[u8; 3]>,
-    specific: Vec<(u32, Hir)>,
-    generic: Vec<(u32, Hir)>,
-    /// [`LaneProgram::pairs`] by folded bytes.
-    folded: Vec<u8>,
-    /// What may begin with each byte and any other.
-    singles: Vec<u8>,
-    run: Firsts,
-    at_text_start: bool,
-}
-
-#[derive(Debug, Default)]
-struct ListedOwners {
-    literals: Vec<u32>,
-    gated: bool,
-    gated_at_word_start: bool,
-    near: Vec<Near>,
-}
-
-impl Making {
-    fn add(&mut self, number: u32, is_literal: bool, begin: Beginning) {
-        match begin.how.clone() {
-            _ if begin.at_text_start => {
-                self.at_text_start = true;
-                self.generic.push((number, gate::cut(&begin.hir)));
-            }
-            How::Texts(texts) => {
-                for text in texts {
-                    let is_at_start = begin.at_word_start && text.first().is_some_and(|byte| confirm::is_word(*byte));
-                    if let [first, second, ..] = *text
-                        && let Some(flags) = self.folded.get_mut(usize::from(first) << 8 | usize::from(second))
-                    {
-                        *flags |= flag::HEAD << u8::from(is_at_start);
-                    }
-                    self.triples.extend(text.first_chunk::<3>());
-                    let owners = self.texts.entry(text).or_default();
-                    match is_literal {
-                        true => owners.literals.push(number),
-                        false if is_at_start => owners.gated_at_word_start = true,
-                        false => owners.gated = true,
-                    }
-                }
-                if !is_literal {
-                    self.specific.push((number, gate::cut(&begin.hir)));
-                }
-            }
-            How::Near { texts, before: (min, max), mut within } => {
-                let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
-                let folded = |byte: &u8| texts.iter().flatten().any(|text| *text == fold(*byte));
-                (0..=u8::MAX).filter(folded).for_each(|byte| within.put(byte));
-                self.generic.push((number, gate::cut(&begin.hir)));
-                if max + longest <= SHORT {
-                    self.mark(&begin, flag::SHORT);
-                } else if within.len() <= RUN_BYTES && !within.holds(b' ') {
-                    self.run.join(&within);
-                    self.mark(&begin, flag::RUN);
-                } else {
-                    return self.mark(&begin, flag::ANYWHERE);
-                }
-                let (before_min, before_max) = (min as u16, max as u16);
-                let (at_word_start, firsts) = (begin.at_word_start, begin.firsts);
-                let near = Near { unit: number, before_min, before_max, at_word_start, firsts, within };
-                for text in texts {
-                    self.texts.entry(text).or_default().near.push(near);
-                }
-            }
-            How::Nothing => {
-                self.generic.push((number, gate::cut(&begin.hir)));
-                self.mark(&begin, flag::ANYWHERE);
-            }
-        }
-    }
-
-    /// Notes with which bytes a branch begins.
-    fn mark(&mut self, begin: &Beginning, flag: u8) {
-        let at = |byte: u8| flag << u8::from(begin.at_word_start && confirm::is_word(byte));
-        let Some(pairs) = &begin.pairs else {
-            let singles = (0..=u8::MAX).zip(&mut self.singles).filter(|(byte, _)| begin.firsts.holds(*byte));
-            return singles.for_each(|(byte, flags)| *flags |= at(byte));
-        };
-        for pair in pairs {
-            let Some(first) = pair.first() else { continue };
-            let row = usize::from(*first) << 8;
-            let places = match pair.get(1) {
-                Some(second) => row + usize::from(*second)..=row + usize::from(*second),
-                None => row..=row + 255,
-            };
-            self.folded.get_mut(places).into_iter().flatten().for_each(|flags| *flags |= at(*first));
-        }
-    }
-
-    fn finish(self, units: Box<[u32]>) -> Result<LaneProgram, BuildError> {
-        let folded = |byte: usize| usize::from(fold((byte & 0xFF) as u8));
-        let flags = |pair: usize| {
-            let heads = self.folded.get(folded(pair >> 8) << 8 | folded(pair)).copied().unwrap_or(0);
-            heads | self.singles.get(pair >> 8).copied().unwrap_or(0)
-        };
-        let mut pairs = Box::new([0; 1 << 16]);
-        pairs.iter_mut().enumerate().for_each(|(pair, place)| *place = flags(pair));
-        let mut singles = Box::new([0; 256]);
-        for (single, pairs) in singles.iter_mut().zip(pairs.chunks_exact(256)) {
-            *single = pairs.iter().fold(0, |all, flags| all | flags);
-        }
-        let texts = Sieve::of_beginnings(&self.texts.keys().map(Vec::as_slice).collect::<Vec<_>>());
-        let owners = self.texts.into_values().map(|owners| Owners {
-            literals: owners.literals.into(),
-            gated: owners.gated,
-            gated_at_word_start: owners.gated_at_word_start,
-            near: owners.near.into(),
-        });
-        Ok(LaneProgram {
-            units,
-            texts,
-            owners: owners.collect(),
-            triples: self.triples.into_iter().collect(),
-            specific: Gate::new(&self.specific)?,
-            generic: Gate::new(&self.generic)?,
-            has_anywhere: pairs.iter().any(|flags| flags & (flag::ANYWHERE | flag::ANYWHERE << 1) != 0),
-            pairs,
-            singles,
-            run: self.run,
-            at_text_start: self.at_text_start,
-        })
-    }
-}
 
 /// Search state of one lane, used again from stream to stream.
 #[derive(Debug, Default)]
@@ -394,6 +154,7 @@ impl Lane {
         let (lane, text) = (tools.lane, self.window.as_bytes());
         let places = &mut tools.scratch.places;
         places.clear();
+        let mut room = PLACES;
         lane.texts.search(text, from, tools.block, |text_number, at, sighting| {
             let Some(owners) = lane.owners.get(text_number as usize) else { return };
             if sighting == Sighting::Open && tools.ended {
@@ -416,6 +177,11 @@ impl Lane {
                         break;
                     }
                 }
+            }
+            if places.len() > room {
+                places.sort_unstable();
+                places.dedup();
+                room = places.len() * 2 + PLACES;
             }
         });
         self.look_at_the_end(from, tools);
