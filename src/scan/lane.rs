@@ -10,7 +10,7 @@ mod program;
 
 use regex_automata::hybrid::dfa;
 
-pub(super) use self::program::LaneProgram;
+pub(super) use self::program::{LaneProgram, LaneUnit};
 use self::program::{SHORT, flag};
 use super::Context;
 use super::confirm::{self, Fate, Window};
@@ -34,7 +34,7 @@ const BEGUN: u32 = u32::MAX - 2;
 const SLACK: usize = if cfg!(test) { 6 } else { 1024 };
 
 /// Longest UTF-8 sequence: what is kept before a position to look behind it.
-const LOOK_BEHIND: usize = 4;
+pub(super) const LOOK_BEHIND: usize = 4;
 
 /// Places that are noted before equal ones are thrown out: where texts crowd, each tells of the same starts.
 const PLACES: usize = if cfg!(test) { 4 } else { 8192 };
@@ -112,6 +112,35 @@ impl Lane {
         self.base + self.window.len()
     }
 
+    /// The same text, and what is known of some units.
+    pub(super) fn only(&self, is_kept: impl Fn(u32) -> bool) -> Self {
+        let units = self.units.iter().filter(|progress| is_kept(progress.unit)).copied();
+        Self {
+            window: self.window.clone(),
+            base: self.base,
+            next: self.next,
+            waiting: self.waiting.filter(|waiting| is_kept(waiting.unit)),
+            units: units.collect(),
+        }
+    }
+
+    /// This lane, with what another one knows of its units: both have the same text from a little before the first position
+    /// that is undecided in this one.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        self.units.extend(other.units);
+        self
+    }
+
+    /// Counts places anew: what was at `from` is at `to`. All that is undecided lies at least [`LOOK_BEHIND`] bytes behind it.
+    pub(super) fn move_to(&mut self, from: usize, to: usize) {
+        self.cut(self.next - self.base, 0);
+        let moved = |place: usize| (place + to).saturating_sub(from);
+        self.base = moved(self.base);
+        self.next = moved(self.next);
+        self.units.iter_mut().for_each(|progress| progress.cursor = moved(progress.cursor));
+        self.waiting.iter_mut().for_each(|waiting| waiting.until = moved(waiting.until));
+    }
+
     /// Decides as many positions as can be. `found` gets the unit and the finding's span in the reading.
     pub(super) fn advance(&mut self, tools: &mut Tools<'_>, mut found: impl FnMut(&Unit, Span)) {
         let at = self.next - self.base;
@@ -124,7 +153,7 @@ impl Lane {
         self.waiting = None;
         let decided = self.decide(at, tools, &mut found);
         self.next = self.base + decided;
-        self.cut(decided);
+        self.cut(decided, SLACK);
     }
 
     /// Decides positions from `from` on; gives the first that is open.
@@ -323,9 +352,10 @@ impl Lane {
         found(unit, Span::new(self.base + hit.finding.start, self.base + hit.finding.end));
     }
 
-    /// Drops text that nobody looks at any more. A little stays, so that the window never begins like a new text.
-    fn cut(&mut self, at: usize) {
-        if at < SLACK {
+    /// Drops text that nobody looks at any more, once there is so much. A little stays, so that the window never begins like a
+    /// new text.
+    fn cut(&mut self, at: usize, slack: usize) {
+        if at < slack {
             return;
         }
         let behind = at.saturating_sub(LOOK_BEHIND)..=at;

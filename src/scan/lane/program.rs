@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use regex_syntax::hir::Hir;
 
 use super::is_word_start;
+use crate::rules::Target;
 use crate::rules::beginnings::{Beginning, How};
 use crate::rules::firsts::Firsts;
 use crate::rules::frequency::fold;
@@ -38,6 +38,15 @@ pub(in crate::scan) struct LaneProgram {
     pub(super) run: Firsts,
     /// Something may begin at the text's start and nowhere else.
     pub(super) at_text_start: bool,
+}
+
+/// A unit, and how its matches begin.
+#[derive(Debug)]
+pub(in crate::scan) struct LaneUnit {
+    pub(in crate::scan) number: u32,
+    pub(in crate::scan) target: Target,
+    is_literal: bool,
+    beginnings: Vec<Beginning>,
 }
 
 /// Whose a text is.
@@ -81,23 +90,15 @@ pub(super) const SHORT: usize = 14;
 const RUN_BYTES: u32 = 80;
 
 impl LaneProgram {
-    pub(in crate::scan) fn new(patterns: &[(u32, &Pattern)]) -> Result<Option<Self>, BuildError> {
-        if patterns.is_empty() {
-            return Ok(None);
-        }
-        let begin = |(number, pattern): &(u32, &Pattern)| {
-            let begin = match pattern.literal() {
-                Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
-                None => Beginning::of(&pattern.hir()),
-            };
-            (*number, pattern.literal().is_some(), begin)
-        };
-        let beginnings: Vec<_> = patterns.par_iter().map(begin).collect();
+    /// `None` for no units at all.
+    pub(in crate::scan) fn new<'u>(units: impl Iterator<Item = &'u LaneUnit>) -> Result<Option<Self>, BuildError> {
         let mut making = Making { folded: vec![0; 1 << 16], singles: vec![0; 256], ..Making::default() };
-        for (number, is_literal, beginnings) in beginnings {
-            beginnings.into_iter().for_each(|begin| making.add(number, is_literal, begin));
+        let mut numbers = Vec::new();
+        for unit in units {
+            numbers.push(unit.number);
+            unit.beginnings.iter().for_each(|begin| making.add(unit.number, unit.is_literal, begin));
         }
-        making.finish(patterns.iter().map(|(unit, _)| *unit).collect()).map(Some)
+        (!numbers.is_empty()).then(|| making.finish(numbers.into())).transpose()
     }
 
     pub(in crate::scan) fn memory(&self) -> usize {
@@ -125,6 +126,16 @@ impl LaneProgram {
     }
 }
 
+impl LaneUnit {
+    pub(in crate::scan) fn new(number: u32, pattern: &Pattern) -> Self {
+        let beginnings = match pattern.literal() {
+            Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
+            None => Beginning::of(&pattern.hir()),
+        };
+        Self { number, target: pattern.target, is_literal: pattern.literal().is_some(), beginnings }
+    }
+}
+
 /// A lane in the making.
 #[derive(Debug, Default)]
 struct Making {
@@ -149,7 +160,7 @@ struct ListedOwners {
 }
 
 impl Making {
-    fn add(&mut self, number: u32, is_literal: bool, begin: Beginning) {
+    fn add(&mut self, number: u32, is_literal: bool, begin: &Beginning) {
         match begin.how.clone() {
             _ if begin.at_text_start => {
                 self.at_text_start = true;
@@ -181,12 +192,12 @@ impl Making {
                 (0..=u8::MAX).filter(folded).for_each(|byte| within.put(byte));
                 self.generic.push((number, gate::cut(&begin.hir)));
                 if max + longest <= SHORT {
-                    self.mark(&begin, flag::SHORT);
+                    self.mark(begin, flag::SHORT);
                 } else if within.len() <= RUN_BYTES && !within.holds(b' ') {
                     self.run.join(&within);
-                    self.mark(&begin, flag::RUN);
+                    self.mark(begin, flag::RUN);
                 } else {
-                    return self.mark(&begin, flag::ANYWHERE);
+                    return self.mark(begin, flag::ANYWHERE);
                 }
                 let (before_min, before_max) = (min as u16, max as u16);
                 let (at_word_start, firsts) = (begin.at_word_start, begin.firsts);
@@ -197,7 +208,7 @@ impl Making {
             }
             How::Nothing => {
                 self.generic.push((number, gate::cut(&begin.hir)));
-                self.mark(&begin, flag::ANYWHERE);
+                self.mark(begin, flag::ANYWHERE);
             }
         }
     }
