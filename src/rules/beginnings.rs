@@ -129,7 +129,11 @@ fn near(hir: &Hir) -> Option<How> {
             let bytes = (0..=u8::MAX).filter(|byte| firsts.holds(*byte)).map(|byte| vec![byte]);
             (firsts.len() <= LEADING_MAX).then(|| looked_for(bytes.collect(), true)).flatten()
         };
-        let texts = heads(part).and_then(|texts| looked_for(texts, true)).or_else(leading).filter(|_| index > 0);
+        let texts = heads(part).and_then(|texts| looked_for(texts, true)).or_else(leading);
+        // A word in either case has a part for each letter.
+        let rest = parts.get(index..).filter(|_| matches!(part.kind(), HirKind::Class(_)));
+        let word = || rest.and_then(|rest| heads(&joined(rest))).and_then(|texts| looked_for(texts, true));
+        let texts = texts.or_else(word).filter(|_| index > 0);
         let (texts, before) = if let Some(texts) = texts {
             (texts, (min, max))
         } else if let Some(required) = Required::of(&joined(parts.get(..=index)?))

@@ -129,7 +129,10 @@ impl Readings {
 
 /// Whether folding would change a text.
 fn folds(text: &str, folded: &mut String) -> bool {
-    text.chars().any(|c| changes(c, folded))
+    // Most text is printable ASCII, which many bytes at once can be asked for.
+    let is_plain = |byte: &u8| byte.wrapping_sub(b' ') < 0x5F || *byte == b'\n';
+    let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(&byte));
+    !plain && text.chars().any(|c| changes(c, folded))
 }
 
 /// Whether folding changes a character; then `folded` holds what becomes of it.

@@ -10,6 +10,7 @@ use crate::rules::beginnings::{Beginning, How};
 use crate::rules::firsts::Firsts;
 use crate::rules::frequency::fold;
 use crate::rules::pairs::Pairs;
+use crate::rules::required::GRAM;
 use crate::rules::set::Pattern;
 use crate::scan::gate::{self, Gate};
 use crate::scan::program::Program;
@@ -89,16 +90,16 @@ pub(super) mod flag {
 /// Branches of which nothing is known but their first bytes.
 #[derive(Debug)]
 pub(super) struct Anywhere {
-    /// What there is of each byte: [`PLAIN`], [`AT_WORD_START`], [`IS_WORD`].
-    firsts: Box<[u8; 256]>,
-    pairs: Pairs,
-    /// At the start of words only.
-    at_word_start: Pairs,
+    /// Two bits of each pair of bytes: one may begin with it, and at the start of a word.
+    pairs: Box<[u64; PAIR_WORDS]>,
+    /// The same of each byte.
+    singles: Box<[u8; 256]>,
 }
 
+/// Words of two bits for each pair.
+const PAIR_WORDS: usize = 1 << 11;
 const PLAIN: u8 = 1;
 const AT_WORD_START: u8 = 2;
-const IS_WORD: u8 = 4;
 
 /// Distances from the end of the stream's text at which a text nearby may not be there yet.
 pub(super) const SHORT: usize = 14;
@@ -210,7 +211,13 @@ impl Making {
                     self.specific.push((number, gate::cut(&begin.hir)));
                 }
             }
-            How::Near { texts, before: (min, max), mut within } => {
+            How::Near { mut texts, before: (min, max), mut within } => {
+                // The longer the text, the farther from the end its start is asked.
+                if let Some(room) = SHORT.checked_sub(max).filter(|room| *room >= GRAM) {
+                    texts.iter_mut().for_each(|text| text.truncate(room));
+                    texts.sort_unstable();
+                    texts.dedup();
+                }
                 let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
                 let folded = |byte: &u8| texts.iter().flatten().any(|text| *text == fold(*byte));
                 (0..=u8::MAX).filter(folded).for_each(|byte| within.put(byte));
@@ -263,7 +270,7 @@ impl Making {
             triples: self.triples.into_iter().collect(),
             specific: Gate::new(&self.specific)?,
             generic: Gate::new(&self.generic)?,
-            anywhere: Anywhere::new(self.anywhere),
+            anywhere: Anywhere::new(&self.anywhere),
             pairs,
             singles,
             run: self.run,
@@ -291,39 +298,54 @@ impl Marks {
 }
 
 impl Anywhere {
-    fn new(marks: Marks) -> Option<Self> {
-        let Marks { plain: pairs, at_word_start } = marks;
-        let mut firsts = Box::new([0; 256]);
-        for (byte, flags) in (0..=u8::MAX).zip(firsts.iter_mut()) {
-            let flag = |holds, flag| if holds { flag } else { 0 };
-            *flags = flag(pairs.row(byte).len() > 0, PLAIN)
-                | flag(at_word_start.row(byte).len() > 0, AT_WORD_START)
-                | flag(confirm::is_word(byte), IS_WORD);
+    fn new(marks: &Marks) -> Option<Self> {
+        let mut pairs = Box::new([0; PAIR_WORDS]);
+        let mut singles = Box::new([0; 256]);
+        for pair in 0..=u16::MAX {
+            let [first, second] = pair.to_be_bytes();
+            let of = |pairs: &Pairs, flag| if pairs.holds(first, second) { flag } else { 0 };
+            let flags = of(&marks.plain, PLAIN) | of(&marks.at_word_start, AT_WORD_START);
+            pairs[usize::from(pair >> 5)] |= u64::from(flags) << (2 * (pair & 31));
+            singles[usize::from(first)] |= flags;
         }
-        firsts.iter().any(|flags| flags & (PLAIN | AT_WORD_START) != 0).then_some(Self { firsts, pairs, at_word_start })
+        singles.iter().any(|flags| *flags != 0).then_some(Self { pairs, singles })
     }
 
     /// Calls `found` with each place from `from` on where one may begin. The last byte is left out: it tells less.
     pub(super) fn places(&self, text: &[u8], from: usize, mut found: impl FnMut(usize)) {
-        let mut at_word_start = is_word_start(text, from);
-        let after = text.get(from + 1..).unwrap_or_default();
-        for ((at, first), second) in text.iter().enumerate().skip(from).zip(after) {
-            let flags = self.firsts[usize::from(*first)];
-            let asked = PLAIN | if at_word_start { AT_WORD_START } else { 0 };
-            at_word_start = flags & IS_WORD == 0;
-            if flags & asked != 0 {
-                let holds = |flag, pairs: &Pairs| flags & asked & flag != 0 && pairs.holds(*first, *second);
-                if holds(PLAIN, &self.pairs) || holds(AT_WORD_START, &self.at_word_start) {
+        let mut word_start = is_word_start(text, from);
+        let before_last = text.len().saturating_sub(1);
+        for (at, firsts) in (from..).step_by(64).zip(text.get(from..before_last).unwrap_or_default().chunks(64)) {
+            // Hardly a place is one, and nobody could guess which: without a branch for each of them it is faster.
+            let mut maybe = 0u64;
+            for (place, first) in firsts.iter().enumerate() {
+                maybe |= u64::from(self.singles[usize::from(*first)] & asked(word_start) != 0) << place;
+                word_start = !confirm::is_word(*first);
+            }
+            while maybe != 0 {
+                let at = at + maybe.trailing_zeros() as usize;
+                maybe &= maybe - 1;
+                if self.begins(text, at) {
                     found(at);
                 }
             }
         }
     }
 
+    fn begins(&self, text: &[u8], at: usize) -> bool {
+        let Some(&[first, second]) = text.get(at..at + 2) else { return false };
+        let pair = u16::from_be_bytes([first, second]);
+        let flags = (self.pairs[usize::from(pair >> 5)] >> (2 * (pair & 31))) as u8;
+        flags & asked(is_word_start(text, at)) != 0
+    }
+
     /// Whether one may begin with a text's last byte.
     pub(super) fn begins_with_last(&self, text: &[u8]) -> bool {
         let Some((last, before)) = text.split_last() else { return false };
-        let asked = PLAIN | if is_word_start(text, before.len()) { AT_WORD_START } else { 0 };
-        self.firsts[usize::from(*last)] & asked != 0
+        self.singles[usize::from(*last)] & asked(is_word_start(text, before.len())) != 0
     }
+}
+
+fn asked(is_word_start: bool) -> u8 {
+    PLAIN | u8::from(is_word_start) * AT_WORD_START
 }
