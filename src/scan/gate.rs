@@ -25,7 +25,7 @@ pub(super) struct Gate {
 const REACH: usize = 64;
 
 /// Copies that a part may have beyond those that it must have.
-const GAP: u32 = 4;
+const GAP: u32 = 8;
 
 /// Characters of a class of which any number may follow each other: it is left soon in ordinary text.
 const NARROW: u32 = 80;
@@ -162,11 +162,10 @@ fn has_gap(hir: &Hir) -> bool {
     }
 }
 
-/// The class of all bytes that an expression may have, if they are few, ASCII and not spaces.
+/// The class of all bytes that an expression may have, if they are few and not spaces.
 fn narrow(hir: &Hir) -> Option<Hir> {
     let bytes = Firsts::all_of(hir);
-    let is_narrow =
-        bytes.len() <= NARROW && (0..=u8::MAX).all(|byte| !bytes.holds(byte) || (byte > b' ' && byte.is_ascii()));
+    let is_narrow = bytes.len() <= NARROW && (0..=b' ').all(|byte| !bytes.holds(byte));
     let ranges = (0..=u8::MAX).filter(|byte| bytes.holds(*byte)).map(|byte| ClassBytesRange::new(byte, byte));
     is_narrow.then(|| Hir::class(Class::Bytes(ClassBytes::new(ranges))))
 }
