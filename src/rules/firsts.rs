@@ -10,7 +10,11 @@ impl Firsts {
     /// The bytes with which a match can begin; all of them where the empty text matches.
     pub(crate) fn of(hir: &Hir) -> Self {
         let mut firsts = Self([0; 4]);
-        if firsts.add(hir) { firsts } else { Self([u64::MAX; 4]) }
+        if firsts.add(hir) { firsts } else { Self::all() }
+    }
+
+    pub(crate) fn all() -> Self {
+        Self([u64::MAX; 4])
     }
 
     /// The bytes that can stand anywhere in a match.

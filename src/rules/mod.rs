@@ -25,6 +25,7 @@ pub mod import;
 mod list;
 pub mod load;
 mod overlay;
+pub(crate) mod pairs;
 mod pattern;
 pub(crate) mod required;
 pub mod roles;

@@ -11,7 +11,7 @@ mod program;
 use regex_automata::hybrid::dfa;
 
 pub(super) use self::program::{LaneProgram, LaneUnit};
-use self::program::{SHORT, flag};
+use self::program::{SHORT, TINY, flag};
 use super::Context;
 use super::confirm::{self, Fate, Window};
 use super::program::{Program, Unit};
@@ -236,31 +236,24 @@ impl Lane {
         if lane.at_text_start && self.base + from == 0 {
             places.push((0, GENERIC));
         }
-        if lane.has_anywhere {
-            let mut before_is_word = !is_word_start(text, from);
-            for (at, pair) in text.get(from..).unwrap_or_default().windows(2).enumerate() {
-                let &[first, second] = pair else { continue };
-                let flags = lane.pairs[usize::from(u16::from_be_bytes([first, second]))];
-                let asked = flag::ANYWHERE | if before_is_word { 0 } else { flag::ANYWHERE << 1 };
-                before_is_word = confirm::is_word(first);
-                if flags & asked != 0 {
-                    places.push((from + at, GENERIC));
-                }
+        if let Some(anywhere) = &lane.anywhere {
+            anywhere.places(text, from, |at| places.push((at, GENERIC)));
+            if from < text.len() && anywhere.begins_with_last(text) {
+                places.push((text.len() - 1, GENERIC));
             }
         }
         if tools.ended {
-            let last = text.len().saturating_sub(1).max(from);
-            if lane.asked(text, last, flag::ANYWHERE) != 0 {
-                places.push((last, GENERIC));
-            }
             return;
         }
         let short = text.len().saturating_sub(SHORT);
         for at in run.min(short).max(from)..text.len() {
             let rest = text.get(at..).unwrap_or_default();
-            let last = if rest.len() == 1 { flag::ANYWHERE } else { 0 };
-            let near = if rest.len() <= SHORT { flag::SHORT | flag::HEAD } else { 0 };
-            let flags = lane.asked(text, at, last | near | if at >= run { flag::RUN } else { 0 });
+            let near = match rest.len() {
+                ..=TINY => flag::TINY | flag::SHORT | flag::HEAD,
+                ..=SHORT => flag::SHORT,
+                _ => 0,
+            };
+            let flags = lane.asked(text, at, near | if at >= run { flag::RUN } else { 0 });
             if flags & !flag::HEAD != 0 {
                 places.push((at, GENERIC));
             }

@@ -9,6 +9,7 @@ use crate::rules::Target;
 use crate::rules::beginnings::{Beginning, How};
 use crate::rules::firsts::Firsts;
 use crate::rules::frequency::fold;
+use crate::rules::pairs::Pairs;
 use crate::rules::set::Pattern;
 use crate::scan::gate::{self, Gate};
 use crate::scan::program::Program;
@@ -29,11 +30,12 @@ pub(in crate::scan) struct LaneProgram {
     pub(super) specific: Option<Gate>,
     /// The others.
     pub(super) generic: Option<Gate>,
-    /// Of each pair of bytes, what may begin with it: a set of [`flag`]s.
+    /// Of each pair of bytes, what may begin with it near the stream's end: a set of [`flag`]s.
     pub(super) pairs: Box<[u8; 1 << 16]>,
     /// The same of each byte.
     pub(super) singles: Box<[u8; 256]>,
-    pub(super) has_anywhere: bool,
+    /// What may begin at every place.
+    pub(super) anywhere: Option<Anywhere>,
     /// The bytes of which [`flag::RUN`] speaks.
     pub(super) run: Firsts,
     /// Something may begin at the text's start and nowhere else.
@@ -72,27 +74,42 @@ pub(super) struct Near {
     pub(super) within: Firsts,
 }
 
-/// What may begin with some bytes. Each is followed by the same at the start of words only.
+/// What may begin with some bytes near the stream's end. Each is followed by the same at the start of words only.
 pub(super) mod flag {
     /// A text that is looked for.
     pub(in crate::scan::lane) const HEAD: u8 = 1;
-    /// A branch that is known by a text nearby: it ends at most [`super::SHORT`] bytes behind the start.
-    pub(in crate::scan::lane) const SHORT: u8 = 1 << 2;
+    /// A branch that is known by a text nearby: it ends at most [`super::TINY`] bytes behind the start.
+    pub(in crate::scan::lane) const TINY: u8 = 1 << 2;
+    /// The same, at most [`super::SHORT`] bytes.
+    pub(in crate::scan::lane) const SHORT: u8 = 1 << 4;
     /// The same, farther away, and up to the text's end there are letters, digits and a few signs only.
-    pub(in crate::scan::lane) const RUN: u8 = 1 << 4;
-    /// A branch of which nothing more is known.
-    pub(in crate::scan::lane) const ANYWHERE: u8 = 1 << 6;
+    pub(in crate::scan::lane) const RUN: u8 = 1 << 6;
 }
 
-/// Distance from the end of the stream's text at which a text nearby may not be there yet.
+/// Branches of which nothing is known but their first bytes.
+#[derive(Debug)]
+pub(super) struct Anywhere {
+    /// What there is of each byte: [`PLAIN`], [`AT_WORD_START`], [`IS_WORD`].
+    firsts: Box<[u8; 256]>,
+    pairs: Pairs,
+    /// At the start of words only.
+    at_word_start: Pairs,
+}
+
+const PLAIN: u8 = 1;
+const AT_WORD_START: u8 = 2;
+const IS_WORD: u8 = 4;
+
+/// Distances from the end of the stream's text at which a text nearby may not be there yet.
 pub(super) const SHORT: usize = 14;
+pub(super) const TINY: usize = 4;
 /// Bytes of which runs may be made.
 const RUN_BYTES: u32 = 80;
 
 impl LaneProgram {
     /// `None` for no units at all.
     pub(in crate::scan) fn new<'u>(units: impl Iterator<Item = &'u LaneUnit>) -> Result<Option<Self>, BuildError> {
-        let mut making = Making { folded: vec![0; 1 << 16], singles: vec![0; 256], ..Making::default() };
+        let mut making = Making::default();
         let mut numbers = Vec::new();
         for unit in units {
             numbers.push(unit.number);
@@ -143,12 +160,21 @@ struct Making {
     triples: BTreeSet<[u8; 3]>,
     specific: Vec<(u32, Hir)>,
     generic: Vec<(u32, Hir)>,
-    /// [`LaneProgram::pairs`] by folded bytes.
-    folded: Vec<u8>,
-    /// What may begin with each byte and any other.
-    singles: Vec<u8>,
+    /// The first two bytes of the texts, folded.
+    heads: Marks,
+    tiny: Marks,
+    short: Marks,
+    runs: Marks,
+    anywhere: Marks,
     run: Firsts,
     at_text_start: bool,
+}
+
+/// First bytes, everywhere and at the start of words only.
+#[derive(Debug, Default)]
+struct Marks {
+    plain: Pairs,
+    at_word_start: Pairs,
 }
 
 #[derive(Debug, Default)]
@@ -169,10 +195,8 @@ impl Making {
             How::Texts(texts) => {
                 for text in texts {
                     let is_at_start = begin.at_word_start && text.first().is_some_and(|byte| confirm::is_word(*byte));
-                    if let [first, second, ..] = *text
-                        && let Some(flags) = self.folded.get_mut(usize::from(first) << 8 | usize::from(second))
-                    {
-                        *flags |= flag::HEAD << u8::from(is_at_start);
+                    if let [first, second, ..] = *text {
+                        self.heads.of(is_at_start).put(first, second);
                     }
                     self.triples.extend(text.first_chunk::<3>());
                     let owners = self.texts.entry(text).or_default();
@@ -191,13 +215,15 @@ impl Making {
                 let folded = |byte: &u8| texts.iter().flatten().any(|text| *text == fold(*byte));
                 (0..=u8::MAX).filter(folded).for_each(|byte| within.put(byte));
                 self.generic.push((number, gate::cut(&begin.hir)));
-                if max + longest <= SHORT {
-                    self.mark(begin, flag::SHORT);
+                if max + longest <= TINY {
+                    self.tiny.add(begin);
+                } else if max + longest <= SHORT {
+                    self.short.add(begin);
                 } else if within.len() <= RUN_BYTES && !within.holds(b' ') {
                     self.run.join(&within);
-                    self.mark(begin, flag::RUN);
+                    self.runs.add(begin);
                 } else {
-                    return self.mark(begin, flag::ANYWHERE);
+                    return self.anywhere.add(begin);
                 }
                 let (before_min, before_max) = (min as u16, max as u16);
                 let (at_word_start, firsts) = (begin.at_word_start, begin.firsts);
@@ -208,40 +234,20 @@ impl Making {
             }
             How::Nothing => {
                 self.generic.push((number, gate::cut(&begin.hir)));
-                self.mark(begin, flag::ANYWHERE);
+                self.anywhere.add(begin);
             }
         }
     }
 
-    /// Notes with which bytes a branch begins.
-    fn mark(&mut self, begin: &Beginning, flag: u8) {
-        let at = |byte: u8| flag << u8::from(begin.at_word_start && confirm::is_word(byte));
-        let Some(pairs) = &begin.pairs else {
-            let singles = (0..=u8::MAX).zip(&mut self.singles).filter(|(byte, _)| begin.firsts.holds(*byte));
-            return singles.for_each(|(byte, flags)| *flags |= at(byte));
-        };
-        for pair in pairs {
-            let Some(first) = pair.first() else { continue };
-            let row = usize::from(*first) << 8;
-            let places = match pair.get(1) {
-                Some(second) => row + usize::from(*second)..=row + usize::from(*second),
-                None => row..=row + 255,
-            };
-            self.folded.get_mut(places).into_iter().flatten().for_each(|flags| *flags |= at(*first));
-        }
-    }
-
     fn finish(self, units: Box<[u32]>) -> Result<LaneProgram, BuildError> {
-        let folded = |byte: usize| usize::from(fold((byte & 0xFF) as u8));
-        let flags = |pair: usize| {
-            let heads = self.folded.get(folded(pair >> 8) << 8 | folded(pair)).copied().unwrap_or(0);
-            heads | self.singles.get(pair >> 8).copied().unwrap_or(0)
-        };
         let mut pairs = Box::new([0; 1 << 16]);
-        pairs.iter_mut().enumerate().for_each(|(pair, place)| *place = flags(pair));
         let mut singles = Box::new([0; 256]);
-        for (single, pairs) in singles.iter_mut().zip(pairs.chunks_exact(256)) {
-            *single = pairs.iter().fold(0, |all, flags| all | flags);
+        let marks = [(flag::TINY, &self.tiny), (flag::SHORT, &self.short), (flag::RUN, &self.runs)];
+        for (pair, place) in (0..=u16::MAX).zip(pairs.iter_mut()) {
+            let [first, second] = pair.to_be_bytes();
+            *place = self.heads.flags(flag::HEAD, fold(first), fold(second));
+            *place |= marks.iter().fold(0, |all, (flag, marks)| all | marks.flags(*flag, first, second));
+            singles[usize::from(first)] |= *place;
         }
         let texts = Sieve::of_beginnings(&self.texts.keys().map(Vec::as_slice).collect::<Vec<_>>());
         let owners = self.texts.into_values().map(|owners| Owners {
@@ -257,11 +263,67 @@ impl Making {
             triples: self.triples.into_iter().collect(),
             specific: Gate::new(&self.specific)?,
             generic: Gate::new(&self.generic)?,
-            has_anywhere: pairs.iter().any(|flags| flags & (flag::ANYWHERE | flag::ANYWHERE << 1) != 0),
+            anywhere: Anywhere::new(self.anywhere),
             pairs,
             singles,
             run: self.run,
             at_text_start: self.at_text_start,
         })
+    }
+}
+
+impl Marks {
+    fn of(&mut self, at_word_start: bool) -> &mut Pairs {
+        if at_word_start { &mut self.at_word_start } else { &mut self.plain }
+    }
+
+    /// Notes with which bytes a branch begins.
+    fn add(&mut self, begin: &Beginning) {
+        for first in 0..=u8::MAX {
+            self.of(begin.at_word_start && confirm::is_word(first)).join_row(first, begin.pairs.row(first));
+        }
+    }
+
+    fn flags(&self, flag: u8, first: u8, second: u8) -> u8 {
+        let of = |pairs: &Pairs, flag| if pairs.holds(first, second) { flag } else { 0 };
+        of(&self.plain, flag) | of(&self.at_word_start, flag << 1)
+    }
+}
+
+impl Anywhere {
+    fn new(marks: Marks) -> Option<Self> {
+        let Marks { plain: pairs, at_word_start } = marks;
+        let mut firsts = Box::new([0; 256]);
+        for (byte, flags) in (0..=u8::MAX).zip(firsts.iter_mut()) {
+            let flag = |holds, flag| if holds { flag } else { 0 };
+            *flags = flag(pairs.row(byte).len() > 0, PLAIN)
+                | flag(at_word_start.row(byte).len() > 0, AT_WORD_START)
+                | flag(confirm::is_word(byte), IS_WORD);
+        }
+        firsts.iter().any(|flags| flags & (PLAIN | AT_WORD_START) != 0).then_some(Self { firsts, pairs, at_word_start })
+    }
+
+    /// Calls `found` with each place from `from` on where one may begin. The last byte is left out: it tells less.
+    pub(super) fn places(&self, text: &[u8], from: usize, mut found: impl FnMut(usize)) {
+        let mut at_word_start = is_word_start(text, from);
+        let after = text.get(from + 1..).unwrap_or_default();
+        for ((at, first), second) in text.iter().enumerate().skip(from).zip(after) {
+            let flags = self.firsts[usize::from(*first)];
+            let asked = PLAIN | if at_word_start { AT_WORD_START } else { 0 };
+            at_word_start = flags & IS_WORD == 0;
+            if flags & asked != 0 {
+                let holds = |flag, pairs: &Pairs| flags & asked & flag != 0 && pairs.holds(*first, *second);
+                if holds(PLAIN, &self.pairs) || holds(AT_WORD_START, &self.at_word_start) {
+                    found(at);
+                }
+            }
+        }
+    }
+
+    /// Whether one may begin with a text's last byte.
+    pub(super) fn begins_with_last(&self, text: &[u8]) -> bool {
+        let Some((last, before)) = text.split_last() else { return false };
+        let asked = PLAIN | if is_word_start(text, before.len()) { AT_WORD_START } else { 0 };
+        self.firsts[usize::from(*last)] & asked != 0
     }
 }
