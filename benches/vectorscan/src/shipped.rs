@@ -42,8 +42,8 @@ pub fn run(options: &Options) -> Result<(), String> {
         compare("rules", cases, &corpora, options.rounds, &options.case);
         return Ok(());
     }
-    let (block, stream) = (accepted(&patterns, false), accepted(&patterns, true));
     let keep = options.keep.as_deref();
+    let (block, stream) = (accepted(&patterns, false, keep)?, accepted(&patterns, true, keep)?);
     let refused = patterns.len() - block.len();
     let (block, stream) = (compiled(&block, false, keep)?, compiled(&stream, true, keep)?);
     let (version, size) = (hs::version(), mb(block.bytes()));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::hs::{self, Database};
@@ -21,23 +21,34 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Drops what Vectorscan refuses, which it tells of one pattern at a time.
-pub fn accepted(patterns: &[Pattern], streams: bool) -> Vec<Pattern> {
-    let takes = |pattern: &&Pattern| match Database::new(std::slice::from_ref(pattern), streams) {
-        Ok(_) => true,
+/// Drops what Vectorscan refuses, which it tells of one pattern at a time: minutes, unless a run before has kept the answers.
+pub fn accepted(patterns: &[Pattern], streams: bool, keep: Option<&Path>) -> Result<Vec<Pattern>, String> {
+    let file = file(keep, patterns, streams, "accepted");
+    let kept = file.as_ref().and_then(|file| fs::read(file).ok()).filter(|kept| kept.len() == patterns.len());
+    let answers = kept.unwrap_or_else(|| patterns.iter().map(|pattern| answer(pattern, streams)).collect());
+    if let Some(file) = file {
+        write(&file, &answers)?;
+    }
+    let taken = patterns.iter().zip(&answers).filter(|(_, answer)| **answer == TAKEN);
+    Ok(taken.map(|(pattern, _)| pattern.clone()).collect())
+}
+
+const TAKEN: u8 = b'+';
+const REFUSED: u8 = b'-';
+
+fn answer(pattern: &Pattern, streams: bool) -> u8 {
+    match Database::new(std::slice::from_ref(pattern), streams) {
+        Ok(_) => TAKEN,
         Err((message, _)) => {
             eprintln!("Vectorscan refuses {:?}: {message}", pattern.0);
-            false
+            REFUSED
         }
-    };
-    patterns.iter().filter(takes).cloned().collect()
+    }
 }
 
 /// A database, from the folder where an earlier run has kept it.
 pub fn compiled(patterns: &[Pattern], streams: bool, keep: Option<&Path>) -> Result<Database, String> {
-    let mut hasher = DefaultHasher::new();
-    (hs::version(), patterns, streams).hash(&mut hasher);
-    let file = keep.map(|folder| folder.join(format!("{:016x}.hs", hasher.finish())));
+    let file = file(keep, patterns, streams, "hs");
     let kept = file.as_ref().and_then(|file| fs::read(file).ok());
     if let Some(database) = kept.and_then(|bytes| Database::deserialized(&bytes, streams)) {
         return Ok(database);
@@ -48,8 +59,19 @@ pub fn compiled(patterns: &[Pattern], streams: bool, keep: Option<&Path>) -> Res
     let mode = if streams { "streams" } else { "whole texts" };
     println!("Vectorscan compiled {} patterns for {mode} in {:.1} s", patterns.len(), start.elapsed().as_secs_f64());
     if let Some((file, bytes)) = file.zip(database.serialized()) {
-        let made = file.parent().map_or(Ok(()), fs::create_dir_all);
-        made.and_then(|()| fs::write(&file, bytes)).map_err(|error| format!("{}: {error}", file.display()))?;
+        write(&file, &bytes)?;
     }
     Ok(database)
+}
+
+/// Where something that was made from these patterns is kept.
+fn file(keep: Option<&Path>, patterns: &[Pattern], streams: bool, kind: &str) -> Option<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    (hs::version(), patterns, streams).hash(&mut hasher);
+    keep.map(|folder| folder.join(format!("{:016x}.{kind}", hasher.finish())))
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    let made = file.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(file, bytes)).map_err(|error| format!("{}: {error}", file.display()))
 }
