@@ -173,3 +173,21 @@ impl RegexCaches {
         Some(self.caches.get_mut(unit as usize)?.get_or_insert_with(made))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::rules::RuleSet;
+    use crate::scan::Scanner;
+
+    #[test]
+    fn what_a_scratch_holds_is_counted() {
+        let scanner = Scanner::new(Arc::new(RuleSet::default())).unwrap();
+        let mut scratch = scanner.scratch();
+        let before = scratch.memory();
+        scratch.folded.reserve_exact(1000);
+        scratch.hits.reserve_exact(1000);
+        assert!(scratch.memory() >= before + 5000, "{before} {}", scratch.memory());
+    }
+}
