@@ -1,134 +1,143 @@
-//! Scanning speed: clean text first, since nearly all text is clean; then other scripts, near misses, hostile text, streams.
+//! Scanning speed: the shipped rules over clean text, since nearly all text is clean, and over near misses; whole texts, whole
+//! texts with their canonical form, streams in small chunks; and lists of literals.
 //!
-//! `cargo bench --bench scan`. The shipped rules judge; texts are made here, the same in every run.
+//! `cargo bench --bench scan`; `-- english` for what has this in its name. Texts and lists: benches/corpora. Beside Vectorscan:
+//! benches/vectorscan.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench without rules is of no use")]
+
+#[expect(dead_code, reason = "other benches take what this one does not")]
+mod corpora;
 
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::rules::load;
+use corpora::lists::{phrases, rule_files};
+use corpora::near_misses::{Shape, near_misses, shapes};
+use corpora::{Corpus, boundary};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use portcullis::rules::{from_sources, load};
 use portcullis::scan::{Context, Reading, Scanner};
 use portcullis::text::{Direction, Role, canonical};
 
-const BYTES: usize = 32 * 1024;
+/// Documents of so many bytes are one round.
+const BYTES: usize = 128 * 1024;
+/// Bytes that a stream brings at a time.
+const CHUNK: usize = 64;
 
-fn scanner() -> Scanner {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shipped = here.join("rules");
-    let folder = if shipped.is_dir() { shipped } else { here.join("tests/data/rules/good") };
-    let loaded = load(&[folder]).unwrap_or_else(|problems| panic!("{problems}"));
-    Scanner::new(Arc::new(loaded.set)).expect("the shipped rules compile")
+const CONTEXT: Context = Context { direction: Direction::Reply, role: Role::Assistant };
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Sentences in an order that does not repeat soon.
-fn text(sentences: &[&str]) -> String {
-    let mut text = String::with_capacity(BYTES + 256);
-    let mut seed = 1u32;
-    while text.len() < BYTES {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        text.push_str(sentences[(seed >> 16) as usize % sentences.len()]);
-        text.push(' ');
-    }
-    text
+fn rules(criterion: &mut Criterion) {
+    let loaded = load(&[root().join("rules")]).unwrap_or_else(|problems| panic!("{problems}"));
+    let scanner = Scanner::new(Arc::new(loaded.set)).expect("the shipped rules compile");
+    let mut corpora = corpora::clean(root());
+    corpora.push(near_misses(&shapes(&scanner, CONTEXT), &corpora[0]));
+    let mut whole = criterion.benchmark_group("whole");
+    corpora.iter().for_each(|corpus| scan(&mut whole, &corpus.name, &scanner, corpus));
+    whole.finish();
+    let mut with_canonical = criterion.benchmark_group("canonical");
+    corpora.iter().for_each(|corpus| canonical_and_scan(&mut with_canonical, &scanner, corpus));
+    with_canonical.finish();
+    let mut streamed = criterion.benchmark_group("stream_64");
+    corpora.iter().for_each(|corpus| stream(&mut streamed, &scanner, corpus));
+    streamed.finish();
 }
 
-fn texts() -> [(&'static str, String); 5] {
-    [
-        (
-            "clean",
-            text(&[
-                "The committee met on Tuesday to review the draft budget for the coming year.",
-                "Please find attached the minutes, with the changes that we discussed last week.",
-                "Our bakery opens at seven; the first loaves are gone by half past eight.",
-                "A function that returns early is easier to read than one that nests.",
-                "What is the difference between a mutex and a semaphore?",
-            ]),
-        ),
-        (
-            "multilingual",
-            text(&[
-                "Комитет собрался во вторник, чтобы обсудить проект бюджета.",
-                "委员会周二开会审议明年的预算草案。",
-                "Der Ausschuss prüft die Änderungen; größere Beträge müssen begründet werden.",
-                "위원회는 화요일에 예산 초안을 검토했다.",
-                "اجتمعت اللجنة يوم الثلاثاء لمراجعة مشروع الميزانية.",
-            ]),
-        ),
-        (
-            "near_misses",
-            text(&[
-                "He ignored the previous speaker and forgot all about the rules above the door.",
-                "Disregard for previous instructors is common; the system prompts you to act.",
-                "Pretend that you are reading: the developer mode of the phone is not the point.",
-                "Card 4111 1111 1111 1112, phone 2026-11-21, key sk-short, mail a@b, ghp_no.",
-                "Repeat the words of the above song, and reveal the hidden instrument.",
-            ]),
-        ),
-        ("digits", text(&["4111", "1111 1111", "12-34-56", "+1", "(212)", "0000000000000000000000"])),
-        (
-            "prefixes",
-            text(&["ignore", "ignore all", "disregard previous", "forget", "-----BEGIN", "sk-", "ghp_", "AKIA"]),
-        ),
-    ]
-}
-
-fn whole(criterion: &mut Criterion) {
-    let scanner = scanner();
-    let context = Context { direction: Direction::Request, role: Role::User };
-    let mut group = criterion.benchmark_group("whole");
-    for (name, text) in texts() {
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(name, |bencher| {
-            let mut scratch = scanner.scratch();
-            let mut out = Vec::new();
-            bencher.iter(|| {
-                out.clear();
-                let folded = canonical(&text);
-                if folded.map.is_identity() {
-                    scanner.scan(&text, Reading::Both, context, &mut scratch, &mut out);
-                } else {
-                    scanner.scan(&text, Reading::Raw, context, &mut scratch, &mut out);
-                    scanner.scan(&folded.text, Reading::Canonical, context, &mut scratch, &mut out);
-                }
-                black_box(out.len())
-            });
-        });
+fn lists(criterion: &mut Criterion) {
+    let english = corpora::clean(root()).swap_remove(0);
+    let mut group = criterion.benchmark_group("lists");
+    for size in [600, 6_000, 100_000] {
+        let literals = phrases(size);
+        let set = from_sources(rule_files(&literals)).unwrap_or_else(|problems| panic!("{problems}")).set;
+        let scanner = Scanner::new(Arc::new(set)).expect("the lists compile");
+        let shapes: Vec<Shape> = literals.into_iter().map(Shape::Literal).collect();
+        for corpus in [&english, &near_misses(&shapes, &english)] {
+            scan(&mut group, &format!("{size} {}", corpus.name), &scanner, corpus);
+        }
     }
     group.finish();
 }
 
-fn stream(criterion: &mut Criterion) {
-    let scanner = scanner();
-    let mut group = criterion.benchmark_group("stream_64");
-    for (name, text) in texts() {
-        let mut chunks = Vec::new();
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let cut = (64.min(rest.len())..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
-            let (chunk, after) = rest.split_at(cut);
-            chunks.push(chunk);
-            rest = after;
-        }
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(name, |bencher| {
-            let mut scratch = scanner.scratch();
-            let mut out = Vec::new();
-            bencher.iter(|| {
-                out.clear();
+/// The first documents of a corpus.
+fn documents(corpus: &Corpus) -> Vec<&str> {
+    let mut bytes = 0;
+    let first = corpus.documents.iter().map(String::as_str).take_while(|document| {
+        bytes += document.len();
+        bytes <= BYTES
+    });
+    first.collect()
+}
+
+fn throughput(group: &mut BenchmarkGroup<'_, WallTime>, documents: &[&str]) {
+    group.throughput(Throughput::Bytes(documents.iter().map(|document| document.len() as u64).sum()));
+}
+
+fn scan(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, scanner: &Scanner, corpus: &Corpus) {
+    let documents = documents(corpus);
+    throughput(group, &documents);
+    group.bench_function(name, |bencher| {
+        let mut scratch = scanner.scratch();
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            for text in &documents {
+                scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out);
+            }
+            black_box(out.len())
+        });
+    });
+}
+
+fn canonical_and_scan(group: &mut BenchmarkGroup<'_, WallTime>, scanner: &Scanner, corpus: &Corpus) {
+    let documents = documents(corpus);
+    throughput(group, &documents);
+    group.bench_function(&corpus.name, |bencher| {
+        let mut scratch = scanner.scratch();
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            for text in &documents {
+                let folded = canonical(text);
+                if folded.map.is_identity() {
+                    scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out);
+                } else {
+                    scanner.scan(text, Reading::Raw, CONTEXT, &mut scratch, &mut out);
+                    scanner.scan(&folded.text, Reading::Canonical, CONTEXT, &mut scratch, &mut out);
+                }
+            }
+            black_box(out.len())
+        });
+    });
+}
+
+fn stream(group: &mut BenchmarkGroup<'_, WallTime>, scanner: &Scanner, corpus: &Corpus) {
+    let documents = documents(corpus);
+    throughput(group, &documents);
+    group.bench_function(&corpus.name, |bencher| {
+        let mut scratch = scanner.scratch();
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            for text in &documents {
                 let mut stream = scanner.stream(Role::Assistant, text.len());
-                for chunk in &chunks {
+                let mut rest = *text;
+                while !rest.is_empty() {
+                    let (chunk, after) = rest.split_at(boundary(rest, CHUNK));
                     stream.push(chunk, &mut scratch, &mut out);
+                    rest = after;
                 }
                 stream.finish(&mut scratch, &mut out);
-                black_box(out.len())
-            });
+            }
+            black_box(out.len())
         });
-    }
-    group.finish();
+    });
 }
 
-criterion_group!(benches, whole, stream);
+criterion_group!(benches, rules, lists);
 criterion_main!(benches);

@@ -1,13 +1,17 @@
 //! Speed of canonical text and of its layers: clean text first, since nearly all text is clean.
 //!
 //! `cargo bench --bench text -- FILE…` reads each file as one text, `*.bin` as many: four bytes of length (little-endian), then
-//! the bytes, and so on. Without files, texts are made here, the same in every run. A line for each stage: milliseconds for
+//! the bytes, and so on. Without files, texts are those of benches/corpora. A line for each stage: milliseconds for
 //! 400 KB of such text on one core, the least of many rounds (others use the machine too), and MB/s.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench prints, and without its files it is of no use")]
 
+#[expect(dead_code, reason = "other benches take what this one does not")]
+mod corpora;
+
 use std::fs;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use portcullis::base::Limits;
@@ -28,43 +32,9 @@ fn text(sentences: &[&str]) -> String {
     text
 }
 
-fn texts() -> [(&'static str, String); 6] {
+/// Texts that layers have to decode, and noise that looks like it.
+fn disguised() -> [(&'static str, String); 2] {
     [
-        (
-            "english",
-            text(&[
-                "The committee met on Tuesday to review the draft budget for the coming year.",
-                "Please find attached the minutes, with the changes that we discussed last week.",
-                "Our bakery opens at seven; the first loaves are gone by half past eight.",
-                "What is the difference between a mutex and a semaphore?",
-            ]),
-        ),
-        (
-            "code",
-            text(&[
-                "    let mut found = Vec::with_capacity(self.rows.len());",
-                "    for (index, row) in self.rows.iter().enumerate() {",
-                "        if row.id == wanted && !row.is_empty() { found.push(index); }",
-                "    assert_eq!(parse_header(b\"x-id: 42\"), Ok((\"x-id\", 42)));",
-            ]),
-        ),
-        (
-            "json",
-            text(&[
-                r#"{"id": 48213, "name": "apple", "price": 0.52, "at": "2026-11-21T10:22:33Z"},"#,
-                r#"{"sha": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4", "tags": ["a1", "sku-0042"]},"#,
-            ]),
-        ),
-        (
-            "multilingual",
-            text(&[
-                "Комитет собрался во вторник, чтобы обсудить проект бюджета.",
-                "委员会周二开会审议明年的预算草案。",
-                "Der Ausschuss prüft die Änderungen; größere Beträge müssen begründet werden.",
-                "위원회는 화요일에 예산 초안을 검토했다.",
-                "اجتمعت اللجنة يوم الثلاثاء لمراجعة مشروع الميزانية.",
-            ]),
-        ),
         (
             "disguised",
             text(&["snoitcurtsni suoiverp", "vafgehpgvbaf naq ehyrf", "1gn0r3 4ll", "i g n o r e", "all good"]),
@@ -145,7 +115,9 @@ fn main() {
     }
     let files: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     if files.is_empty() {
-        texts().into_iter().for_each(|(name, text)| print(name, &[text]));
+        let clean = corpora::clean(Path::new(env!("CARGO_MANIFEST_DIR")));
+        clean.iter().for_each(|corpus| print(&corpus.name, &[corpus.text(BYTES)]));
+        disguised().into_iter().for_each(|(name, text)| print(name, &[text]));
     }
     files.into_iter().for_each(|path| print(path, &read(path)));
 }

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 seconds=${FUZZ_SECONDS:-600}
 home=target/fuzz
-read -ra targets <<<"${FUZZ_TARGETS:-loader normaliser protocol shipped stream}"
+read -ra targets <<<"${FUZZ_TARGETS:-loader normaliser protocol reply shipped stream}"
 
 # Counters at every branch, as `cargo fuzz` sets them. No sanitizer: the crate has no `unsafe` for one to watch, and the flags
 # for it are not stable. With --target the flags reach what is fuzzed and not the build scripts.
@@ -28,7 +28,7 @@ samples() {
 longest() {
     case "$1" in
     loader) echo 6000 ;;
-    stream) echo 600 ;;
+    reply | stream) echo 600 ;;
     *) echo 2000 ;;
     esac
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a step needs from Debian's packages, or names the one line that does.
-# Usage: scripts/need.sh build|fuzz|test …
+# Usage: scripts/need.sh build|fuzz|test|vectorscan …
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -65,11 +65,17 @@ need_test() {
     if [ ${#packages[@]} -gt 0 ]; then install "${packages[@]}"; fi
 }
 
+# The engine that ours is measured beside: a C library with its header.
+need_vectorscan() {
+    if ! printf 'int main(void) { return 0; }\n' | cc -xc - -lhs -o /dev/null 2>/dev/null; then install libvectorscan-dev; fi
+}
+
 for step in "$@"; do
     case "$step" in
     build) need_build ;;
     fuzz) need_fuzz ;;
     test) need_test ;;
-    *) say "scripts/need.sh: unknown step $step (build, fuzz, test)"; exit 64 ;;
+    vectorscan) need_vectorscan ;;
+    *) say "scripts/need.sh: unknown step $step (build, fuzz, test, vectorscan)"; exit 64 ;;
     esac
 done

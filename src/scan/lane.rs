@@ -53,6 +53,16 @@ pub(super) struct LaneScratch {
     hits: Vec<u32>,
 }
 
+impl LaneScratch {
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        let gates = [&self.specific, &self.generic].into_iter().flatten().map(dfa::Cache::memory_usage);
+        gates.sum::<usize>()
+            + self.places.capacity() * size_of::<(usize, u32)>()
+            + self.hits.capacity() * size_of::<u32>()
+    }
+}
+
 /// The text of one reading that is not decided yet, and what is known about it.
 #[derive(Debug, Default)]
 pub(super) struct Lane {

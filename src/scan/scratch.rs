@@ -116,6 +116,24 @@ impl Scratch {
         self.sightings
     }
 
+    /// Bytes of memory that it takes: it grows with what it meets, up to a bound for each automaton's cache.
+    pub fn memory(&self) -> usize {
+        let loose = self.loose.iter().map(|(cache, set)| cache.memory_usage() + set.capacity());
+        let states = self.states.iter().map(|state| state.windows.capacity() * size_of::<(usize, usize)>());
+        size_of::<Self>()
+            + self.states.capacity() * size_of::<UnitState>()
+            + states.sum::<usize>()
+            + (self.touched.capacity() + self.hits.capacity()) * size_of::<u32>()
+            + self.regexes.memory()
+            + self.gate.as_ref().map_or(0, dfa::Cache::memory_usage)
+            + self.block.memory()
+            + loose.sum::<usize>()
+            + self.raw_lane.memory()
+            + self.canonical_lane.memory()
+            + self.folded.capacity()
+            + self.costs.as_ref().map_or(0, |costs| size_of_val(&**costs))
+    }
+
     /// From now on notes what each pattern costs: that takes time itself.
     pub fn profile(&mut self) {
         self.costs = Some(vec![Cost::default(); self.states.len()].into());
@@ -131,6 +149,17 @@ impl Scratch {
 }
 
 impl RegexCaches {
+    fn memory(&self) -> usize {
+        let of_unit = |unit: &UnitCaches| {
+            size_of::<UnitCaches>()
+                + unit.anchored.memory_usage()
+                + unit.full.as_ref().map_or(0, meta::Cache::memory_usage)
+                + unit.slots.capacity() * size_of::<Option<NonMaxUsize>>()
+        };
+        let units = self.caches.iter().flatten().map(|unit| of_unit(unit));
+        self.caches.capacity() * size_of::<Option<Box<UnitCaches>>>() + units.sum::<usize>()
+    }
+
     /// The caches of one unit's regex.
     pub(super) fn of(&mut self, unit: u32, regex: &Regex) -> Option<&mut UnitCaches> {
         if self.caches.get(unit as usize)?.is_none() {
@@ -142,5 +171,23 @@ impl RegexCaches {
         }
         let made = || Box::new(UnitCaches { anchored: regex.anchored.create_cache(), full: None, slots: Vec::new() });
         Some(self.caches.get_mut(unit as usize)?.get_or_insert_with(made))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::rules::RuleSet;
+    use crate::scan::Scanner;
+
+    #[test]
+    fn what_a_scratch_holds_is_counted() {
+        let scanner = Scanner::new(Arc::new(RuleSet::default())).unwrap();
+        let mut scratch = scanner.scratch();
+        let before = scratch.memory();
+        scratch.folded.reserve_exact(1000);
+        scratch.hits.reserve_exact(1000);
+        assert!(scratch.memory() >= before + 5000, "{before} {}", scratch.memory());
     }
 }

@@ -90,6 +90,13 @@ pub(super) enum Sighting {
     Open,
 }
 
+impl Block {
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.bytes)
+    }
+}
+
 impl Default for Block {
     fn default() -> Self {
         Self { bytes: Box::new([0; BLOCK + BEFORE + AFTER]) }

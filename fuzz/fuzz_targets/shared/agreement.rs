@@ -14,6 +14,7 @@ pub type Found = BTreeSet<(RuleIndex, u16, Span, bool)>;
 const REPLY: Context = Context { direction: Direction::Reply, role: Role::Assistant };
 
 /// A block larger than any text here: rules of whole blocks see all of it.
+#[allow(dead_code, reason = "for streams")]
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// What stands in a whole text; panics where two ways to look for it differ. `plainly`: the plain search is one of them.
@@ -40,6 +41,7 @@ pub fn whole(scanner: &Scanner, text: &str, plainly: bool) -> Found {
 }
 
 /// What a stream of these chunks reports; panics where a byte was called safe that a later match holds.
+#[allow(dead_code, reason = "some targets stream in another way")]
 pub fn streamed<'c>(scanner: &Scanner, chunks: impl IntoIterator<Item = &'c str>) -> Found {
     let mut scratch = scanner.scratch();
     let mut stream = scanner.stream(Role::Assistant, BLOCK_BYTES);

@@ -7,10 +7,11 @@
 //! n2 abc;cab          near, two words apart     q: sequence     c3: count    (/ in front of a part: a regex)
 //! ```
 //!
-//! Letters behind the first choose more: `r` raw, `s` case-sensitive, `i` insensitive, `d` redact, `b` judged at the
+//! Letters behind the first choose more: `r` raw, `s` case-sensitive, `i` insensitive, `d` redact (the mask is [`MASK`]), `k` block, `b` judged at the
 //! block's end, `g` the finding is the first group, `y` gaps count bytes, and one letter for each of some validators. Several
 //! patterns of one rule stand apart by ` & `.
 
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ use portcullis::scan::Scanner;
 const RULES_MAX: usize = 6;
 const LINE_BYTES_MAX: usize = 200;
 
+/// Stands for what was redacted.
+#[allow(dead_code, reason = "not every target redacts")]
+pub const MASK: char = '\u{2588}';
+
 const VALIDATORS: [(char, &str); 6] = [
     ('1', "luhn"),
     ('2', "not_placeholder"),
@@ -31,8 +36,30 @@ const VALIDATORS: [(char, &str); 6] = [
     ('6', "ssn_us"),
 ];
 
+/// Scanners kept, so that mutations of the text alone need not compile the rules again.
+const SCANNERS_MAX: usize = 64;
+
+thread_local! {
+    static SCANNERS: RefCell<Vec<(String, Option<Scanner>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The scanner for those of the lines that are rules, from an earlier input with the same; `None`: not one is.
+pub fn kept(lines: &str) -> Option<Scanner> {
+    SCANNERS.with_borrow_mut(|kept| {
+        if let Some((_, scanner)) = kept.iter().find(|(known, _)| known == lines) {
+            return scanner.clone();
+        }
+        if kept.len() >= SCANNERS_MAX {
+            kept.clear();
+        }
+        let scanner = scanner(lines);
+        kept.push((lines.to_owned(), scanner.clone()));
+        scanner
+    })
+}
+
 /// The scanner for those of the lines that are rules; `None`: not one is.
-pub fn scanner(lines: &str) -> Option<Scanner> {
+fn scanner(lines: &str) -> Option<Scanner> {
     let lines = lines.lines().filter(|line| line.len() <= LINE_BYTES_MAX).take(RULES_MAX);
     let rules: Vec<String> = lines.enumerate().map(|(number, line)| rule(number, line)).collect();
     let loaded = load(&rules).or_else(|| {
@@ -68,7 +95,12 @@ fn rule(number: usize, line: &str) -> String {
     if has('i') && !has('s') {
         yaml.push_str("    case: insensitive\n");
     }
-    yaml.push_str(if has('d') { "    action: redact\n    mask: x\n" } else { "    action: score\n" });
+    let (redacts, blocks) = (has('d'), has('k'));
+    yaml.push_str(match (redacts, blocks) {
+        (_, true) => "    action: block\n",
+        (true, _) => "    action: redact\n    mask: \"\\u2588\"\n",
+        _ => "    action: score\n",
+    });
     // The number of a gap or a count is the first digit; a validator is a digit behind a `v`.
     let (sizes, validators) = choices.split_once('v').unwrap_or((choices, ""));
     let validators: Vec<&str> =

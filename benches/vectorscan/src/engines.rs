@@ -1,0 +1,98 @@
+//! The engines: ours, Vectorscan's, aho-corasick's.
+
+use aho_corasick::AhoCorasick;
+use portcullis::scan::{Context, Reading, Scanner};
+use portcullis::text::{Direction, Role, canonical};
+
+use crate::corpora::{Corpus, boundary};
+use crate::hs;
+use crate::measure::{Case, Run};
+
+/// Bytes that a stream brings at a time.
+const CHUNK: usize = 64;
+
+/// Replies are what may come whole or as a stream.
+pub const CONTEXT: Context = Context { direction: Direction::Reply, role: Role::Assistant };
+
+/// Canonical form and scan; the scan alone; the scan of a stream.
+pub fn ours(scanner: &Scanner) -> Vec<Case<'_>> {
+    vec![
+        Case::new("portcullis scan", whole(scanner, true)),
+        Case::new("portcullis scan only", whole(scanner, false)),
+        Case::new("portcullis stream 64 B", streaming(scanner)),
+    ]
+}
+
+pub fn theirs<'a>(block: &'a hs::Database, stream: &'a hs::Database) -> [Case<'a>; 2] {
+    let block = move |documents: &[String]| documents.iter().map(|text| block.block(text.as_bytes())).sum();
+    let stream = move |documents: &[String]| documents.iter().map(|text| stream.stream(text.as_bytes(), CHUNK)).sum();
+    [Case::new("vectorscan block", Box::new(block)), Case::new("vectorscan stream 64 B", Box::new(stream))]
+}
+
+pub fn aho_corasick(dfa: &AhoCorasick) -> Case<'_> {
+    let count = |documents: &[String]| documents.iter().map(|text| dfa.find_iter(text).count() as u64).sum();
+    Case::new("aho-corasick DFA", Box::new(count))
+}
+
+fn whole(scanner: &Scanner, fold: bool) -> Run<'_> {
+    let mut scratch = scanner.scratch();
+    let mut out = Vec::new();
+    Box::new(move |documents| {
+        let mut found = 0;
+        for text in documents {
+            out.clear();
+            let folded = fold.then(|| canonical(text)).filter(|folded| !folded.map.is_identity());
+            match folded {
+                Some(folded) => {
+                    scanner.scan(text, Reading::Raw, CONTEXT, &mut scratch, &mut out);
+                    scanner.scan(&folded.text, Reading::Canonical, CONTEXT, &mut scratch, &mut out);
+                }
+                None => scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out),
+            }
+            found += out.len() as u64;
+        }
+        found
+    })
+}
+
+fn streaming(scanner: &Scanner) -> Run<'_> {
+    let mut scratch = scanner.scratch();
+    let mut out = Vec::new();
+    Box::new(move |documents| {
+        let mut found = 0;
+        for text in documents {
+            out.clear();
+            let mut stream = scanner.stream(Role::Assistant, text.len());
+            for piece in pieces(text) {
+                stream.push(piece, &mut scratch, &mut out);
+            }
+            stream.finish(&mut scratch, &mut out);
+            found += out.len() as u64;
+        }
+        found
+    })
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (piece, next) = rest.split_at(boundary(rest, CHUNK));
+        rest = next;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Bytes of the compiled set, and of one scratch that has seen all texts whole and as streams.
+pub fn memory(scanner: &Scanner, corpora: &[&Corpus]) -> (usize, usize) {
+    let mut scratch = scanner.scratch();
+    let mut out = Vec::new();
+    for text in corpora.iter().flat_map(|corpus| &corpus.documents) {
+        out.clear();
+        scanner.scan(text, Reading::Raw, CONTEXT, &mut scratch, &mut out);
+        scanner.scan(&canonical(text).text, Reading::Canonical, CONTEXT, &mut scratch, &mut out);
+        let (mut stream, mut out) = (scanner.stream(Role::Assistant, text.len()), Vec::new());
+        pieces(text).for_each(|piece| stream.push(piece, &mut scratch, &mut out));
+        stream.finish(&mut scratch, &mut out);
+    }
+    (scanner.memory(), scratch.memory())
+}
