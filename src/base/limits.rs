@@ -187,6 +187,10 @@ pub mod rules {
     pub const FILE_BYTES: usize = 1024 * 1024;
     /// Rule files in one rule set.
     pub const FILES: usize = 4096;
+    /// Folders inside each other, from a rules folder down to a rule file.
+    pub const FOLDER_DEPTH: usize = 16;
+    /// Files and folders of every kind below one rules folder.
+    pub const FOLDER_ENTRIES: usize = 65_536;
     /// Bytes of one pattern as it is written.
     pub const PATTERN_BYTES: usize = 8 * 1024;
     /// Bytes of one compiled regex (its NFA).

@@ -80,10 +80,10 @@ fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
         report.error("R007", written.place, message, suggest::help(&written.value, &names));
         return None;
     };
-    let folder = report.file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-    if folder != family.name() {
+    if !family.holds(report.file) {
+        let folder = report.file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let message = format!("family {} in the folder `{folder}`", family.name());
-        let help = format!("move the file to a folder `{}`, or correct the family", family.name());
+        let help = format!("move the file to a folder `{}`, or below one, or correct the family", family.name());
         report.error("R010", written.place, message, help);
     }
     Some(family)

@@ -17,6 +17,7 @@ pub mod draft;
 pub mod exception;
 pub mod family;
 pub(crate) mod firsts;
+mod folder;
 pub mod format;
 pub(crate) mod frequency;
 pub mod glob;

@@ -50,8 +50,8 @@ pub struct Paranoia {
 }
 
 impl RuleSet {
-    /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
-    /// counts, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
+    /// `sources`: path and content of every file, in order; they make the version. Of a path only the file's name and that of its
+    /// folder count, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
     /// was read.
     pub(super) fn new(
         rules: Vec<Rule>,
