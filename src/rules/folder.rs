@@ -90,7 +90,8 @@ mod tests {
         }
         symlink(root, root.join("pii/europe/circle")).unwrap();
         symlink("../asia/south/c.yaml", root.join("pii/europe/linked.yaml")).unwrap();
-        let expected = ["pii/asia/south/c.yaml", "pii/europe/a.yaml", "pii/europe/b.yml", "pii/europe/linked.yaml", "z.yaml"];
+        let expected =
+            ["pii/asia/south/c.yaml", "pii/europe/a.yaml", "pii/europe/b.yml", "pii/europe/linked.yaml", "z.yaml"];
         assert_eq!(listed(root), expected);
     }
 
