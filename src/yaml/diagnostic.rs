@@ -209,7 +209,7 @@ impl<'a> Reporter<'a> {
 }
 
 /// A text's lines as YAML counts them: a carriage return alone ends one, too.
-fn lines(content: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(content: &str) -> impl Iterator<Item = &str> {
     content.lines().flat_map(|line| line.split('\r'))
 }
 

@@ -17,7 +17,7 @@ use crate::cli::{ConfigArg, Failure, block_on, out};
 use crate::rules::Facts;
 use crate::scan::lint::{Benign, Finding, Level, Lint, lint};
 use crate::text::{Direction, Role};
-use crate::yaml::diagnostic::Diagnostic;
+use crate::yaml::diagnostic::{Diagnostic, lines};
 
 /// Name rules that are slow, find nothing, find what others find, or too much.
 #[derive(Args, Debug)]
@@ -165,7 +165,7 @@ fn diagnostic(finding: &Finding, content: &str) -> Diagnostic {
         place: Some(place),
         message: format!("{}: {}", finding.rule, finding.message),
         help: finding.help.clone(),
-        line_text: content.lines().nth(place.0.saturating_sub(1)).map(str::to_owned),
+        line_text: lines(content).nth(place.0.saturating_sub(1)).map(str::to_owned),
     }
 }
 
@@ -177,7 +177,7 @@ fn shorter(file: &Path) -> PathBuf {
 /// Line and column of the pattern, if it stands in the file as it is written between quotes; else of the rule.
 fn place(finding: &Finding, content: &str) -> (usize, usize) {
     let first = usize::try_from(finding.line).unwrap_or(1).max(1);
-    let rest = || content.lines().enumerate().skip(first - 1);
+    let rest = || lines(content).enumerate().skip(first - 1);
     let of_rule =
         (first, rest().next().map_or(1, |(_, line)| line.chars().take_while(|c| " -".contains(*c)).count() + 1));
     let Some(pattern) = &finding.pattern else { return of_rule };
@@ -213,5 +213,11 @@ mod tests {
         assert_eq!(place(&finding(2, Some("thread")), content), (2, 5), "not that of another rule");
         assert_eq!(place(&finding(5, None), content), (5, 5));
         assert_eq!(place(&finding(50, Some("thread")), content), (50, 1));
+        // YAML counts a carriage return alone as the end of a line, and so do the rules' lines.
+        let content = &content.replace('\n', "\r");
+        assert_eq!(place(&finding(2, Some("it's")), content), (4, 17));
+        assert_eq!(place(&finding(5, None), content), (5, 5));
+        let shown = diagnostic(&finding(2, Some("it's")), content);
+        assert_eq!(shown.line_text.as_deref(), Some("      - regex: 'it''s'"));
     }
 }
