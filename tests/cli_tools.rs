@@ -136,6 +136,9 @@ fn lint_points_at_the_pattern_and_fails_at_the_level() {
     assert_eq!(notes.status.code(), Some(1));
     assert!(json(&notes)["findings"].as_array().unwrap().iter().all(|finding| finding["lint"] == "metadata"));
     assert_eq!(run(&["rules", "lint", "--allow", "nonsense"]).status.code(), Some(64));
+    let clean = shipped(&["rules", "lint", "--json"]).output().unwrap();
+    assert_eq!(clean.status.code(), Some(0), "{}", stdout(&clean));
+    assert!(json(&clean)["allowed"]["no-literal"].as_u64().unwrap() > 0, "rules say why they allow what is found");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(crate) mod frequency;
 pub mod glob;
 mod heads;
 pub mod import;
+pub mod lint;
 mod list;
 pub mod load;
 mod overlay;

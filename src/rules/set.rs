@@ -13,6 +13,7 @@ use super::applies::Scope;
 use super::condition::{Condition, Scores};
 use super::exception::Exception;
 use super::family::Family;
+use super::lint::Allowed;
 use super::overlay::Override;
 use super::required::Required;
 use super::roles::Roles;
@@ -221,6 +222,9 @@ pub struct Rule {
     pub sensitive: bool,
     /// In a stream, judged only when the block of text is complete: it cannot hold text back.
     pub block_end: bool,
+    /// What the linter finds in it and is meant so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lint: Option<Allowed>,
     /// Texts it must find, and texts it must not.
     #[serde(skip)]
     pub examples: Vec<Example>,

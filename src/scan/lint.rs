@@ -4,6 +4,7 @@
 //! Every finding has a name that can be switched off. What a finding says is true of what was looked at; that nothing is found
 //! proves nothing (whether one regex finds all that another finds is looked at only for literals and equal texts).
 
+mod allowed;
 mod broad;
 mod cost;
 mod exercised;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 
+use self::allowed::allowed;
 pub use self::broad::Benign;
 use self::broad::broad;
 use self::cost::cost;
@@ -27,96 +29,9 @@ use self::possible::{applies, possible};
 use self::reached::{reached, within};
 use super::Scanner;
 use super::scratch::Scratch;
+use crate::rules::lint::{Level, Lint};
 use crate::rules::set::Pattern;
 use crate::rules::{Rule, RuleIndex};
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Could be better.
-    Note,
-    /// Costs something, or does nothing.
-    Warning,
-    /// Cannot be meant so.
-    Error,
-}
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lint {
-    /// No literal: every text is searched for the pattern from end to end.
-    NoLiteral,
-    /// The literals stand in much ordinary text.
-    Expensive,
-    /// The pattern's matches have no longest.
-    Unbounded,
-    /// A stream is held back for long where the pattern may begin.
-    HoldsLong,
-    /// No text can match.
-    Impossible,
-    /// Text of the kind that it applies to never occurs.
-    NeverApplies,
-    /// Whatever it finds, another pattern finds too.
-    Unreachable,
-    /// Two rules find each other's examples in the same places.
-    Overlapping,
-    /// No example is found by this pattern.
-    Unexercised,
-    /// Too many benign texts are hit.
-    TooBroad,
-    /// Description, references or title are missing or say little.
-    Metadata,
-}
-
-impl Lint {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::NoLiteral,
-        Self::Expensive,
-        Self::Unbounded,
-        Self::HoldsLong,
-        Self::Impossible,
-        Self::NeverApplies,
-        Self::Unreachable,
-        Self::Overlapping,
-        Self::Unexercised,
-        Self::TooBroad,
-        Self::Metadata,
-    ];
-
-    /// The name used to switch it off.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoLiteral => "no-literal",
-            Self::Expensive => "expensive",
-            Self::Unbounded => "unbounded",
-            Self::HoldsLong => "holds-long",
-            Self::Impossible => "impossible",
-            Self::NeverApplies => "never-applies",
-            Self::Unreachable => "unreachable",
-            Self::Overlapping => "overlapping",
-            Self::Unexercised => "unexercised",
-            Self::TooBroad => "too-broad",
-            Self::Metadata => "metadata",
-        }
-    }
-
-    fn level(self) -> Level {
-        match self {
-            Self::Impossible | Self::NeverApplies => Level::Error,
-            Self::NoLiteral
-            | Self::Expensive
-            | Self::HoldsLong
-            | Self::Unreachable
-            | Self::Overlapping
-            | Self::Unexercised
-            | Self::TooBroad => Level::Warning,
-            Self::Unbounded | Self::Metadata => Level::Note,
-        }
-    }
-}
 
 /// One finding about one rule.
 #[derive(Clone, Debug, Serialize)]
@@ -139,8 +54,17 @@ pub struct Finding {
     pub help: String,
 }
 
-/// Looks at all rules. In order of file and line.
-pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Vec<Finding> {
+/// What there is to say of rules.
+#[derive(Clone, Debug, Default)]
+pub struct Linted {
+    /// In order of file and line.
+    pub findings: Vec<Finding>,
+    /// Those that the rules themselves allow.
+    pub allowed: Vec<Finding>,
+}
+
+/// Looks at all rules.
+pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Linted {
     let rules: Vec<(RuleIndex, &Rule)> = scanner.rules().iter().collect();
     let each = |scratch: &mut Scratch, index: RuleIndex, rule: &Rule| {
         let mut out = Vec::new();
@@ -161,11 +85,18 @@ pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Vec<Finding> {
         rules.par_iter().map_init(|| scanner.scratch(), |scratch, (index, rule)| each(scratch, *index, rule)).unzip();
     let mut out = found.concat();
     overlapping(scanner, &covers, &mut out);
+    sort(&mut out);
+    let allowed = allowed(scanner.rules(), &mut out, benign.is_some());
+    sort(&mut out);
+    Linted { findings: out, allowed }
+}
+
+/// In order of file and line, each once.
+fn sort(out: &mut Vec<Finding>) {
     out.sort_by(|a, b| {
         (&a.file, a.line, b.level, a.lint, &a.pattern).cmp(&(&b.file, b.line, a.level, b.lint, &b.pattern))
     });
     out.dedup_by(|a, b| a.rule == b.rule && a.lint == b.lint && a.pattern == b.pattern && a.message == b.message);
-    out
 }
 
 /// Nanoseconds per byte of ordinary text that looking for a pattern takes, by estimate; `None`: it has no literal.
@@ -204,7 +135,7 @@ mod tests {
 
     /// Names of what is wrong with each rule (by number from 1), metadata aside.
     pub(super) fn found(short: &str) -> Vec<(usize, Lint)> {
-        let findings = lint(&scanner(short), None);
+        let findings = lint(&scanner(short), None).findings;
         let number = |id: &str| id.trim_start_matches("INJ-").parse().unwrap();
         let told =
             findings.iter().filter(|finding| finding.lint != Lint::Metadata && finding.lint != Lint::Unexercised);

@@ -15,7 +15,8 @@ use crate::cli::run::failure;
 use crate::cli::texts::Texts;
 use crate::cli::{ConfigArg, Failure, block_on, out};
 use crate::rules::Facts;
-use crate::scan::lint::{Benign, Finding, Level, Lint, lint};
+use crate::rules::lint::{Level, Lint};
+use crate::scan::lint::{Benign, Finding, Linted, lint};
 use crate::text::{Direction, Role};
 use crate::yaml::diagnostic::{Diagnostic, lines};
 
@@ -75,6 +76,8 @@ struct Report {
     findings: Vec<Finding>,
     /// Findings below the level, by name.
     below: BTreeMap<&'static str, usize>,
+    /// Findings that the rules themselves allow, by name.
+    allowed: BTreeMap<&'static str, usize>,
 }
 
 pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
@@ -89,25 +92,30 @@ pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
     let config = args.config.config()?;
     let scanner = app::load_rules(&config.rules).map_err(failure)?;
     let benign = if args.corpus.is_empty() { None } else { Some(benign(args)?) };
-    let mut findings = lint(&scanner, benign.as_ref());
-    findings.retain(|finding| {
-        finding.rule.starts_with(&args.only) && !args.allow.iter().any(|name| name == finding.lint.name())
-    });
+    let Linted { mut findings, mut allowed } = lint(&scanner, benign.as_ref());
+    for list in [&mut findings, &mut allowed] {
+        list.retain(|finding| {
+            finding.rule.starts_with(&args.only) && !args.allow.iter().any(|name| name == finding.lint.name())
+        });
+    }
     let level = Level::from(args.level);
-    let mut below = BTreeMap::new();
-    findings
-        .iter()
-        .filter(|finding| finding.level < level)
-        .for_each(|one| *below.entry(one.lint.name()).or_default() += 1);
+    let below = by_name(findings.iter().filter(|finding| finding.level < level));
+    let allowed = by_name(allowed.iter());
     findings.retain(|finding| finding.level >= level);
     let rules = scanner.rules().iter().filter(|(_, rule)| rule.id.starts_with(&args.only)).count();
-    let report = Report { rules, benign_texts: benign.map(|benign| benign.texts), findings, below };
+    let report = Report { rules, benign_texts: benign.map(|benign| benign.texts), findings, below, allowed };
     if args.json {
         out::json(&report)?;
     } else {
         tell(&report)?;
     }
     Ok(u8::from(!report.findings.is_empty()))
+}
+
+fn by_name<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    findings.for_each(|finding| *counts.entry(finding.lint.name()).or_default() += 1);
+    counts
 }
 
 /// Judges the benign rows as the inline path does.
@@ -150,8 +158,11 @@ fn tell(report: &Report) -> Result<(), Failure> {
             files.entry(finding.file.clone()).or_insert_with(|| fs::read_to_string(&finding.file).unwrap_or_default());
         out::line(format!("{level} {}", diagnostic(finding, content)).trim_end())?;
     }
-    let below: usize = report.below.values().sum();
-    let more = if below > 0 { format!(", and {below} below the level") } else { String::new() };
+    let sum = |counts: &BTreeMap<&str, usize>, what: &str| match counts.values().sum::<usize>() {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
+    let more = sum(&report.below, "below the level") + &sum(&report.allowed, "allowed by rules");
     let corpus = report.benign_texts.map_or_else(String::new, |texts| format!(", {texts} benign texts"));
     out::line(format!("{} rules{corpus}: {} finding(s){more}", report.rules, report.findings.len()))?;
     Ok(())

@@ -47,7 +47,7 @@ mod tests {
         let broad = |hits: usize| {
             let hits = [("INJ-001".to_owned(), hits)].into();
             let benign = Benign { texts: 1000, hits, share_max: 0.003 };
-            lint(&scanner, Some(&benign)).iter().any(|finding| finding.lint == Lint::TooBroad)
+            lint(&scanner, Some(&benign)).findings.iter().any(|finding| finding.lint == Lint::TooBroad)
         };
         assert!(!broad(3) && broad(4));
     }

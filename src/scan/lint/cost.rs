@@ -4,8 +4,6 @@ use super::{Finding, Lint, add, written};
 use crate::rules::Rule;
 use crate::rules::set::Pattern;
 
-/// Estimated nanoseconds per byte of ordinary text from which one pattern is expensive: a tenth of a whole scan at 1 GB/s.
-const COST_MAX: f64 = 0.1;
 /// Bytes that a stream pattern may hold back before its literal is seen.
 const HOLD_MAX: usize = 256;
 
@@ -17,7 +15,7 @@ pub(super) fn cost(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
             let help = "give the regex a text of 3 bytes or more that every match has";
             add(out, rule, written, Lint::NoLiteral, message, help);
         }
-        Some(required) if required.cost() > COST_MAX => {
+        Some(required) if required.is_expensive() => {
             let message = format!(
                 "looking for its {} literal(s), the shortest of {} bytes, costs about {:.2} ns per byte of ordinary text",
                 required.literals.len(),

@@ -48,7 +48,7 @@ mod tests {
 match: [a needle, needle]
 pass: [nothing, none]
 ";
-        let findings = lint(&scanner(rules), None);
+        let findings = lint(&scanner(rules), None).findings;
         let unexercised: Vec<_> = findings.iter().filter(|finding| finding.lint == Lint::Unexercised).collect();
         assert_eq!(unexercised.len(), 1);
         assert_eq!(unexercised[0].pattern.as_deref(), Some("thread"));
