@@ -46,7 +46,7 @@ enum Command {
     /// Start the appliance and serve until SIGTERM or Ctrl-C
     Run(ConfigArg),
     /// Check configuration, rules and model, and name every problem at once
-    Check(ConfigArg),
+    Check(check::CheckArgs),
     /// Judge one text and print the verdict as JSON
     Scan(scan::ScanArgs),
     /// Show how the verdict about a text comes about, stage by stage
