@@ -15,6 +15,7 @@ use super::overlay::{self, Names, Overlay, Selector};
 use super::set::{Rule, RuleSet};
 use super::source::{self, FileSource};
 use crate::base::limits::rules as limits;
+use crate::yaml::advice::advice;
 use crate::yaml::diagnostic::{Codes, Diagnostics, Reporter};
 use crate::yaml::node;
 
@@ -135,8 +136,7 @@ impl ReadFile {
                 read.checked = alone.map(|source| check::check(source, &mut Lists::none(), &mut report));
             }
             Err((place, message)) => {
-                let help = "texts with `: `, `#`, `'` or `\\` go in single quotes";
-                report.error("R002", place, format!("not YAML: {message}"), help);
+                report.error("R002", place, format!("not YAML: {message}"), advice(&message));
             }
         }
         read
