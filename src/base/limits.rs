@@ -47,6 +47,8 @@ pub struct Limits {
     /// Layers of encoding undone, one inside the other.
     pub decode_depth: usize,
     /// Bytes that decoding one passage may produce in total.
+    /// Bytes at each border of two messages of one role that are read together.
+    pub edge_bytes: usize,
     pub decode_bytes: usize,
     /// Decoded layers of one passage.
     pub decode_layers: usize,
@@ -144,6 +146,7 @@ impl Default for Limits {
             decode_bytes: 4 * 1024 * 1024,
             decode_layers: 64,
             findings: 256,
+            edge_bytes: 4096,
             model_windows: 512,
             model_queue: 4096,
             model_file_bytes: 512 * 1024 * 1024,
