@@ -208,3 +208,26 @@ fn explain_masks_what_is_sensitive_unless_it_is_told_not_to() {
     let shown = stdout(&run(&["explain", "--reply", "--show-sensitive", &text]));
     assert!(shown.contains(KEY), "{shown}");
 }
+
+#[test]
+fn explain_shows_what_stands_in_the_place_of_what_is_redacted() {
+    let text = format!("the key is {KEY}, and again {KEY}");
+    let told = stdout(&run(&["explain", "--role", "user", &text]));
+    assert!(told.contains("redacted    bytes 11..51 become [key]\n"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    let rules = SECRETS.replace("mask: '[key]'", "token: KEY");
+    std::fs::write(folder.path().join("secrets/test.yaml"), rules).unwrap();
+    let run = |arguments: &[&str]| {
+        shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output().unwrap()
+    };
+    let told = stdout(&run(&["explain", "--role", "user", &text]));
+    assert!(told.contains("bytes 11..51 become [KEY-1-…], which is put back in the reply"), "{told}");
+    let explained = json(&run(&["explain", "--role", "user", "--json", &text]));
+    let redactions: Vec<_> =
+        explained["redactions"].as_array().unwrap().iter().map(|one| (&one["with"], &one["token"])).collect();
+    let token = (&"[KEY-1-…]".into(), &true.into());
+    assert_eq!(redactions, [token, token], "the same text has the same token");
+    let reply = json(&run(&["explain", "--reply", "--json", &text]));
+    assert_eq!((&reply["redactions"][0]["with"], &reply["redactions"][0]["token"]), (&"[KEY]".into(), &false.into()));
+}

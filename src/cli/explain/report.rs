@@ -50,6 +50,18 @@ pub(super) struct Report {
     pub(super) model: Option<Model>,
     pub(super) faults: Vec<FaultTaken>,
 }
+    /// What is replaced in the text that passes.
+    pub(super) redactions: Vec<Redaction>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Redaction {
+    /// Bytes of the text as sent.
+    pub(super) span: Span,
+    /// What stands there instead.
+    pub(super) with: String,
+    /// It is a token: the text is put back in the reply.
+    pub(super) token: bool,
 
 #[derive(Debug, Serialize)]
 pub(super) struct Reading {
@@ -143,6 +155,7 @@ impl Report {
             findings: judged.verdict.findings.clone(),
             points: points(&judged.verdict.findings),
             decided,
+            redactions: redactions(judged),
             by_rules: given.by_rules,
             model: given.model.clone().map(|(version, score)| Model { version, score, levels }),
             faults: judged.faults.clone(),
@@ -215,6 +228,18 @@ fn points(findings: &[Finding]) -> Vec<Points> {
             }),
         }
     }
+/// Where nothing passes, nothing is replaced.
+fn redactions(judged: &Judged<Texts>) -> Vec<Redaction> {
+    let Outcome::Cleared(cleared) = &judged.outcome else { return Vec::new() };
+    let redaction = |edit: &Edit| {
+        let token = judged.tokens.contains(edit);
+        // The last part of a token is another one in each exchange.
+        let form = edit.with.rsplit_once('-').filter(|_| token).map(|(form, _)| format!("{form}-…]"));
+        Redaction { span: edit.span, with: form.unwrap_or_else(|| edit.with.clone()), token }
+    };
+    cleared.edits().iter().map(redaction).collect()
+}
+
     points
 }
 
