@@ -124,6 +124,37 @@ fn test_counts_what_it_ran_and_fails_with_the_rule() {
 }
 
 #[test]
+fn of_many_warnings_a_few_are_shown_and_all_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    // Below a folder of the family's, as a site may lay them out.
+    std::fs::create_dir_all(folder.path().join("injection/of/ours")).unwrap();
+    let rule = |number: usize| {
+        format!(
+            "- {{ id: INJ-{number:03}, title: A slow one, severity: low, tags: [owasp:LLM01:2025], applies: {{ direction: request }}, \
+             patterns: [regex: '[a-z]{{{number}}}[0-9][a-z]'], action: score, examples: {{ match: [a, b], pass: [c, d] }} }}\n"
+        )
+    };
+    let rules: String = (1..=5).map(rule).collect();
+    std::fs::write(folder.path().join("injection/of/ours/slow.yml"), format!("family: injection\nrules:\n{rules}"))
+        .unwrap();
+    let told = |arguments: &[&str]| {
+        let output =
+            shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    let few = told(&["check"]);
+    assert_eq!(few.matches("slow.yml:").count(), 3, "{few}");
+    assert!(few.contains("warning W001: and 2 more of this kind; `portcullis check --all` shows them"), "{few}");
+    let all = told(&["check", "--all"]);
+    assert_eq!((all.matches("slow.yml:").count(), all.contains("more of this kind")), (5, false), "{all}");
+    // Warnings of rules that do not load, too.
+    std::fs::write(folder.path().join("injection/broken.yaml"), "family: injection\nrules: [\n").unwrap();
+    let broken = told(&["check"]);
+    assert!(broken.contains("error R002") && broken.contains("help: close this bracket"), "{broken}");
+    assert_eq!(broken.matches("slow.yml:").count(), 3, "{broken}");
+}
+
+#[test]
 fn lint_points_at_the_pattern_and_fails_at_the_level() {
     let output = run(&["rules", "lint"]);
     assert_eq!(output.status.code(), Some(1));
