@@ -9,6 +9,7 @@ mod explain;
 mod keys;
 mod mock_provider;
 mod models;
+mod one_text;
 mod out;
 mod rules;
 mod run;
