@@ -1,12 +1,11 @@
 //! What every match of an expression begins with: a stream asks at each place whether something may begin there.
 
-use std::collections::BTreeSet;
-
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
 use super::firsts::Firsts;
 use super::frequency::fold;
 use super::heads::AllHeads;
+use super::pairs::Pairs;
 use super::required::{LITERAL_BYTES_MAX, Required};
 
 /// How the matches of one expression, or of one of its branches, begin.
@@ -20,8 +19,8 @@ pub(crate) struct Beginning {
     pub(crate) at_text_start: bool,
     /// The bytes with which matches begin.
     pub(crate) firsts: Firsts,
-    /// The same as texts of one byte or two, folded, where they can be listed.
-    pub(crate) pairs: Option<Vec<Vec<u8>>>,
+    /// The same of two bytes. Of [`How::Texts`] none: they say more.
+    pub(crate) pairs: Pairs,
     /// What to look for.
     pub(crate) how: How,
 }
@@ -76,7 +75,7 @@ impl Beginning {
             at_word_start,
             at_text_start: false,
             firsts: Firsts::default(),
-            pairs: None,
+            pairs: Pairs::default(),
             how: How::Texts(vec![text]),
         }
     }
@@ -91,7 +90,7 @@ impl Beginning {
             at_word_start: is_word_start(&hir),
             at_text_start,
             firsts: Firsts::of(&hir),
-            pairs: pairs(&hir),
+            pairs: Pairs::of(&hir),
             hir,
             how,
         }
@@ -99,61 +98,23 @@ impl Beginning {
 
     /// Where the beginnings are few texts.
     fn spelled(hir: &Hir) -> Option<Self> {
-        let how = How::Texts(looked_for(heads(hir)?.texts, false)?);
+        let how = How::Texts(looked_for(heads(hir)?, false)?);
         let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
         let at_word_start = is_word_start(hir);
-        Some(Self { hir: hir.clone(), at_word_start, at_text_start, firsts: Firsts::of(hir), pairs: None, how })
+        Some(Self {
+            hir: hir.clone(),
+            at_word_start,
+            at_text_start,
+            firsts: Firsts::of(hir),
+            pairs: Pairs::default(),
+            how,
+        })
     }
 }
 
-/// What the matches of an expression begin with, folded.
-struct Heads {
-    texts: Vec<Vec<u8>>,
-    /// They are whole matches.
-    complete: bool,
-}
-
-/// `None`: too many to spell out.
-fn heads(hir: &Hir) -> Option<Heads> {
-    let heads = AllHeads::default().of(hir)?;
-    let texts = heads.texts.iter().map(|text| text.as_slice().to_vec()).collect();
-    Some(Heads { texts, complete: heads.complete })
-}
-
-/// What matches begin with, as far as two bytes; `None` where that is no short list.
-fn pairs(hir: &Hir) -> Option<Vec<Vec<u8>>> {
-    let mut all = BTreeSet::new();
-    let mut open = vec![Vec::new()];
-    for part in first_parts(hir) {
-        // Of many copies the first two are of interest.
-        let part = match part.kind() {
-            HirKind::Repetition(repetition) if repetition.sub.properties().minimum_len() > Some(0) => {
-                let (min, max) = (repetition.min.min(2), repetition.max.map_or(2, |max| max.min(2)));
-                &Hir::repetition(Repetition { min, max: Some(max), ..repetition.clone() })
-            }
-            _ => part,
-        };
-        let Some(mut next) = heads(part) else { break };
-        next.texts.iter_mut().for_each(|text| text.truncate(2));
-        next.texts.sort_unstable();
-        next.texts.dedup();
-        let mut longer = BTreeSet::new();
-        for (start, end) in open.iter().flat_map(|start| next.texts.iter().map(move |end| (start, end))) {
-            let mut text = [start.as_slice(), end.as_slice()].concat();
-            text.truncate(2);
-            if text.len() == 2 || !next.complete {
-                all.insert(text)
-            } else {
-                longer.insert(text)
-            };
-        }
-        open = longer.into_iter().collect();
-        if open.is_empty() {
-            break;
-        }
-    }
-    all.extend(open);
-    all.iter().all(|text| !text.is_empty()).then(|| all.into_iter().collect())
+/// What the matches of an expression begin with, folded. `None`: too many to spell out.
+fn heads(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    Some(AllHeads::default().of(hir)?.texts.iter().map(|text| text.as_slice().to_vec()).collect())
 }
 
 /// The first text that every match has near its start.
@@ -168,7 +129,11 @@ fn near(hir: &Hir) -> Option<How> {
             let bytes = (0..=u8::MAX).filter(|byte| firsts.holds(*byte)).map(|byte| vec![byte]);
             (firsts.len() <= LEADING_MAX).then(|| looked_for(bytes.collect(), true)).flatten()
         };
-        let texts = heads(part).and_then(|heads| looked_for(heads.texts, true)).or_else(leading).filter(|_| index > 0);
+        let texts = heads(part).and_then(|texts| looked_for(texts, true)).or_else(leading);
+        // A word in either case has a part for each letter.
+        let rest = parts.get(index..).filter(|_| matches!(part.kind(), HirKind::Class(_)));
+        let word = || rest.and_then(|rest| heads(&joined(rest))).and_then(|texts| looked_for(texts, true));
+        let texts = texts.or_else(word).filter(|_| index > 0);
         let (texts, before) = if let Some(texts) = texts {
             (texts, (min, max))
         } else if let Some(required) = Required::of(&joined(parts.get(..=index)?))
@@ -331,10 +296,7 @@ mod tests {
                     How::Near { texts, before: (min, max), .. } => {
                         format!("{min}..{max} {}", texts.iter().map(text).collect::<Vec<_>>().join("|"))
                     }
-                    How::Nothing => match &begin.pairs {
-                        Some(pairs) => format!("{} pairs", pairs.len()),
-                        None => format!("{} bytes", begin.firsts.len()),
-                    },
+                    How::Nothing => format!("{} bytes", begin.firsts.len()),
                 };
                 format!("{start}{how}")
             })
@@ -347,7 +309,7 @@ mod tests {
         assert_eq!(of(r"(?:(?-u:\b)|_)(?:bank|iban)[ ]"), ["_bank |_iban |bank |iban "]);
         assert_eq!(of(r"(?:\A|[^a-z0-9])(md-[0-9]{4}x)"), ["<md-0000x", "1..4 md-"]);
         assert_eq!(of(r"(?:please )?quux[0-9]"), ["please quux0|quux0"]);
-        assert_eq!(of(r"[a-z]{1,30}"), ["702 pairs"]);
+        assert_eq!(of(r"[a-z]{1,30}"), ["26 bytes"]);
         assert_eq!(of(r"(?-u:\b)[^ ]@"), ["<1..4 @"]);
     }
 

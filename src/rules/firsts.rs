@@ -1,6 +1,7 @@
 //! With which bytes a match can begin: a search that starts at many places skips the others.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::utf8::Utf8Sequences;
 
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,7 +11,11 @@ impl Firsts {
     /// The bytes with which a match can begin; all of them where the empty text matches.
     pub(crate) fn of(hir: &Hir) -> Self {
         let mut firsts = Self([0; 4]);
-        if firsts.add(hir) { firsts } else { Self([u64::MAX; 4]) }
+        if firsts.add(hir) { firsts } else { Self::all() }
+    }
+
+    pub(crate) fn all() -> Self {
+        Self([u64::MAX; 4])
     }
 
     /// The bytes that can stand anywhere in a match.
@@ -24,12 +29,13 @@ impl Firsts {
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => {}
             HirKind::Literal(literal) => literal.0.iter().for_each(|byte| self.put(*byte)),
-            HirKind::Class(class) => {
+            HirKind::Class(Class::Bytes(_)) => {
                 self.add(hir);
-                // Bytes after the first of a character.
-                if matches!(class, Class::Unicode(class) if class.ranges().last().is_some_and(|range| !range.end().is_ascii()))
-                {
-                    (0x80..=u8::MAX).for_each(|byte| self.put(byte));
+            }
+            HirKind::Class(Class::Unicode(class)) => {
+                let ranges = class.ranges().iter().flat_map(|range| Utf8Sequences::new(range.start(), range.end()));
+                for bytes in ranges.flat_map(|sequence| sequence.as_slice().to_vec()) {
+                    (bytes.start..=bytes.end).for_each(|byte| self.put(byte));
                 }
             }
             HirKind::Capture(capture) => self.add_all(&capture.sub),

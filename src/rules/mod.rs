@@ -27,6 +27,7 @@ pub mod lint;
 mod list;
 pub mod load;
 mod overlay;
+pub(crate) mod pairs;
 mod pattern;
 pub(crate) mod required;
 pub mod roles;

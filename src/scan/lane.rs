@@ -10,8 +10,8 @@ mod program;
 
 use regex_automata::hybrid::dfa;
 
-pub(super) use self::program::LaneProgram;
-use self::program::{SHORT, flag};
+pub(super) use self::program::{LaneProgram, LaneUnit};
+use self::program::{SHORT, TINY, flag};
 use super::Context;
 use super::confirm::{self, Fate, Window};
 use super::program::{Program, Unit};
@@ -34,7 +34,7 @@ const BEGUN: u32 = u32::MAX - 2;
 const SLACK: usize = if cfg!(test) { 6 } else { 1024 };
 
 /// Longest UTF-8 sequence: what is kept before a position to look behind it.
-const LOOK_BEHIND: usize = 4;
+pub(super) const LOOK_BEHIND: usize = 4;
 
 /// Places that are noted before equal ones are thrown out: where texts crowd, each tells of the same starts.
 const PLACES: usize = if cfg!(test) { 4 } else { 8192 };
@@ -112,6 +112,35 @@ impl Lane {
         self.base + self.window.len()
     }
 
+    /// The same text, and what is known of some units.
+    pub(super) fn only(&self, is_kept: impl Fn(u32) -> bool) -> Self {
+        let units = self.units.iter().filter(|progress| is_kept(progress.unit)).copied();
+        Self {
+            window: self.window.clone(),
+            base: self.base,
+            next: self.next,
+            waiting: self.waiting.filter(|waiting| is_kept(waiting.unit)),
+            units: units.collect(),
+        }
+    }
+
+    /// This lane, with what another one knows of its units: both have the same text from a little before the first position
+    /// that is undecided in this one.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        self.units.extend(other.units);
+        self
+    }
+
+    /// Counts places anew: what was at `from` is at `to`. All that is undecided lies at least [`LOOK_BEHIND`] bytes behind it.
+    pub(super) fn move_to(&mut self, from: usize, to: usize) {
+        self.cut(self.next - self.base, 0);
+        let moved = |place: usize| (place + to).saturating_sub(from);
+        self.base = moved(self.base);
+        self.next = moved(self.next);
+        self.units.iter_mut().for_each(|progress| progress.cursor = moved(progress.cursor));
+        self.waiting.iter_mut().for_each(|waiting| waiting.until = moved(waiting.until));
+    }
+
     /// Decides as many positions as can be. `found` gets the unit and the finding's span in the reading.
     pub(super) fn advance(&mut self, tools: &mut Tools<'_>, mut found: impl FnMut(&Unit, Span)) {
         let at = self.next - self.base;
@@ -124,7 +153,7 @@ impl Lane {
         self.waiting = None;
         let decided = self.decide(at, tools, &mut found);
         self.next = self.base + decided;
-        self.cut(decided);
+        self.cut(decided, SLACK);
     }
 
     /// Decides positions from `from` on; gives the first that is open.
@@ -197,31 +226,24 @@ impl Lane {
         if lane.at_text_start && self.base + from == 0 {
             places.push((0, GENERIC));
         }
-        if lane.has_anywhere {
-            let mut before_is_word = !is_word_start(text, from);
-            for (at, pair) in text.get(from..).unwrap_or_default().windows(2).enumerate() {
-                let &[first, second] = pair else { continue };
-                let flags = lane.pairs[usize::from(u16::from_be_bytes([first, second]))];
-                let asked = flag::ANYWHERE | if before_is_word { 0 } else { flag::ANYWHERE << 1 };
-                before_is_word = confirm::is_word(first);
-                if flags & asked != 0 {
-                    places.push((from + at, GENERIC));
-                }
+        if let Some(anywhere) = &lane.anywhere {
+            anywhere.places(text, from, |at| places.push((at, GENERIC)));
+            if from < text.len() && anywhere.begins_with_last(text) {
+                places.push((text.len() - 1, GENERIC));
             }
         }
         if tools.ended {
-            let last = text.len().saturating_sub(1).max(from);
-            if lane.asked(text, last, flag::ANYWHERE) != 0 {
-                places.push((last, GENERIC));
-            }
             return;
         }
         let short = text.len().saturating_sub(SHORT);
         for at in run.min(short).max(from)..text.len() {
             let rest = text.get(at..).unwrap_or_default();
-            let last = if rest.len() == 1 { flag::ANYWHERE } else { 0 };
-            let near = if rest.len() <= SHORT { flag::SHORT | flag::HEAD } else { 0 };
-            let flags = lane.asked(text, at, last | near | if at >= run { flag::RUN } else { 0 });
+            let near = match rest.len() {
+                ..=TINY => flag::TINY | flag::SHORT | flag::HEAD,
+                ..=SHORT => flag::SHORT,
+                _ => 0,
+            };
+            let flags = lane.asked(text, at, near | if at >= run { flag::RUN } else { 0 });
             if flags & !flag::HEAD != 0 {
                 places.push((at, GENERIC));
             }
@@ -323,9 +345,10 @@ impl Lane {
         found(unit, Span::new(self.base + hit.finding.start, self.base + hit.finding.end));
     }
 
-    /// Drops text that nobody looks at any more. A little stays, so that the window never begins like a new text.
-    fn cut(&mut self, at: usize) {
-        if at < SLACK {
+    /// Drops text that nobody looks at any more, once there is so much. A little stays, so that the window never begins like a
+    /// new text.
+    fn cut(&mut self, at: usize, slack: usize) {
+        if at < slack {
             return;
         }
         let behind = at.saturating_sub(LOOK_BEHIND)..=at;

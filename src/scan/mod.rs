@@ -3,7 +3,7 @@
 //! ```text
 //! RuleSet ─► program (a unit per pattern, the sieve of all literals, the gate, one automaton for the rest, the lanes)
 //! text    ─► whole:  sieve (literals) ─► gate (which patterns go on) ─► windows ─► confirm (regex) ─► matches
-//! chunk   ─► stream: raw and canonical lane: sieve and gate of their own ─► fate ─► confirm ─► matches, and a safe offset
+//! chunk   ─► stream: a lane (one per reading where they differ): sieve and gates of its own ─► fate ─► confirm ─► matches, and a safe offset
 //! ```
 //!
 //! [`Scanner`] is immutable and shared; all search state is in a [`Scratch`], used again from text to text, so that clean
@@ -17,6 +17,7 @@ pub mod lint;
 mod offsets;
 mod plain;
 mod program;
+mod readings;
 mod regex;
 mod scratch;
 mod sieve;

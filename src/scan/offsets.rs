@@ -43,6 +43,12 @@ impl Offsets {
         canonical.checked_sub(1).map_or(0, |last| self.producer(last).1)
     }
 
+    /// The end of the last character that folding changed, canonical and original: from there on both readings are the same.
+    pub(super) fn last(&self) -> (usize, usize) {
+        let last = self.folds.last();
+        last.map_or(self.anchor, |last| (last.canonical + last.canonical_len, last.original + last.original_len))
+    }
+
     /// Forgets folds before a canonical place that nobody will ask for again.
     pub(super) fn forget_before(&mut self, canonical: usize) {
         let gone = self.folds.partition_point(|fold| fold.canonical + fold.canonical_len < canonical);

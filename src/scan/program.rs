@@ -10,7 +10,7 @@ use regex_automata::nfa::thompson;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::gate::{self, Gate};
-use super::lane::LaneProgram;
+use super::lane::{LaneProgram, LaneUnit};
 use super::regex::{self, Regex};
 use super::sieve::Sieve;
 use super::{BuildError, Context, Reading};
@@ -32,6 +32,8 @@ pub(super) struct Program {
     pub(super) loose: Box<[Loose]>,
     pub(super) raw_lane: Option<LaneProgram>,
     pub(super) canonical_lane: Option<LaneProgram>,
+    /// Of both, where each has patterns: for as long as the readings are the same.
+    pub(super) both_lane: Option<LaneProgram>,
 }
 
 /// One pattern of one rule.
@@ -118,7 +120,7 @@ impl Program {
         let units = made?;
         let mut literals: BTreeMap<&[u8], Listed> = BTreeMap::new();
         let (mut gated, mut loose) = (Vec::new(), Vec::new());
-        let (mut raw_lane, mut canonical_lane) = (Vec::new(), Vec::new());
+        let mut streamed = Vec::new();
         for ((number, unit), (_, rule, pattern)) in (0u32..).zip(&units).zip(&patterns) {
             match &pattern.required {
                 Some(required) => {
@@ -132,27 +134,24 @@ impl Program {
                 None => loose.push((number, pattern.hir())),
             }
             if rule.on_reply && !rule.block_end {
-                let lane = match pattern.target {
-                    Target::Canonical => &mut canonical_lane,
-                    Target::Raw => &mut raw_lane,
-                };
-                lane.push((number, *pattern));
+                streamed.push((number, *pattern));
             }
         }
         // The keys' order is the order of the sieve's numbers.
         let sieve = || Sieve::new(&literals.keys().copied().collect::<Vec<_>>());
         let searched = || Ok::<_, BuildError>([Loose::new(&loose, false)?, Loose::new(&loose, true)?]);
-        let lanes = || rayon::join(|| LaneProgram::new(&raw_lane), || LaneProgram::new(&canonical_lane));
-        let (((sieve, searched), gate), (raw_lane, canonical_lane)) =
-            rayon::join(|| rayon::join(|| (sieve(), searched()), || Gate::new(&gated)), lanes);
+        let (((sieve, searched), gate), lanes) =
+            rayon::join(|| rayon::join(|| (sieve(), searched()), || Gate::new(&gated)), || lanes(streamed));
+        let [raw_lane, canonical_lane, both_lane] = lanes?;
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             sieve,
             candidates: literals.into_values().map(Listed::finish).collect(),
             gate: gate?,
             loose: searched?.into_iter().flatten().collect(),
-            raw_lane: raw_lane?,
-            canonical_lane: canonical_lane?,
+            raw_lane,
+            canonical_lane,
+            both_lane,
             units: units.into(),
         })
     }
@@ -162,7 +161,8 @@ impl Program {
             Kind::Literal { literal, .. } => literal.text.len(),
             Kind::Regex { regex, .. } => regex.memory(),
         });
-        let lanes = [&self.raw_lane, &self.canonical_lane].into_iter().flatten().map(LaneProgram::memory);
+        let lanes =
+            [&self.raw_lane, &self.canonical_lane, &self.both_lane].into_iter().flatten().map(LaneProgram::memory);
         let gate = self.gate.as_ref().map_or(0, Gate::memory);
         let loose = self.loose.iter().map(|loose| loose.automaton.memory_usage()).sum::<usize>();
         size_of_val(self.units.as_ref())
@@ -227,6 +227,18 @@ impl Unit {
     pub(super) fn accepts(&self, text: &str) -> bool {
         self.validators.iter().all(|validator| validator.accepts(text))
     }
+}
+
+/// The lanes of patterns that judge streams while they flow: raw, canonical, both.
+fn lanes(patterns: Vec<(u32, &Pattern)>) -> Result<[Option<LaneProgram>; 3], BuildError> {
+    let units: Vec<LaneUnit> =
+        patterns.into_par_iter().map(|(number, pattern)| LaneUnit::new(number, pattern)).collect();
+    let of = |target| units.iter().filter(move |unit| unit.target == target);
+    let one = |target| LaneProgram::new(of(target));
+    let differ = of(Target::Raw).next().is_some() && of(Target::Canonical).next().is_some();
+    let both = || if differ { LaneProgram::new(units.iter()) } else { Ok(None) };
+    let (both, (raw, canonical)) = rayon::join(both, || rayon::join(|| one(Target::Raw), || one(Target::Canonical)));
+    Ok([raw?, canonical?, both?])
 }
 
 /// One bit per direction and role.

@@ -26,6 +26,7 @@ pub struct Scratch {
     pub(super) loose: Vec<(meta::Cache, PatternSet)>,
     pub(super) raw_lane: LaneScratch,
     pub(super) canonical_lane: LaneScratch,
+    pub(super) both_lane: LaneScratch,
     /// Units that the gate let through.
     pub(super) hits: Vec<u32>,
     pub(super) folded: String,
@@ -102,6 +103,7 @@ impl Scratch {
             loose: Vec::new(),
             raw_lane: LaneScratch::default(),
             canonical_lane: LaneScratch::default(),
+            both_lane: LaneScratch::default(),
             hits: Vec::new(),
             folded: String::new(),
             costs: None,

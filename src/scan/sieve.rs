@@ -50,6 +50,8 @@ struct Slot {
     first: u32,
     /// 0: nobody sits here.
     count: u32,
+    /// The bytes that may follow, by their lower six bits.
+    next: u64,
 }
 
 /// The bitmap, in the sizes of three caches; more entries than a size serves well take the next.
@@ -72,6 +74,9 @@ const BLOCK: usize = 4096;
 const BEFORE: usize = LITERAL_BYTES_MAX;
 /// Bytes after a block that its literals may end in.
 const AFTER: usize = LITERAL_BYTES_MAX + 8;
+
+/// In [`Slot::next`]: the zero behind a text's end.
+const NO_MORE: u64 = 1;
 
 /// The golden ratio in 32 bits: spreads grams over the bitmap (Knuth, TAOCP 3, 6.4).
 const SPREAD: u32 = 0x9E37_79B1;
@@ -169,7 +174,9 @@ impl Sieve {
         for (gram, sitting) in sorted {
             bits.set(*gram);
             let first = u32::try_from(seats.len()).unwrap_or(u32::MAX);
-            let slot = Slot { gram: *gram, first, count: u32::try_from(sitting.len()).unwrap_or(u32::MAX) };
+            let count = u32::try_from(sitting.len()).unwrap_or(u32::MAX);
+            let next = sitting.iter().fold(NO_MORE, |next, seat| next | sieve.next(seat));
+            let slot = Slot { gram: *gram, first, count, next };
             seats.extend_from_slice(sitting);
             let mut at = sieve.slot(*gram);
             while sieve.slots.get(at).is_some_and(|slot| slot.count > 0) {
@@ -246,6 +253,13 @@ impl Sieve {
         }
     }
 
+    /// What may follow the gram of a literal.
+    fn next(&self, seat: &Seat) -> u64 {
+        let behind = usize::from(seat.offset) + GRAM;
+        let byte = self.bytes.get(seat.start as usize + behind).filter(|_| behind < usize::from(seat.length));
+        byte.map_or(u64::MAX, |byte| 1 << (byte & 63))
+    }
+
     fn slot(&self, gram: u32) -> usize {
         // The upper bits of another multiple than the bitmap's, so that its false candidates do not meet here again.
         (gram.wrapping_mul(0x85EB_CA6B) >> self.slot_shift) as usize
@@ -254,10 +268,13 @@ impl Sieve {
     /// The literals whose gram stands at a place of the block.
     #[inline(never)]
     fn candidates(&self, block: &Block, at: usize, take: &mut dyn FnMut(&Seat, usize)) {
-        let Some(gram) = block.gram(at) else { return };
+        let (Some(gram), Some(after)) = (block.gram(at), block.bytes.get(BEFORE + at + GRAM)) else { return };
         let mut slot = self.slot(gram);
-        while let Some(Slot { gram: sitting, first, count: count @ 1.. }) = self.slots.get(slot) {
+        while let Some(Slot { gram: sitting, first, count: count @ 1.., next }) = self.slots.get(slot) {
             if *sitting == gram {
+                if next >> (after & 63) & 1 == 0 {
+                    return;
+                }
                 let seats = self.seats.get(*first as usize..(*first + *count) as usize).unwrap_or_default();
                 seats.iter().for_each(|seat| take(seat, at));
                 return;

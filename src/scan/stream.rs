@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use super::lane::{Lane, LaneProgram, Tools};
-use super::offsets::Offsets;
 use super::program::{Program, Wanted};
+use super::readings::Readings;
 use super::scratch::Scratch;
 use super::{Context, Match, StreamMatch, whole};
-use crate::base::Span;
 use crate::rules::Target;
-use crate::text::{Direction, Role, canonical, fold_char};
+use crate::text::{Direction, Role, canonical};
 use crate::verdict::Layer;
 
 /// One channel's running text under the eyes of all rules that apply to replies of a role.
@@ -22,8 +20,7 @@ pub struct StreamScan {
     role: Role,
     /// Bytes of original text so far.
     length: usize,
-    raw: Option<Lane>,
-    canonical: Option<(Lane, Offsets)>,
+    readings: Readings,
     block: Option<Block>,
     finished: bool,
 }
@@ -38,14 +35,12 @@ struct Block {
 
 impl StreamScan {
     pub(super) fn new(program: Arc<Program>, role: Role, block_bytes_max: usize) -> Self {
-        let has = |lane: &Option<LaneProgram>| lane.as_ref().is_some_and(|lane| lane.has_unit_for(&program, role));
         let context = Context { direction: Direction::Reply, role };
         let judges_blocks = program.units.iter().any(|unit| unit.block_end && unit.applies(context));
         Self {
             role,
             length: 0,
-            raw: has(&program.raw_lane).then(Lane::default),
-            canonical: has(&program.canonical_lane).then(Default::default),
+            readings: Readings::new(&program, role),
             block: judges_blocks.then(|| Block { bytes_max: block_bytes_max, ..Block::default() }),
             finished: false,
             program,
@@ -59,12 +54,7 @@ impl StreamScan {
             return;
         }
         scratch.fit(&self.program);
-        if let Some(lane) = &mut self.raw {
-            lane.extend(chunk);
-        }
-        if let Some((lane, offsets)) = &mut self.canonical {
-            extend_canonical(chunk, self.length, lane, offsets, &mut scratch.folded);
-        }
+        self.readings.extend(chunk, self.length, &self.program, &mut scratch.folded);
         if let Some(block) = &mut self.block {
             block.extend(chunk);
         }
@@ -89,11 +79,7 @@ impl StreamScan {
     /// No byte of the original text before this offset can be part of a match that was not reported yet (block-end rules
     /// aside). A match that was reported may reach beyond it: whoever releases text must look at both.
     pub fn safe(&self) -> usize {
-        let raw = self.raw.as_ref().map_or(self.length, Lane::next);
-        let canonical = self.canonical.as_ref().map_or(self.length, |(lane, offsets)| {
-            if lane.next() == lane.end() { self.length } else { offsets.start(lane.next()) }
-        });
-        raw.min(canonical)
+        self.readings.next(self.length)
     }
 
     /// Bytes of original text taken so far.
@@ -112,37 +98,13 @@ impl StreamScan {
     }
 
     fn advance(&mut self, scratch: &mut Scratch, out: &mut Vec<StreamMatch>) {
-        let program = &self.program;
-        if let (Some(lane), Some(compiled)) = (&mut self.raw, &program.raw_lane) {
-            let mut tools = Tools {
-                program,
-                lane: compiled,
-                scratch: &mut scratch.raw_lane,
-                block: &mut scratch.block,
-                regexes: &mut scratch.regexes,
-                role: self.role,
-                ended: self.finished,
+        self.readings.advance(&self.program, self.role, self.finished, scratch, |unit, span| {
+            let layer = match unit.target {
+                Target::Canonical => Layer::Canonical,
+                Target::Raw => Layer::Raw,
             };
-            lane.advance(&mut tools, |unit, span| {
-                out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer: Layer::Raw });
-            });
-        }
-        if let (Some((lane, offsets)), Some(compiled)) = (&mut self.canonical, &program.canonical_lane) {
-            let mut tools = Tools {
-                program,
-                lane: compiled,
-                scratch: &mut scratch.canonical_lane,
-                block: &mut scratch.block,
-                regexes: &mut scratch.regexes,
-                role: self.role,
-                ended: self.finished,
-            };
-            lane.advance(&mut tools, |unit, span| {
-                let span = Span::new(offsets.start(span.start), offsets.end(span.end));
-                out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer: Layer::Canonical });
-            });
-            offsets.forget_before(lane.next());
-        }
+            out.push(StreamMatch { rule: unit.rule, pattern: unit.pattern, span, layer });
+        });
     }
 
     fn judge_block(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<StreamMatch>) {
@@ -169,26 +131,6 @@ impl StreamScan {
             layer: Layer::Canonical,
         }));
     }
-}
-
-/// Folds a chunk and notes where folding changed it. `original`: bytes of original text before the chunk.
-fn extend_canonical(chunk: &str, original: usize, lane: &mut Lane, offsets: &mut Offsets, folded: &mut String) {
-    let mut copied = 0;
-    for (at, c) in chunk.char_indices() {
-        if matches!(c, ' '..='~') {
-            continue;
-        }
-        folded.clear();
-        fold_char(c, folded);
-        if folded.as_str() == c.encode_utf8(&mut [0; 4]) {
-            continue;
-        }
-        lane.extend(chunk.get(copied..at).unwrap_or_default());
-        offsets.fold(lane.end(), folded.len(), original + at, c.len_utf8());
-        lane.extend(folded);
-        copied = at + c.len_utf8();
-    }
-    lane.extend(chunk.get(copied..).unwrap_or_default());
 }
 
 impl Block {

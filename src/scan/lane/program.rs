@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use regex_syntax::hir::Hir;
 
 use super::is_word_start;
+use crate::rules::Target;
 use crate::rules::beginnings::{Beginning, How};
 use crate::rules::firsts::Firsts;
 use crate::rules::frequency::fold;
+use crate::rules::pairs::Pairs;
+use crate::rules::required::GRAM;
 use crate::rules::set::Pattern;
 use crate::scan::gate::{self, Gate};
 use crate::scan::program::Program;
@@ -29,15 +31,25 @@ pub(in crate::scan) struct LaneProgram {
     pub(super) specific: Option<Gate>,
     /// The others.
     pub(super) generic: Option<Gate>,
-    /// Of each pair of bytes, what may begin with it: a set of [`flag`]s.
+    /// Of each pair of bytes, what may begin with it near the stream's end: a set of [`flag`]s.
     pub(super) pairs: Box<[u8; 1 << 16]>,
     /// The same of each byte.
     pub(super) singles: Box<[u8; 256]>,
-    pub(super) has_anywhere: bool,
+    /// What may begin at every place.
+    pub(super) anywhere: Option<Anywhere>,
     /// The bytes of which [`flag::RUN`] speaks.
     pub(super) run: Firsts,
     /// Something may begin at the text's start and nowhere else.
     pub(super) at_text_start: bool,
+}
+
+/// A unit, and how its matches begin.
+#[derive(Debug)]
+pub(in crate::scan) struct LaneUnit {
+    pub(in crate::scan) number: u32,
+    pub(in crate::scan) target: Target,
+    is_literal: bool,
+    beginnings: Vec<Beginning>,
 }
 
 /// Whose a text is.
@@ -63,41 +75,48 @@ pub(super) struct Near {
     pub(super) within: Firsts,
 }
 
-/// What may begin with some bytes. Each is followed by the same at the start of words only.
+/// What may begin with some bytes near the stream's end. Each is followed by the same at the start of words only.
 pub(super) mod flag {
     /// A text that is looked for.
     pub(in crate::scan::lane) const HEAD: u8 = 1;
-    /// A branch that is known by a text nearby: it ends at most [`super::SHORT`] bytes behind the start.
-    pub(in crate::scan::lane) const SHORT: u8 = 1 << 2;
+    /// A branch that is known by a text nearby: it ends at most [`super::TINY`] bytes behind the start.
+    pub(in crate::scan::lane) const TINY: u8 = 1 << 2;
+    /// The same, at most [`super::SHORT`] bytes.
+    pub(in crate::scan::lane) const SHORT: u8 = 1 << 4;
     /// The same, farther away, and up to the text's end there are letters, digits and a few signs only.
-    pub(in crate::scan::lane) const RUN: u8 = 1 << 4;
-    /// A branch of which nothing more is known.
-    pub(in crate::scan::lane) const ANYWHERE: u8 = 1 << 6;
+    pub(in crate::scan::lane) const RUN: u8 = 1 << 6;
 }
 
-/// Distance from the end of the stream's text at which a text nearby may not be there yet.
+/// Branches of which nothing is known but their first bytes.
+#[derive(Debug)]
+pub(super) struct Anywhere {
+    /// Two bits of each pair of bytes: one may begin with it, and at the start of a word.
+    pairs: Box<[u64; PAIR_WORDS]>,
+    /// The same of each byte.
+    singles: Box<[u8; 256]>,
+}
+
+/// Words of two bits for each pair.
+const PAIR_WORDS: usize = 1 << 11;
+const PLAIN: u8 = 1;
+const AT_WORD_START: u8 = 2;
+
+/// Distances from the end of the stream's text at which a text nearby may not be there yet.
 pub(super) const SHORT: usize = 14;
+pub(super) const TINY: usize = 4;
 /// Bytes of which runs may be made.
 const RUN_BYTES: u32 = 80;
 
 impl LaneProgram {
-    pub(in crate::scan) fn new(patterns: &[(u32, &Pattern)]) -> Result<Option<Self>, BuildError> {
-        if patterns.is_empty() {
-            return Ok(None);
+    /// `None` for no units at all.
+    pub(in crate::scan) fn new<'u>(units: impl Iterator<Item = &'u LaneUnit>) -> Result<Option<Self>, BuildError> {
+        let mut making = Making::default();
+        let mut numbers = Vec::new();
+        for unit in units {
+            numbers.push(unit.number);
+            unit.beginnings.iter().for_each(|begin| making.add(unit.number, unit.is_literal, begin));
         }
-        let begin = |(number, pattern): &(u32, &Pattern)| {
-            let begin = match pattern.literal() {
-                Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
-                None => Beginning::of(&pattern.hir()),
-            };
-            (*number, pattern.literal().is_some(), begin)
-        };
-        let beginnings: Vec<_> = patterns.par_iter().map(begin).collect();
-        let mut making = Making { folded: vec![0; 1 << 16], singles: vec![0; 256], ..Making::default() };
-        for (number, is_literal, beginnings) in beginnings {
-            beginnings.into_iter().for_each(|begin| making.add(number, is_literal, begin));
-        }
-        making.finish(patterns.iter().map(|(unit, _)| *unit).collect()).map(Some)
+        (!numbers.is_empty()).then(|| making.finish(numbers.into())).transpose()
     }
 
     pub(in crate::scan) fn memory(&self) -> usize {
@@ -125,6 +144,16 @@ impl LaneProgram {
     }
 }
 
+impl LaneUnit {
+    pub(in crate::scan) fn new(number: u32, pattern: &Pattern) -> Self {
+        let beginnings = match pattern.literal() {
+            Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
+            None => Beginning::of(&pattern.hir()),
+        };
+        Self { number, target: pattern.target, is_literal: pattern.literal().is_some(), beginnings }
+    }
+}
+
 /// A lane in the making.
 #[derive(Debug, Default)]
 struct Making {
@@ -132,12 +161,21 @@ struct Making {
     triples: BTreeSet<[u8; 3]>,
     specific: Vec<(u32, Hir)>,
     generic: Vec<(u32, Hir)>,
-    /// [`LaneProgram::pairs`] by folded bytes.
-    folded: Vec<u8>,
-    /// What may begin with each byte and any other.
-    singles: Vec<u8>,
+    /// The first two bytes of the texts, folded.
+    heads: Marks,
+    tiny: Marks,
+    short: Marks,
+    runs: Marks,
+    anywhere: Marks,
     run: Firsts,
     at_text_start: bool,
+}
+
+/// First bytes, everywhere and at the start of words only.
+#[derive(Debug, Default)]
+struct Marks {
+    plain: Pairs,
+    at_word_start: Pairs,
 }
 
 #[derive(Debug, Default)]
@@ -149,7 +187,7 @@ struct ListedOwners {
 }
 
 impl Making {
-    fn add(&mut self, number: u32, is_literal: bool, begin: Beginning) {
+    fn add(&mut self, number: u32, is_literal: bool, begin: &Beginning) {
         match begin.how.clone() {
             _ if begin.at_text_start => {
                 self.at_text_start = true;
@@ -158,10 +196,8 @@ impl Making {
             How::Texts(texts) => {
                 for text in texts {
                     let is_at_start = begin.at_word_start && text.first().is_some_and(|byte| confirm::is_word(*byte));
-                    if let [first, second, ..] = *text
-                        && let Some(flags) = self.folded.get_mut(usize::from(first) << 8 | usize::from(second))
-                    {
-                        *flags |= flag::HEAD << u8::from(is_at_start);
+                    if let [first, second, ..] = *text {
+                        self.heads.of(is_at_start).put(first, second);
                     }
                     self.triples.extend(text.first_chunk::<3>());
                     let owners = self.texts.entry(text).or_default();
@@ -175,18 +211,26 @@ impl Making {
                     self.specific.push((number, gate::cut(&begin.hir)));
                 }
             }
-            How::Near { texts, before: (min, max), mut within } => {
+            How::Near { mut texts, before: (min, max), mut within } => {
+                // The longer the text, the farther from the end its start is asked.
+                if let Some(room) = SHORT.checked_sub(max).filter(|room| *room >= GRAM) {
+                    texts.iter_mut().for_each(|text| text.truncate(room));
+                    texts.sort_unstable();
+                    texts.dedup();
+                }
                 let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
                 let folded = |byte: &u8| texts.iter().flatten().any(|text| *text == fold(*byte));
                 (0..=u8::MAX).filter(folded).for_each(|byte| within.put(byte));
                 self.generic.push((number, gate::cut(&begin.hir)));
-                if max + longest <= SHORT {
-                    self.mark(&begin, flag::SHORT);
+                if max + longest <= TINY {
+                    self.tiny.add(begin);
+                } else if max + longest <= SHORT {
+                    self.short.add(begin);
                 } else if within.len() <= RUN_BYTES && !within.holds(b' ') {
                     self.run.join(&within);
-                    self.mark(&begin, flag::RUN);
+                    self.runs.add(begin);
                 } else {
-                    return self.mark(&begin, flag::ANYWHERE);
+                    return self.anywhere.add(begin);
                 }
                 let (before_min, before_max) = (min as u16, max as u16);
                 let (at_word_start, firsts) = (begin.at_word_start, begin.firsts);
@@ -197,40 +241,20 @@ impl Making {
             }
             How::Nothing => {
                 self.generic.push((number, gate::cut(&begin.hir)));
-                self.mark(&begin, flag::ANYWHERE);
+                self.anywhere.add(begin);
             }
         }
     }
 
-    /// Notes with which bytes a branch begins.
-    fn mark(&mut self, begin: &Beginning, flag: u8) {
-        let at = |byte: u8| flag << u8::from(begin.at_word_start && confirm::is_word(byte));
-        let Some(pairs) = &begin.pairs else {
-            let singles = (0..=u8::MAX).zip(&mut self.singles).filter(|(byte, _)| begin.firsts.holds(*byte));
-            return singles.for_each(|(byte, flags)| *flags |= at(byte));
-        };
-        for pair in pairs {
-            let Some(first) = pair.first() else { continue };
-            let row = usize::from(*first) << 8;
-            let places = match pair.get(1) {
-                Some(second) => row + usize::from(*second)..=row + usize::from(*second),
-                None => row..=row + 255,
-            };
-            self.folded.get_mut(places).into_iter().flatten().for_each(|flags| *flags |= at(*first));
-        }
-    }
-
     fn finish(self, units: Box<[u32]>) -> Result<LaneProgram, BuildError> {
-        let folded = |byte: usize| usize::from(fold((byte & 0xFF) as u8));
-        let flags = |pair: usize| {
-            let heads = self.folded.get(folded(pair >> 8) << 8 | folded(pair)).copied().unwrap_or(0);
-            heads | self.singles.get(pair >> 8).copied().unwrap_or(0)
-        };
         let mut pairs = Box::new([0; 1 << 16]);
-        pairs.iter_mut().enumerate().for_each(|(pair, place)| *place = flags(pair));
         let mut singles = Box::new([0; 256]);
-        for (single, pairs) in singles.iter_mut().zip(pairs.chunks_exact(256)) {
-            *single = pairs.iter().fold(0, |all, flags| all | flags);
+        let marks = [(flag::TINY, &self.tiny), (flag::SHORT, &self.short), (flag::RUN, &self.runs)];
+        for (pair, place) in (0..=u16::MAX).zip(pairs.iter_mut()) {
+            let [first, second] = pair.to_be_bytes();
+            *place = self.heads.flags(flag::HEAD, fold(first), fold(second));
+            *place |= marks.iter().fold(0, |all, (flag, marks)| all | marks.flags(*flag, first, second));
+            singles[usize::from(first)] |= *place;
         }
         let texts = Sieve::of_beginnings(&self.texts.keys().map(Vec::as_slice).collect::<Vec<_>>());
         let owners = self.texts.into_values().map(|owners| Owners {
@@ -246,11 +270,82 @@ impl Making {
             triples: self.triples.into_iter().collect(),
             specific: Gate::new(&self.specific)?,
             generic: Gate::new(&self.generic)?,
-            has_anywhere: pairs.iter().any(|flags| flags & (flag::ANYWHERE | flag::ANYWHERE << 1) != 0),
+            anywhere: Anywhere::new(&self.anywhere),
             pairs,
             singles,
             run: self.run,
             at_text_start: self.at_text_start,
         })
     }
+}
+
+impl Marks {
+    fn of(&mut self, at_word_start: bool) -> &mut Pairs {
+        if at_word_start { &mut self.at_word_start } else { &mut self.plain }
+    }
+
+    /// Notes with which bytes a branch begins.
+    fn add(&mut self, begin: &Beginning) {
+        for first in 0..=u8::MAX {
+            self.of(begin.at_word_start && confirm::is_word(first)).join_row(first, begin.pairs.row(first));
+        }
+    }
+
+    fn flags(&self, flag: u8, first: u8, second: u8) -> u8 {
+        let of = |pairs: &Pairs, flag| if pairs.holds(first, second) { flag } else { 0 };
+        of(&self.plain, flag) | of(&self.at_word_start, flag << 1)
+    }
+}
+
+impl Anywhere {
+    fn new(marks: &Marks) -> Option<Self> {
+        let mut pairs = Box::new([0; PAIR_WORDS]);
+        let mut singles = Box::new([0; 256]);
+        for pair in 0..=u16::MAX {
+            let [first, second] = pair.to_be_bytes();
+            let of = |pairs: &Pairs, flag| if pairs.holds(first, second) { flag } else { 0 };
+            let flags = of(&marks.plain, PLAIN) | of(&marks.at_word_start, AT_WORD_START);
+            pairs[usize::from(pair >> 5)] |= u64::from(flags) << (2 * (pair & 31));
+            singles[usize::from(first)] |= flags;
+        }
+        singles.iter().any(|flags| *flags != 0).then_some(Self { pairs, singles })
+    }
+
+    /// Calls `found` with each place from `from` on where one may begin. The last byte is left out: it tells less.
+    pub(super) fn places(&self, text: &[u8], from: usize, mut found: impl FnMut(usize)) {
+        let mut word_start = is_word_start(text, from);
+        let before_last = text.len().saturating_sub(1);
+        for (at, firsts) in (from..).step_by(64).zip(text.get(from..before_last).unwrap_or_default().chunks(64)) {
+            // Hardly a place is one, and nobody could guess which: without a branch for each of them it is faster.
+            let mut maybe = 0u64;
+            for (place, first) in firsts.iter().enumerate() {
+                maybe |= u64::from(self.singles[usize::from(*first)] & asked(word_start) != 0) << place;
+                word_start = !confirm::is_word(*first);
+            }
+            while maybe != 0 {
+                let at = at + maybe.trailing_zeros() as usize;
+                maybe &= maybe - 1;
+                if self.begins(text, at) {
+                    found(at);
+                }
+            }
+        }
+    }
+
+    fn begins(&self, text: &[u8], at: usize) -> bool {
+        let Some(&[first, second]) = text.get(at..at + 2) else { return false };
+        let pair = u16::from_be_bytes([first, second]);
+        let flags = (self.pairs[usize::from(pair >> 5)] >> (2 * (pair & 31))) as u8;
+        flags & asked(is_word_start(text, at)) != 0
+    }
+
+    /// Whether one may begin with a text's last byte.
+    pub(super) fn begins_with_last(&self, text: &[u8]) -> bool {
+        let Some((last, before)) = text.split_last() else { return false };
+        self.singles[usize::from(*last)] & asked(is_word_start(text, before.len())) != 0
+    }
+}
+
+fn asked(is_word_start: bool) -> u8 {
+    PLAIN | u8::from(is_word_start) * AT_WORD_START
 }
