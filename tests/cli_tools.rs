@@ -124,6 +124,37 @@ fn test_counts_what_it_ran_and_fails_with_the_rule() {
 }
 
 #[test]
+fn of_many_warnings_a_few_are_shown_and_all_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    // Below a folder of the family's, as a site may lay them out.
+    std::fs::create_dir_all(folder.path().join("injection/of/ours")).unwrap();
+    let rule = |number: usize| {
+        format!(
+            "- {{ id: INJ-{number:03}, title: A slow one, severity: low, tags: [owasp:LLM01:2025], applies: {{ direction: request }}, \
+             patterns: [regex: '[a-z]{{{number}}}[0-9][a-z]'], action: score, examples: {{ match: [a, b], pass: [c, d] }} }}\n"
+        )
+    };
+    let rules: String = (1..=5).map(rule).collect();
+    std::fs::write(folder.path().join("injection/of/ours/slow.yml"), format!("family: injection\nrules:\n{rules}"))
+        .unwrap();
+    let told = |arguments: &[&str]| {
+        let output =
+            shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    let few = told(&["check"]);
+    assert_eq!(few.matches("slow.yml:").count(), 3, "{few}");
+    assert!(few.contains("warning W001: and 2 more of this kind; `portcullis check --all` shows them"), "{few}");
+    let all = told(&["check", "--all"]);
+    assert_eq!((all.matches("slow.yml:").count(), all.contains("more of this kind")), (5, false), "{all}");
+    // Warnings of rules that do not load, too.
+    std::fs::write(folder.path().join("injection/broken.yaml"), "family: injection\nrules: [\n").unwrap();
+    let broken = told(&["check"]);
+    assert!(broken.contains("error R002") && broken.contains("help: close this bracket"), "{broken}");
+    assert_eq!(broken.matches("slow.yml:").count(), 3, "{broken}");
+}
+
+#[test]
 fn lint_points_at_the_pattern_and_fails_at_the_level() {
     let output = run(&["rules", "lint"]);
     assert_eq!(output.status.code(), Some(1));
@@ -136,6 +167,9 @@ fn lint_points_at_the_pattern_and_fails_at_the_level() {
     assert_eq!(notes.status.code(), Some(1));
     assert!(json(&notes)["findings"].as_array().unwrap().iter().all(|finding| finding["lint"] == "metadata"));
     assert_eq!(run(&["rules", "lint", "--allow", "nonsense"]).status.code(), Some(64));
+    let clean = shipped(&["rules", "lint", "--json"]).output().unwrap();
+    assert_eq!(clean.status.code(), Some(0), "{}", stdout(&clean));
+    assert!(json(&clean)["allowed"]["no-literal"].as_u64().unwrap() > 0, "rules say why they allow what is found");
 }
 
 #[test]
@@ -204,4 +238,27 @@ fn explain_masks_what_is_sensitive_unless_it_is_told_not_to() {
     }
     let shown = stdout(&run(&["explain", "--reply", "--show-sensitive", &text]));
     assert!(shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn explain_shows_what_stands_in_the_place_of_what_is_redacted() {
+    let text = format!("the key is {KEY}, and again {KEY}");
+    let told = stdout(&run(&["explain", "--role", "user", &text]));
+    assert!(told.contains("redacted    bytes 11..51 become [key]\n"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    let rules = SECRETS.replace("mask: '[key]'", "token: KEY");
+    std::fs::write(folder.path().join("secrets/test.yaml"), rules).unwrap();
+    let run = |arguments: &[&str]| {
+        shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output().unwrap()
+    };
+    let told = stdout(&run(&["explain", "--role", "user", &text]));
+    assert!(told.contains("bytes 11..51 become [KEY-1-…], which is put back in the reply"), "{told}");
+    let explained = json(&run(&["explain", "--role", "user", "--json", &text]));
+    let redactions: Vec<_> =
+        explained["redactions"].as_array().unwrap().iter().map(|one| (&one["with"], &one["token"])).collect();
+    let token = (&"[KEY-1-…]".into(), &true.into());
+    assert_eq!(redactions, [token, token], "the same text has the same token");
+    let reply = json(&run(&["explain", "--reply", "--json", &text]));
+    assert_eq!((&reply["redactions"][0]["with"], &reply["redactions"][0]["token"]), (&"[KEY]".into(), &false.into()));
 }

@@ -367,6 +367,8 @@ fn rule_limit_constants() -> Vec<(&'static str, usize)> {
     let all = vec![
         ("FILE_BYTES", rule_limits::FILE_BYTES),
         ("FILES", rule_limits::FILES),
+        ("FOLDER_DEPTH", rule_limits::FOLDER_DEPTH),
+        ("FOLDER_ENTRIES", rule_limits::FOLDER_ENTRIES),
         ("PATTERN_BYTES", rule_limits::PATTERN_BYTES),
         ("REGEX_BYTES", rule_limits::REGEX_BYTES),
         ("LITERAL_BYTES_MIN", rule_limits::LITERAL_BYTES_MIN),

@@ -447,10 +447,22 @@ async fn changes_of_files_are_seen() {
     site.write("K5");
     site.until("a file in it", |policy| policy["in_force"]["version"] != version.as_str()).await;
 
+    // A folder below the family's, and a file in it.
+    fs::create_dir_all(site.folder().join("secrets/of/ours")).unwrap();
+    fs::rename(site.folder().join("secrets/site.yaml"), site.folder().join("secrets/of/ours/site.yml")).unwrap();
+    fs::write(site.folder().join("secrets/of/ours/site.yml"), rules("K5b")).unwrap();
+    for _ in 0..3000 {
+        if site.mask().await == "K5b" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(site.mask().await, "K5b");
+    fs::remove_dir_all(site.folder().join("secrets/of")).unwrap();
+
     // What lies behind a link, where the system tells nothing of: the files are looked at.
     let target = site.appliance.folder().join("elsewhere.yaml");
     fs::write(&target, rules("K6")).unwrap();
-    fs::remove_file(site.folder().join("secrets/site.yaml")).unwrap();
     symlink(&target, site.folder().join("secrets/site.yaml")).unwrap();
     let version = site.version().await;
     site.until("the link", |policy| policy["in_force"]["version"] != version.as_str()).await;

@@ -11,15 +11,18 @@
 mod support;
 
 use std::fs;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::appliance::{Appliance, Settings};
-use support::http::{Client, Reply, said};
+use support::http::{Client, Reply, said, until};
 use support::upstream::{Script, Upstream};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 const ANSWER: &str = r#"{"id":"x","object":"chat.completion","created":1,"model":"demo","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}]}"#;
 /// A client key of ours, of the tenant `acme`.
@@ -246,6 +249,55 @@ async fn a_rule_throttles_whoever_sent_it() {
     let statuses =
         [site.say(&[], "e").await, site.say(&[], "f").await, site.say(&[], "g").await, site.say(&[], "h").await];
     assert_eq!(statuses, [200, 200, 200, 429], "by a reply as well");
+}
+
+/// A request whose body never ends, to the place where the appliance works on it.
+async fn unfinished(site: &Site, authorization: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(site.appliance.data()).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{authorization}content-length: 99\r\n\r\n{{",
+        site.appliance.data()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let at_work = || site.appliance.counter("portcullis_exchanges_in_flight") == 1;
+    until("the request is at work", at_work).await;
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_is_given_back_once_however_the_exchange_ends() {
+    let rules = [rule(901, "wombatted", "applies: { direction: request }\naction: { throttle: slow }")];
+    let settings = |settings: Settings| settings.with("per_minute: 6", "per_minute: 4").limit("exchanges", 1);
+    let site = Site::start(&rules, "", settings).await;
+    let bearer = format!("Bearer {ACME}");
+    let acme = [("authorization", bearer.as_str())];
+    let line = format!("authorization: {bearer}\r\n");
+    // Gives the time that a connection's end needs to be seen.
+    let passes = async || {
+        for _ in 0..500 {
+            match site.say(&acme, "a").await {
+                429 | 503 => tokio::time::sleep(Duration::from_millis(10)).await,
+                status => return status,
+            }
+        }
+        0
+    };
+    assert_eq!(site.say(&acme, "wombatted").await, 200, "slowed down from here on");
+
+    // Somebody else has all the room there is: what finds none does not count.
+    let other = unfinished(&site, "").await;
+    for _ in 0..6 {
+        assert_eq!(site.say(&acme, "a").await, 503);
+    }
+    drop(other);
+    assert_eq!(passes().await, 200, "the first of four");
+
+    assert_eq!(site.send(&acme, &json!([])).await.status, 400, "the second is refused");
+    let gone = unfinished(&site, &line).await;
+    assert_eq!(site.say(&acme, "a").await, 429, "the third is at work, and only one may be");
+    drop(gone);
+    assert_eq!(passes().await, 200, "the fourth");
+    assert_eq!(site.say(&acme, "a").await, 429, "what began counts, however it ended");
 }
 
 #[test]

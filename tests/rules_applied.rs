@@ -556,8 +556,10 @@ fn a_mask_is_bounded_at_n_and_n_plus_1() {
 fn tokens_in_arguments_of_tools_are_put_back_as_json() {
     let snapshot = snapshot(&[rule(1, "say \"4111\"", TOKENS)], "");
     let (token, vault) = tokenised(&snapshot, "say \"4111\"", &facts());
-    let arguments = format!("{{\"note\": \"{token}\"}}");
-    let put_back = "{\"note\": \"say \\\"4111\\\"\"}";
+    // One of the strings is a document itself.
+    let arguments = |said: &str| json!({ "body": json!({ "note": said }).to_string(), "note": said }).to_string();
+    let (arguments, put_back) = (arguments(&token), arguments("say \"4111\""));
+    let put_back = put_back.as_str();
     for at in 0..=arguments.len() {
         let (head, tail) = arguments.split_at(at);
         let delta = |value: Value| json!({ "tool_calls": [value] });

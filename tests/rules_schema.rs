@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis::base::limits::rules as limits;
+use portcullis::rules::lint::Lint;
 use portcullis::rules::{Family, Roles, Validator, from_sources, transforms};
 use portcullis::scan::Scanner;
 use portcullis::scan::examples::run_examples;
@@ -230,6 +231,8 @@ fn the_schema_knows_every_key_and_name() {
     assert_eq!(names(&schema, "/$defs/role/enum"), set(Roles::EVERY.iter().map(|role| role.name())));
     let validators = names(&schema, "/$defs/rule/properties/validators/items/enum");
     assert_eq!(validators, set(Validator::all().map(|validator| validator.name())));
+    let lints = names(&schema, "/$defs/rule/properties/lint/properties/allow/items/enum");
+    assert_eq!(lints, set(Lint::allowable().map(Lint::name)));
     let known = transforms::ENCODINGS.into_iter().chain(transforms::DISGUISES).chain(["all", "encodings", "none"]);
     assert_eq!(names(&schema, "/$defs/transforms/oneOf/1/items/enum"), set(known));
     for (pointer, limit) in [

@@ -98,11 +98,14 @@ impl Throttles {
         Pace::Slow { at_once: known.at_once }
     }
 
-    /// What was asked to begin did not, for another reason: it does not count.
-    pub fn take_back(&self, principal: &str) {
+    /// What was to begin at `begun` did not, for want of room: it does not count. What is not counted is not taken back: the
+    /// throttle may have ended, or begun, in between.
+    pub fn take_back(&self, principal: &str, begun: Instant) {
         let mut slowed = self.slowed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = slowed.get_mut(principal) {
-            known.begun.pop_back();
+        if let Some(known) = slowed.get_mut(principal)
+            && let Some(at) = known.begun.iter().rposition(|other| *other == begun)
+        {
+            known.begun.remove(at);
         }
     }
 }
@@ -136,8 +139,25 @@ mod tests {
         throttles.slow_down("a", SLOW, start);
         for _ in 0..5 {
             assert_eq!(throttles.begin("a", start), Pace::Slow { at_once: 1 });
-            throttles.take_back("a");
+            throttles.take_back("a", start);
         }
+    }
+
+    #[test]
+    fn only_what_counted_is_taken_back_and_once() {
+        let throttles = Throttles::new(8);
+        let (start, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        throttles.take_back("a", start);
+        throttles.slow_down("a", SLOW, start);
+        // It asked before it was slowed down, and was never counted.
+        throttles.take_back("a", start);
+        assert_eq!(throttles.begin("a", start), Pace::Slow { at_once: 1 });
+        assert_eq!(throttles.begin("a", later), Pace::Slow { at_once: 1 });
+        // The first is taken back twice: the second still counts.
+        throttles.take_back("a", start);
+        throttles.take_back("a", start);
+        assert_eq!(throttles.begin("a", later), Pace::Slow { at_once: 1 });
+        assert!(matches!(throttles.begin("a", later), Pace::Wait(_)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::refusal::Refusal;
 use crate::base::Limits;
+use crate::base::limits::rules::FOLDER_DEPTH;
 
 /// The content of the rules folders.
 #[derive(Debug)]
@@ -121,6 +122,10 @@ impl Walk<'_> {
         for (name, kind) in names {
             let path = below.join(&name);
             if kind.is_dir() {
+                if below.components().count() == FOLDER_DEPTH {
+                    let message = format!("{} lies more than {FOLDER_DEPTH} folders deep", root.join(&path).display());
+                    return Err(Refusal::new(message, "move the rules nearer to the folder that rules.folders names"));
+                }
                 self.visit(number, root, &path)?;
                 continue;
             }
@@ -231,6 +236,19 @@ mod tests {
         let gone = [one.path().join("gone")];
         assert!(capture(&gone, &limits).unwrap_err().text.contains("gone cannot be read"));
         assert_ne!(marks_of(&gone, None, &limits), marks_of(&[], None, &limits));
+    }
+
+    #[test]
+    fn the_depth_is_bounded_at_n_and_n_plus_1() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = [folder.path().to_owned()];
+        let deep: PathBuf = (0..FOLDER_DEPTH).map(|_| "a").collect();
+        fs::create_dir_all(folder.path().join(&deep)).unwrap();
+        fs::write(folder.path().join(&deep).join("x.yaml"), "x").unwrap();
+        assert_eq!(capture(&folders, &Limits::default()).unwrap().files.len(), 1);
+        fs::create_dir(folder.path().join(&deep).join("a")).unwrap();
+        let refused = capture(&folders, &Limits::default()).unwrap_err();
+        assert!(refused.text.contains("more than 16 folders deep"), "{}", refused.text);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// Bytes of text put back in the place of tokens, in one reply; further tokens stay what they are.
     pub restored_bytes: usize,
+    /// JSON documents inside each other in a tool's arguments, each a string of the one around it, in which texts are put
+    /// back in the place of tokens; deeper tokens stay what they are.
+    pub token_depth: usize,
     /// Bytes of one server-sent event.
     pub event_bytes: usize,
     /// Bytes of one channel that a stream may hold back (tool arguments are held until the call is whole).
@@ -44,6 +47,8 @@ pub struct Limits {
     pub json_number_bytes: usize,
     /// Passages lifted from one body.
     pub passages: usize,
+    /// Bytes at each border of two messages of one role that are read together.
+    pub edge_bytes: usize,
     /// Layers of encoding undone, one inside the other.
     pub decode_depth: usize,
     /// Bytes that decoding one passage may produce in total.
@@ -133,6 +138,7 @@ impl Default for Limits {
             reply_bytes: 32 * 1024 * 1024,
             stream_bytes: 64 * 1024 * 1024,
             restored_bytes: 32 * 1024 * 1024,
+            token_depth: 4,
             event_bytes: 1024 * 1024,
             hold_bytes: 1024 * 1024,
             channels: 256,
@@ -140,6 +146,7 @@ impl Default for Limits {
             json_values: 200_000,
             json_number_bytes: 64,
             passages: 4096,
+            edge_bytes: 4096,
             decode_depth: 3,
             decode_bytes: 4 * 1024 * 1024,
             decode_layers: 64,
@@ -187,6 +194,10 @@ pub mod rules {
     pub const FILE_BYTES: usize = 1024 * 1024;
     /// Rule files in one rule set.
     pub const FILES: usize = 4096;
+    /// Folders inside each other, from a rules folder down to a rule file.
+    pub const FOLDER_DEPTH: usize = 16;
+    /// Files and folders of every kind below one rules folder.
+    pub const FOLDER_ENTRIES: usize = 65_536;
     /// Bytes of one pattern as it is written.
     pub const PATTERN_BYTES: usize = 8 * 1024;
     /// Bytes of one compiled regex (its NFA).

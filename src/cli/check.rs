@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
+
 use super::{ConfigArg, Failure, out};
 use crate::app;
 use crate::base::Limits;
@@ -10,22 +12,36 @@ use crate::classify::{Classifier, ClassifierConfig};
 use crate::config::{Config, Loaded, ModelConfig, Readable};
 use crate::rules;
 use crate::scan::Scanner;
+use crate::yaml::diagnostic::{Diagnostic, few};
 
-pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
+/// Warnings of one kind that are shown without `--all`.
+const WARNINGS: usize = 3;
+
+/// Check configuration, rules and model, and name every problem at once.
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// Show every warning, not only a few of each kind
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
     let mut problems = Vec::new();
-    match args.load() {
+    match args.config.load() {
         Ok(Loaded { config, warnings, .. }) => {
-            warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+            args.warn(&warnings);
             let Config { rules, model, limits, .. } = &config;
             problems.extend(app::problems(&config));
-            problems.extend(check_rules(rules, Some(&config))?);
+            problems.extend(args.check_rules(rules, Some(&config))?);
             problems.extend(check_model(model, limits)?);
         }
         Err(found) => {
             problems.push(found.to_string());
             // A wrong line elsewhere does not keep rules and model from being looked at.
-            let Readable { rules, model, .. } = args.readable();
-            problems.extend(rules.map(|rules| check_rules(&rules, None)).transpose()?.flatten());
+            let Readable { rules, model, .. } = args.config.readable();
+            problems.extend(rules.map(|rules| args.check_rules(&rules, None)).transpose()?.flatten());
             problems.extend(model.map(|model| check_model(&model, &Limits::default())).transpose()?.flatten());
         }
     }
@@ -36,25 +52,38 @@ pub(super) fn run(args: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// `config`: what the rules' models and throttles are held against, where it can be read.
-fn check_rules(folders: &[PathBuf], config: Option<&Config>) -> Result<Option<String>, Failure> {
-    let loaded = match rules::load(folders) {
-        Ok(loaded) => loaded,
-        Err(found) => return Ok(Some(found.to_string())),
-    };
-    loaded.warnings.warnings.iter().for_each(|warning| out::error(&format!("warning {warning}")));
-    let notices = rules::exception::notices(loaded.set.exceptions(), app::today());
-    notices.iter().for_each(|notice| out::error(&format!("warning {notice}")));
-    let unserved = config.map(|config| app::unserved_rules(config, &loaded.set)).unwrap_or_default();
-    if !unserved.is_empty() {
-        return Ok(Some(unserved.join("\n")));
+impl CheckArgs {
+    /// `config`: what the rules' models and throttles are held against, where it can be read.
+    fn check_rules(&self, folders: &[PathBuf], config: Option<&Config>) -> Result<Option<String>, Failure> {
+        let loaded = match rules::load(folders) {
+            Ok(loaded) => loaded,
+            Err(mut found) => {
+                self.warn(&std::mem::take(&mut found.warnings));
+                return Ok(Some(found.to_string()));
+            }
+        };
+        self.warn(&loaded.warnings.warnings);
+        self.warn(&rules::exception::notices(loaded.set.exceptions(), app::today()));
+        let unserved = config.map(|config| app::unserved_rules(config, &loaded.set)).unwrap_or_default();
+        if !unserved.is_empty() {
+            return Ok(Some(unserved.join("\n")));
+        }
+        let count = loaded.set.len();
+        match Scanner::new(Arc::new(loaded.set)) {
+            Ok(_) => out::line(format!("rules: {count}, all well"))?,
+            Err(error) => return Ok(Some(error.to_string())),
+        }
+        Ok(None)
     }
-    let count = loaded.set.len();
-    match Scanner::new(Arc::new(loaded.set)) {
-        Ok(_) => out::line(format!("rules: {count}, all well"))?,
-        Err(error) => return Ok(Some(error.to_string())),
+
+    /// Says what is allowed and yet not good: hundreds of one kind would hide the others.
+    fn warn(&self, warnings: &[Diagnostic]) {
+        let (shown, more) = few(warnings, if self.all { usize::MAX } else { WARNINGS });
+        shown.iter().for_each(|warning| out::error(&format!("warning {warning}")));
+        for (code, count) in more {
+            out::error(&format!("warning {code}: and {count} more of this kind; `portcullis check --all` shows them"));
+        }
     }
-    Ok(None)
 }
 
 fn check_model(model: &ModelConfig, limits: &Limits) -> Result<Option<String>, Failure> {

@@ -9,6 +9,7 @@ mod explain;
 mod keys;
 mod mock_provider;
 mod models;
+mod one_text;
 mod out;
 mod rules;
 mod run;
@@ -46,7 +47,7 @@ enum Command {
     /// Start the appliance and serve until SIGTERM or Ctrl-C
     Run(ConfigArg),
     /// Check configuration, rules and model, and name every problem at once
-    Check(ConfigArg),
+    Check(check::CheckArgs),
     /// Judge one text and print the verdict as JSON
     Scan(scan::ScanArgs),
     /// Show how the verdict about a text comes about, stage by stage

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::load::{CODES, DEFAULT, Loaded, Readable};
 use super::{PolicyConfig, env, policy, sections};
 use crate::yaml::Diagnostics;
+use crate::yaml::advice::advice;
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{self, Node, Value};
 
@@ -186,7 +187,8 @@ impl Written {
                 Some(tree)
             }
             Err((place, message)) => {
-                report.error(CODES.broken, place, message, "the file must be one YAML mapping, as portcullis.yaml is");
+                let help = advice(&message);
+                report.error(CODES.broken, place, message, help);
                 None
             }
         }

@@ -36,10 +36,6 @@ pub(super) struct Across {
     pub cut: bool,
 }
 
-/// Bytes at each border of two messages that are read together: a phrase, or a run of base64 of that length on either side.
-/// Some models' readers put messages of one role together; whole conversations are not read twice for that.
-const EDGE_BYTES: usize = 4096;
-
 /// Stands for what is left out of the middle of a message: nothing matches across it.
 const GAP: &str = "\n\u{FFFC}\n";
 
@@ -56,7 +52,9 @@ struct Group {
 enum Kind {
     /// Parts of one message: what they decode to together is for the model too.
     Message,
-    /// Messages in a row of one role: read at their borders, and only what crosses a border counts.
+    /// Messages in a row of one role: read at their borders (`limits.edge_bytes`: a phrase, or a run of base64 of that length
+    /// on either side), and only what crosses a border counts. Some models' readers put them together; whole conversations
+    /// are not read twice for that.
     Messages,
     /// Neighbouring unknown fields.
     Fields,
@@ -119,7 +117,7 @@ impl Snapshot {
         };
         let role = group.members().first().and_then(|index| passages.get(*index)).map_or(Role::Unknown, |p| p.role);
         for (number, (members, glue)) in group.ways.iter().enumerate() {
-            let edge = if group.kind == Kind::Messages { EDGE_BYTES } else { usize::MAX };
+            let edge = if group.kind == Kind::Messages { self.limits.edge_bytes } else { usize::MAX };
             let joined = Joined::new(passages, members, glue, edge);
             let context = Context { direction: given.direction, role };
             let (Settled { hits, open }, undone) = self.hits(&joined.text, context, scratch);

@@ -31,6 +31,11 @@ impl<T> Cleared<T> {
         &self.value
     }
 
+    /// What is replaced when it is written out, in order.
+    pub fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
     /// True when the verdict replaced something.
     pub fn is_redacted(&self) -> bool {
         !self.edits.is_empty()

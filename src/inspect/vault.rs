@@ -7,6 +7,7 @@
 //! address a hostile prompt made the model write.
 
 mod link;
+mod nested;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use self::link::Link;
 use crate::base::Span;
 use crate::base::limits::rules as limits;
+use crate::inspect::redact;
 
 /// The tokens of one exchange.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub struct Vault {
     counts: HashMap<Arc<str>, usize>,
     /// Bytes that may still be put back: a reply may say a short token of a long text a million times.
     left: AtomicUsize,
+    /// JSON documents inside each other, each a string of the one around it, in which texts are put back.
+    depth: usize,
 }
 
 /// Bytes of the longest token: brackets, name, number and mark, with hyphens between.
@@ -35,14 +39,15 @@ const TOKEN_BYTES: usize = 1 + limits::TOKEN_NAME_BYTES + 1 + 20 + 1 + MARK_LETT
 const MARK_LETTERS: usize = 12;
 
 impl Vault {
-    /// An empty vault; `salt` must be random and used for no other exchange. `bytes` are put back at most, in all; tokens
-    /// beyond stay what they are.
-    pub(super) fn new(salt: [u8; 8], bytes: usize) -> Self {
+    /// An empty vault; `salt` must be random and used for no other exchange. `bytes` are put back at most, in all, and in no
+    /// more than `depth` JSON documents inside each other; tokens beyond stay what they are.
+    pub(super) fn new(salt: [u8; 8], bytes: usize, depth: usize) -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         let bits = u64::from_be_bytes(salt);
         let letter =
             |at: usize| LETTERS.get((bits >> (5 * at)) as usize & 31).map_or('a', |letter| char::from(*letter));
-        Self { mark: (0..MARK_LETTERS).map(letter).collect(), left: AtomicUsize::new(bytes), ..Self::default() }
+        let mark = (0..MARK_LETTERS).map(letter).collect();
+        Self { mark, left: AtomicUsize::new(bytes), depth, ..Self::default() }
     }
 
     /// True when no text was taken out.
@@ -85,12 +90,12 @@ impl Vault {
         }
     }
 
-    /// What stands for a token here, unless it must not be put back.
-    fn put_back(&self, original: &str, is_json: bool, link: &Link) -> Option<String> {
+    /// What stands for a token here, unless it must not be put back; `depth`: JSON documents around it.
+    fn put_back(&self, original: &str, depth: usize, link: &Link) -> Option<String> {
         if link.is_inside() {
             return None;
         }
-        let with = written(original, is_json);
+        let with = written(original, depth);
         let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(with.len()));
         left.is_ok().then_some(with)
     }
@@ -98,12 +103,14 @@ impl Vault {
     /// Where tokens stand in a whole text, and what is put back there.
     pub(super) fn places(&self, text: &str, is_json: bool) -> Vec<(Span, String)> {
         let mut places = Vec::new();
+        let mut depths = if is_json { self.depths(text) } else { Vec::new() }.into_iter();
         let mut link = Link::new(is_json);
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let step = match self.at_start(rest) {
                 Found::Whole(token, original) => {
-                    let with = self.put_back(original, is_json, &link);
+                    let depth = if is_json { depths.next().flatten() } else { Some(0) };
+                    let with = depth.and_then(|depth| self.put_back(original, depth, &link));
                     link.read(with.as_deref().unwrap_or(token));
                     places.extend(with.map(|with| (Span::new(at, at + token.len()), with)));
                     token.len()
@@ -118,6 +125,13 @@ impl Vault {
         }
         places
     }
+
+    /// For each token of a JSON document, in order, how deep in documents inside each other it lies.
+    fn depths(&self, json: &str) -> Vec<Option<usize>> {
+        let is_token = |at: &usize| json.get(*at..).is_some_and(|rest| matches!(self.at_start(rest), Found::Whole(..)));
+        let places: Vec<usize> = json.match_indices('[').map(|(at, _)| at).filter(is_token).collect();
+        nested::depths(json, &places, self.depth)
+    }
 }
 
 enum Found<'v> {
@@ -128,16 +142,16 @@ enum Found<'v> {
     Whole(&'v str, &'v str),
 }
 
-/// What stands for a token: inside JSON as the characters of a JSON string.
-fn written(original: &str, is_json: bool) -> String {
-    if !is_json {
-        return original.to_owned();
-    }
-    let quoted = serde_json::Value::from(original).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+/// What stands for a token: inside JSON as the characters of a JSON string, for each document around it.
+fn written(original: &str, depth: usize) -> String {
+    (0..depth).fold(original.to_owned(), |text, _| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+    })
 }
 
-/// Puts texts back while a reply flows: text in, text out, and what may become a token is held.
+/// Puts texts back while a reply flows: text in, text out, and what may become a token is held. JSON is held whole, since only
+/// its end tells what its strings are; arguments of tools leave whole in any case.
 #[derive(Debug)]
 pub(super) struct Restorer {
     vault: Arc<Vault>,
@@ -156,12 +170,20 @@ impl Restorer {
     pub(super) fn push(&mut self, piece: &str) -> String {
         let mut text = std::mem::take(&mut self.held);
         text.push_str(piece);
+        if self.is_json {
+            self.held = text;
+            return String::new();
+        }
         self.walk(&text, false)
     }
 
     /// The text is over: what was held was no token.
     pub(super) fn finish(&mut self) -> String {
         let text = std::mem::take(&mut self.held);
+        if self.is_json {
+            let places = self.vault.places(&text, true);
+            return redact::apply(&text, 0, places.iter().map(|(span, with)| (*span, with.as_str())));
+        }
         self.walk(&text, true)
     }
 
@@ -176,7 +198,7 @@ impl Restorer {
                     break;
                 }
                 Found::Whole(token, original) => {
-                    let with = vault.put_back(original, self.is_json, &self.link);
+                    let with = vault.put_back(original, 0, &self.link);
                     let shown = with.as_deref().unwrap_or(token);
                     self.link.read(shown);
                     out.push_str(shown);
@@ -201,7 +223,7 @@ mod tests {
     use super::*;
 
     fn vault() -> (Arc<Vault>, String, String) {
-        let mut vault = Vault::new([7; 8], 4096);
+        let mut vault = Vault::new([7; 8], 1 << 20, 2);
         let name: Arc<str> = "CARD".into();
         let (one, two) = (vault.token(&name, "4111 \"1\""), vault.token(&name, "x\\y"));
         assert_eq!(vault.token(&name, "4111 \"1\""), one, "the same text has the same token");
@@ -236,6 +258,39 @@ mod tests {
     }
 
     #[test]
+    fn documents_inside_documents_stay_well_formed_to_the_depth_that_is_allowed() {
+        let (_, one, two) = vault();
+        let inner = serde_json::json!({ "card": one, "said": format!("\"{two}\"") }).to_string();
+        let outer = serde_json::json!({ "a": one, "body": inner, "card": one }).to_string();
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        let back = read(&restored(&outer, true));
+        assert_eq!((&back["a"], &back["card"]), (&"4111 \"1\"".into(), &"4111 \"1\"".into()));
+        let inner = read(back["body"].as_str().unwrap());
+        assert_eq!((&inner["card"], &inner["said"]), (&"4111 \"1\"".into(), &"\"x\\y\"".into()));
+        let deeper = serde_json::json!({ "more": outer }).to_string();
+        let back = read(&restored(&deeper, true));
+        let outer = read(back["more"].as_str().unwrap());
+        assert_eq!(outer["a"], "4111 \"1\"");
+        let inner = read(outer["body"].as_str().unwrap());
+        assert_eq!(inner["card"], one.as_str(), "one document deeper than is allowed");
+    }
+
+    #[test]
+    fn from_the_fourth_document_on_texts_are_put_back_behind_a_blank_alone() {
+        let mut vault = Vault::new([7; 8], 4096, 4);
+        let token = vault.token(&"CARD".into(), "a \"b\" \\c");
+        let inner = serde_json::json!({ "close": token, "said": format!("it is {token}") }).to_string();
+        let third = serde_json::json!({ "body": inner }).to_string();
+        let outer = serde_json::json!({ "more": serde_json::json!({ "most": third }).to_string() }).to_string();
+        let mut restorer = Restorer::new(Arc::new(vault), true);
+        let back = restorer.push(&outer) + &restorer.finish();
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        let third = read(read(read(&back)["more"].as_str().unwrap())["most"].as_str().unwrap());
+        let inner = read(third["body"].as_str().unwrap());
+        assert_eq!((&inner["close"], &inner["said"]), (&token.as_str().into(), &"it is a \"b\" \\c".into()));
+    }
+
+    #[test]
     fn what_nobody_took_out_stands_for_nothing() {
         let (_, one, _) = vault();
         for text in
@@ -243,7 +298,7 @@ mod tests {
         {
             assert_eq!(restored(text, false), text);
         }
-        let other = Vault::new([8; 8], 4096);
+        let other = Vault::new([8; 8], 4096, 2);
         assert!(!other.has(&one) && other.places(&one, false).is_empty());
     }
 
@@ -286,7 +341,7 @@ mod tests {
 
     #[test]
     fn what_was_put_back_can_be_an_address_too() {
-        let mut vault = Vault::new([7; 8], 4096);
+        let mut vault = Vault::new([7; 8], 4096, 2);
         let url = vault.token(&"URL".into(), "https://e.example/?d=");
         let card = vault.token(&"CARD".into(), "4111");
         let text = format!("{url}{card} {card}");
@@ -298,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_is_put_back_is_bounded_at_n_and_n_plus_1() {
-        let mut vault = Vault::new([7; 8], 10);
+        let mut vault = Vault::new([7; 8], 10, 2);
         let token = vault.token(&"CARD".into(), "12345");
         let vault = Arc::new(vault);
         assert_eq!(vault.places(&token, false).len(), 1);

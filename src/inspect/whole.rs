@@ -255,8 +255,10 @@ impl<T: Subject> Scanned<T> {
         // Those that the classifier had nothing to say about.
         self.settle(&BTreeMap::new());
         let mut findings = std::mem::take(&mut self.findings);
-        let (mut vault, masks) =
-            (Vault::new(self.salt, snapshot.limits.restored_bytes), std::mem::take(&mut self.masks));
+        let (mut vault, masks) = (
+            Vault::new(self.salt, snapshot.limits.restored_bytes, snapshot.limits.token_depth),
+            std::mem::take(&mut self.masks),
+        );
         let texts = self.subject.passages();
         let mut edits = redact::edits(masks, |passage, mask| match (&mask.token, texts.get(passage)) {
             (Some(name), Some(text)) if self.direction == Direction::Request => {

@@ -265,10 +265,14 @@ impl Proxy {
             }
             Pace::Wait(wait) => (None, Some(wait)),
         };
-        let Some(place) = place else {
+        // What finds no room has not begun. Whatever ends it later, its place and its permit go with it, and it counts.
+        let not_begun = || {
             if matches!(pace, Pace::Slow { .. }) {
-                self.throttles.take_back(&caller.principal);
+                self.throttles.take_back(&caller.principal, exchange.started);
             }
+        };
+        let Some(place) = place else {
+            not_begun();
             exchange.retry_after = wait;
             return Err(match wait {
                 Some(_) => Fault::client(Cause::Throttled, "too many requests; `Retry-After` says when to try again"),
@@ -279,6 +283,7 @@ impl Proxy {
             });
         };
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
+            not_begun();
             Fault::ours(Cause::Overload, format!("limits.exchanges ({}) are at work", self.limits.exchanges))
         })?;
         metrics::in_flight(self.limits.exchanges.saturating_sub(self.permits.available_permits()));

@@ -272,32 +272,7 @@ fn count(labels: &mut BTreeMap<String, u64>, label: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Span;
-    use crate::text::{Role, Trust};
-    use crate::verdict::{Layer, Severity, Standing};
-
-    fn finding(id: &str, severity: Severity, action: Option<Action>) -> Finding {
-        Finding {
-            source: Source::Rule { id: id.to_owned() },
-            title: String::new(),
-            severity,
-            points: severity.points(),
-            action,
-            standing: Standing::Acts,
-            would: None,
-            to: None,
-            mask: None,
-            tags: Vec::new(),
-            passage: 0,
-            place: "/text".to_owned(),
-            role: Role::User,
-            trust: Trust::User,
-            span: Span::new(0, 1),
-            layer: Layer::Raw,
-            score: None,
-            excerpt: id.to_lowercase(),
-        }
-    }
+    use crate::verdict::Severity;
 
     fn verdict(action: Action, findings: Vec<Finding>) -> Verdict {
         Verdict { action, score: findings.iter().map(|finding| finding.points).sum(), findings }
@@ -310,9 +285,13 @@ mod tests {
     #[test]
     fn equal_verdicts_change_nothing() {
         let mut comparison = Comparison::new(3);
-        let found =
-            || verdict(Action::Flag, vec![finding("A-1", Severity::Low, None), finding("A-1", Severity::Low, None)]);
-        let once = verdict(Action::Flag, vec![finding("A-1", Severity::Low, None)]);
+        let found = || {
+            verdict(
+                Action::Flag,
+                vec![Finding::for_test("A-1", Severity::Low, None), Finding::for_test("A-1", Severity::Low, None)],
+            )
+        };
+        let once = verdict(Action::Flag, vec![Finding::for_test("A-1", Severity::Low, None)]);
         comparison.add(origin(1, None), &found(), &found());
         comparison.add(origin(2, None), &Verdict { score: 2, ..found() }, &once);
         assert_eq!((comparison.judged, comparison.changed), (2, 0));
@@ -323,12 +302,12 @@ mod tests {
     fn rules_and_transitions_are_counted_by_row_and_label() {
         let mut comparison = Comparison::new(1);
         let allow = verdict(Action::Allow, Vec::new());
-        let block = verdict(Action::Block, vec![finding("A-1", Severity::High, Some(Action::Block))]);
+        let block = verdict(Action::Block, vec![Finding::for_test("A-1", Severity::High, Some(Action::Block))]);
         comparison.add(origin(1, Some("benign")), &allow, &block);
         comparison.add(origin(2, Some("attack")), &allow, &block);
         comparison.add(origin(3, None), &block, &allow);
         // The same action and rule, other points: changed, and yet no new finding.
-        let rescored = verdict(Action::Block, vec![finding("A-1", Severity::Low, Some(Action::Block))]);
+        let rescored = verdict(Action::Block, vec![Finding::for_test("A-1", Severity::Low, Some(Action::Block))]);
         comparison.add(origin(4, None), &block, &rescored);
         assert_eq!((comparison.judged, comparison.changed, comparison.actions_changed), (4, 4, 3));
         let transitions: Vec<_> = comparison.transitions.iter().map(|one| (one.from, one.to, one.rows)).collect();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 mod condition;
+mod lint;
 mod patterns;
 mod transforms;
 
@@ -80,10 +81,10 @@ fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
         report.error("R007", written.place, message, suggest::help(&written.value, &names));
         return None;
     };
-    let folder = report.file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-    if folder != family.name() {
+    if !family.holds(report.file) {
+        let folder = report.file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let message = format!("family {} in the folder `{folder}`", family.name());
-        let help = format!("move the file to a folder `{}`, or correct the family", family.name());
+        let help = format!("move the file to a folder `{}`, or below one, or correct the family", family.name());
         report.error("R010", written.place, message, help);
     }
     Some(family)
@@ -132,6 +133,7 @@ fn rule(
     let compiled = patterns.as_ref().map(|patterns| patterns.compiled.as_slice()).unwrap_or_default();
     standing::check_allowed_length(source, action.flatten(), compiled, report);
     let examples = source.examples.as_ref().map(|examples| check_examples(examples, report));
+    let lint = source.lint.as_ref().map(|written| lint::allowed(written, report));
     let (on_request, on_reply) = direction?;
     Some(Rule {
         id: id?.value.clone(),
@@ -167,6 +169,7 @@ fn rule(
         mask,
         sensitive: source.sensitive,
         block_end: stream.is_some() && on_reply,
+        lint: lint.flatten(),
         examples: examples?,
         file: report.file.to_owned(),
         line: u64::try_from(source.id.as_ref().map_or(source.place.0, |id| id.place.0)).unwrap_or(0),

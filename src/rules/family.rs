@@ -1,5 +1,7 @@
 //! Families: the topics of rules, their folders and the prefixes of their ids.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 /// The topic of a rule: its folder, and the prefix of its id.
@@ -71,6 +73,14 @@ impl Family {
         format!("{}-{number:03}", self.prefix())
     }
 
+    /// True for a file in this family's folder, or in a folder below: of the folders above the file that have a family's name,
+    /// the nearest has this one's.
+    pub fn holds(self, file: &Path) -> bool {
+        let names = file.ancestors().skip(1).filter_map(|folder| folder.file_name()?.to_str());
+        let mut families = names.filter_map(|name| Self::ALL.into_iter().find(|family| family.name() == name));
+        families.next() == Some(self)
+    }
+
     /// True for an id that begins with this family's prefix.
     pub fn owns(self, id: &str) -> bool {
         id.split_once('-').is_some_and(|(prefix, _)| prefix == self.prefix())
@@ -92,6 +102,20 @@ pub fn is_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_belongs_to_the_nearest_family_above_it() {
+        for (file, expected) in [
+            ("pii/contact.yaml", true),
+            ("rules/pii/europe/baltics/lithuania.yaml", true),
+            ("/srv/agent/rules/pii/contact.yaml", true),
+            ("pii/leak/contact.yaml", false),
+            ("europe/pii.yaml", false),
+            ("pii", false),
+        ] {
+            assert_eq!(Family::Pii.holds(Path::new(file)), expected, "{file}");
+        }
+    }
 
     #[test]
     fn every_number_has_one_id() {

@@ -95,7 +95,7 @@ fn rule(item: &mut Item) {
                     value.single_quote();
                 }
             }),
-            "applies" => value.entries_mut().for_each(|(_, value)| value.flatten()),
+            "applies" | "lint" => value.entries_mut().for_each(|(_, value)| value.flatten()),
             _ => {}
         }
     }

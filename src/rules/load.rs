@@ -1,6 +1,6 @@
 //! Reads rule files: folders recursively, in order of name, and overlay folders after them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,13 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 use super::check::{self, Checked, Seen};
 use super::exception::Exception;
 use super::family::Family;
+use super::folder::{self, Unlisted, is_named_yaml};
 use super::list::Lists;
 use super::overlay::{self, Names, Overlay, Selector};
 use super::set::{Rule, RuleSet};
 use super::source::{self, FileSource};
 use crate::base::limits::rules as limits;
+use crate::yaml::advice::advice;
 use crate::yaml::diagnostic::{Codes, Diagnostics, Reporter};
 use crate::yaml::node;
 
@@ -38,17 +40,15 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut sources = Vec::new();
     for folder in folders {
-        let mut files = Vec::new();
-        if let Err(error) = list(folder, &mut files) {
-            let help = "the setting must name a folder that can be read";
-            Reporter::new(folder, "", CODES, &mut problems).error(
-                "R001",
-                None,
-                format!("cannot read the folder: {error}"),
-                help,
-            );
-        }
-        files.sort();
+        let mut files = match folder::rule_files(folder) {
+            Ok(files) => files,
+            Err(Unlisted { folder, message, help }) => {
+                Reporter::new(&folder, "", CODES, &mut problems).error("R001", None, message, help);
+                Vec::new()
+            }
+        };
+        // One over the limit is enough to be told so.
+        files.truncate((limits::FILES + 1).saturating_sub(sources.len()));
         for file in files {
             match read(&file) {
                 Ok(content) => sources.push((file, content)),
@@ -102,7 +102,7 @@ fn build(
     let exceptions = lay_over(later, &mut rules, &seen, &mut problems);
     if sources.len() > limits::FILES {
         let place = sources.last().map(|(file, _)| file.as_path()).unwrap_or(Path::new("rules"));
-        let message = format!("{} rule files, {} are allowed", sources.len(), limits::FILES);
+        let message = format!("more than {} rule files", limits::FILES);
         Reporter::new(place, "", CODES, &mut problems).error("R022", None, message, "put more rules into one file");
     }
     if rules.is_empty() && problems.errors.is_empty() {
@@ -136,8 +136,7 @@ impl ReadFile {
                 read.checked = alone.map(|source| check::check(source, &mut Lists::none(), &mut report));
             }
             Err((place, message)) => {
-                let help = "texts with `: `, `#`, `'` or `\\` go in single quotes";
-                report.error("R002", place, format!("not YAML: {message}"), help);
+                report.error("R002", place, format!("not YAML: {message}"), advice(&message));
             }
         }
         read
@@ -203,31 +202,6 @@ fn lay_over(later: Vec<Later<'_>>, rules: &mut [Rule], seen: &Seen, problems: &m
         report.sort();
     }
     exceptions
-}
-
-/// Collects the rule files below a folder. Links to folders are not followed, since they may lead in a circle; names that
-/// begin with a dot are passed over: editors' leftovers, and the copies that Kubernetes keeps beside mounted files.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            list(&path, files)?;
-            continue;
-        }
-        // A pipe of that name would never end. A broken link is a file that cannot be read, and is reported as such.
-        if is_named_yaml(&path) && fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn is_named_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn read(file: &Path) -> io::Result<String> {

@@ -34,6 +34,9 @@ pub(crate) const LITERAL_BYTES_MAX: usize = 32;
 /// Bytes that the literal pass looks at first.
 pub(crate) const GRAM: usize = 4;
 
+/// Estimated nanoseconds per byte of ordinary text from which one pattern is expensive: a tenth of a whole scan at 1 GB/s.
+const EXPENSIVE: f64 = 0.1;
+
 /// Estimated nanoseconds per byte of text from which a set is no better than running all such regexes over the text.
 const COST_MAX: f64 = 1.0;
 
@@ -70,6 +73,11 @@ impl Required {
         let try_out = try_out(self.before_max, self.rest.is_some(), self.per_start);
         let price = Price::of(self.literals.iter().map(Vec::as_slice), try_out, f64::INFINITY);
         price.map_or(f64::INFINITY, |price| price.with(try_out))
+    }
+
+    /// True when that is more than one pattern should take.
+    pub(crate) fn is_expensive(&self) -> bool {
+        self.cost() > EXPENSIVE
     }
 }
 

@@ -13,6 +13,7 @@ use super::applies::Scope;
 use super::condition::{Condition, Scores};
 use super::exception::Exception;
 use super::family::Family;
+use super::lint::Allowed;
 use super::overlay::Override;
 use super::required::Required;
 use super::roles::Roles;
@@ -50,8 +51,8 @@ pub struct Paranoia {
 }
 
 impl RuleSet {
-    /// `sources`: path and content of every file, in order; they make the version. Of a path only `family/topic.yaml`
-    /// counts, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
+    /// `sources`: path and content of every file, in order; they make the version. Of a path only the file's name and that of its
+    /// folder count, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
     /// was read.
     pub(super) fn new(
         rules: Vec<Rule>,
@@ -221,6 +222,9 @@ pub struct Rule {
     pub sensitive: bool,
     /// In a stream, judged only when the block of text is complete: it cannot hold text back.
     pub block_end: bool,
+    /// What the linter finds in it and is meant so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lint: Option<Allowed>,
     /// Texts it must find, and texts it must not.
     #[serde(skip)]
     pub examples: Vec<Example>,

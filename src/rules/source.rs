@@ -1,8 +1,10 @@
 //! Rules as they are written: keys and types checked, meanings not yet.
 
 mod defaults;
+pub(super) mod lint;
 pub(super) mod pattern;
 
+use self::lint::LintSource;
 use self::pattern::{Form, PatternSource};
 use super::applies::{self, Scope};
 use super::overlay::{self, Overlay};
@@ -82,6 +84,7 @@ pub(super) struct RuleSource {
     pub(super) mask: Option<Text>,
     pub(super) sensitive: bool,
     pub(super) stream: Option<Text>,
+    pub(super) lint: Option<LintSource>,
     pub(super) examples: Option<ExamplesSource>,
 }
 
@@ -148,7 +151,7 @@ fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
 }
 
 /// The keys of a rule.
-pub(super) const RULE_KEYS: [&str; 26] = [
+pub(super) const RULE_KEYS: [&str; 27] = [
     "id",
     "title",
     "description",
@@ -174,6 +177,7 @@ pub(super) const RULE_KEYS: [&str; 26] = [
     "mask",
     "sensitive",
     "stream",
+    "lint",
     "examples",
 ];
 
@@ -226,6 +230,7 @@ fn rule(node: &Node, inherited: Vec<String>, tenants: &[Text], report: &mut Repo
         mask: table.get("mask").and_then(|node| text(node, "mask", report)),
         sensitive: table.get("sensitive").and_then(|node| boolean(node, "sensitive", report)).unwrap_or(false),
         stream: table.get("stream").and_then(|node| text(node, "stream", report)),
+        lint: table.get("lint").and_then(|node| lint::read(node, report)),
         examples: table.needed("examples", report).and_then(|node| examples(node, report)),
     })
 }

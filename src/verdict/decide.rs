@@ -57,19 +57,22 @@ pub struct Levels {
     pub block: Option<u32>,
 }
 
-/// Score levels by the trust of a passage's role.
+/// One value for each trust that a passage may have.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Thresholds {
+pub struct ByTrust<T> {
     /// System prompt and tool definitions.
-    pub operator: Levels,
+    pub operator: T,
     /// User turns and history.
-    pub user: Levels,
+    pub user: T,
     /// Documents, tool results, unknown fields.
-    pub untrusted: Levels,
+    pub untrusted: T,
     /// The provider's reply.
-    pub provider: Levels,
+    pub provider: T,
 }
+
+/// Score levels by the trust of a passage's role.
+pub type Thresholds = ByTrust<Levels>;
 
 /// Probabilities of an attack from which the model's judgement becomes a finding.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -82,18 +85,7 @@ pub struct ModelLevels {
 }
 
 /// The model's levels by trust. A trust whose both levels are `null` is not classified at all.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelThresholds {
-    /// System prompt and tool definitions.
-    pub operator: ModelLevels,
-    /// User turns and history.
-    pub user: ModelLevels,
-    /// Documents, tool results, unknown fields.
-    pub untrusted: ModelLevels,
-    /// The provider's reply.
-    pub provider: ModelLevels,
-}
+pub type ModelThresholds = ByTrust<ModelLevels>;
 
 /// What the decision reads. No field has a default: safety choices are written.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -105,9 +97,9 @@ pub struct Policy {
     pub model: ModelThresholds,
 }
 
-impl Thresholds {
-    /// Levels for one trust.
-    pub fn of(&self, trust: Trust) -> Levels {
+impl<T: Copy> ByTrust<T> {
+    /// The value for one trust.
+    pub fn of(&self, trust: Trust) -> T {
         match trust {
             Trust::Operator => self.operator,
             Trust::Provider => self.provider,
@@ -118,16 +110,6 @@ impl Thresholds {
 }
 
 impl ModelThresholds {
-    /// Levels for one trust.
-    pub fn of(&self, trust: Trust) -> ModelLevels {
-        match trust {
-            Trust::Operator => self.operator,
-            Trust::Provider => self.provider,
-            Trust::Untrusted => self.untrusted,
-            Trust::User => self.user,
-        }
-    }
-
     /// True when some level is set for this trust, so that the model must look.
     pub fn wants(&self, trust: Trust) -> bool {
         let levels = self.of(trust);
@@ -229,31 +211,10 @@ pub fn decide_passage(findings: &[Finding], levels: Levels) -> Decided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Span;
-    use crate::text::Role;
-    use crate::verdict::finding::{Layer, Severity, Source, Standing};
+    use crate::verdict::finding::{Severity, Standing};
 
     fn finding(id: &str, passage: usize, severity: Severity, action: Option<Action>) -> Finding {
-        Finding {
-            source: Source::Rule { id: id.to_owned() },
-            title: String::new(),
-            severity,
-            points: severity.points(),
-            action,
-            standing: Standing::Acts,
-            would: None,
-            to: None,
-            mask: None,
-            tags: Vec::new(),
-            passage,
-            place: String::new(),
-            role: Role::User,
-            trust: Trust::User,
-            span: Span::new(0, 1),
-            layer: Layer::Raw,
-            score: None,
-            excerpt: String::new(),
-        }
+        Finding { passage, ..Finding::for_test(id, severity, action) }
     }
 
     const LEVELS: Levels = Levels { flag: 2, block: Some(5) };

@@ -160,3 +160,30 @@ pub struct Finding {
     /// What was matched, redacted for the record.
     pub excerpt: String,
 }
+
+#[cfg(test)]
+impl Finding {
+    /// For unit tests: what a rule finds in a user's text.
+    pub(crate) fn for_test(id: &str, severity: Severity, action: Option<Action>) -> Self {
+        Self {
+            source: Source::Rule { id: id.to_owned() },
+            title: String::new(),
+            severity,
+            points: severity.points(),
+            action,
+            standing: Standing::Acts,
+            would: None,
+            to: None,
+            mask: None,
+            tags: Vec::new(),
+            passage: 0,
+            place: "/text".to_owned(),
+            role: Role::User,
+            trust: Trust::User,
+            span: Span::new(0, 1),
+            layer: Layer::Raw,
+            score: None,
+            excerpt: id.to_lowercase(),
+        }
+    }
+}

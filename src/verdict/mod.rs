@@ -4,6 +4,6 @@ pub mod decide;
 pub mod finding;
 
 pub use decide::{
-    Action, Decided, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide, decide_passage,
+    Action, ByTrust, Decided, Levels, ModelLevels, ModelThresholds, Policy, Thresholds, Verdict, decide, decide_passage,
 };
 pub use finding::{Finding, Layer, Severity, Source, Standing};

@@ -1,6 +1,6 @@
 //! Diagnostics for people: what is wrong in a file, where, and what to write. All of them, not the first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +51,20 @@ fn clip(text: &str, column: usize) -> (String, usize) {
     let from = if caret > AROUND { caret - AROUND / 2 } else { 0 };
     let shown = text.chars().skip(from).take(AROUND + AROUND / 2).map(|c| if c.is_control() { ' ' } else { c });
     (shown.collect(), caret - from)
+}
+
+/// At most `most` of each kind (code), in their order, and by kind how many more there are.
+pub(crate) fn few(all: &[Diagnostic], most: usize) -> (Vec<&Diagnostic>, BTreeMap<&'static str, usize>) {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let shown = all.iter().filter(|one| {
+        let count = counts.entry(one.code).or_default();
+        *count += 1;
+        *count <= most
+    });
+    let shown = shown.collect();
+    counts.retain(|_, count| *count > most);
+    counts.values_mut().for_each(|count| *count -= most);
+    (shown, counts)
 }
 
 /// All problems of a load. Not empty when it comes as an error.
@@ -209,7 +223,7 @@ impl<'a> Reporter<'a> {
 }
 
 /// A text's lines as YAML counts them: a carriage return alone ends one, too.
-fn lines(content: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(content: &str) -> impl Iterator<Item = &str> {
     content.lines().flat_map(|line| line.split('\r'))
 }
 
@@ -217,6 +231,24 @@ fn lines(content: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::yaml::node;
+
+    #[test]
+    fn of_each_kind_a_few_are_shown_and_the_others_counted() {
+        let one = |code| Diagnostic {
+            code,
+            file: PathBuf::new(),
+            place: None,
+            message: String::new(),
+            help: String::new(),
+            line_text: None,
+        };
+        let all: Vec<Diagnostic> = ["W1", "W1", "W2", "W1", "W3", "W3"].map(one).into();
+        let codes = |(shown, more): (Vec<&Diagnostic>, BTreeMap<&'static str, usize>)| {
+            (shown.iter().map(|one| one.code).collect::<Vec<_>>(), more.into_iter().collect::<Vec<_>>())
+        };
+        assert_eq!(codes(few(&all, 2)), (vec!["W1", "W1", "W2", "W3", "W3"], vec![("W1", 1)]));
+        assert_eq!(codes(few(&all, 3)).1, []);
+    }
 
     #[test]
     fn the_line_shown_is_the_one_that_was_counted() {

@@ -51,9 +51,16 @@ pub(crate) fn parse(content: &str) -> Result<Node, (Option<Place>, String)> {
     options.with_snippet = false;
     match serde_saphyr::from_str_with_options::<Spanned<Value>>(content, options) {
         Ok(spanned) => Ok(Node::from(spanned)),
-        Err(error) => Err((error.location().and_then(place), error.without_snippet().to_string())),
+        Err(error) => {
+            // The names of the parser's own functions help nobody.
+            let message = error.without_snippet().to_string().replace(OF_THE_PARSER, "");
+            Err((error.location().and_then(place), message))
+        }
     }
 }
+
+/// Said where a file holds several documents.
+const OF_THE_PARSER: &str = "; use from_str_multiple or from_str_multiple_with_options";
 
 fn place(location: Location) -> Option<Place> {
     let line = usize::try_from(location.line()).ok()?;

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::shown::{Hidden, code_points};
 use crate::base::Span;
+use crate::cli::one_text::action;
 use crate::cli::texts::Texts;
 use crate::inspect::trace::{Sighting, TracedReading, changes};
-use crate::inspect::{FaultTaken, Judged, Outcome, Snapshot, Trace};
+use crate::inspect::{Edit, FaultTaken, Judged, Outcome, Snapshot, Trace};
 use crate::text::{Direction, Map, Passage, Role, Trust};
 use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, Standing, decide_passage};
 
@@ -49,6 +50,18 @@ pub(super) struct Report {
     pub(super) by_rules: Action,
     pub(super) model: Option<Model>,
     pub(super) faults: Vec<FaultTaken>,
+    /// What is replaced in the text that passes.
+    pub(super) redactions: Vec<Redaction>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Redaction {
+    /// Bytes of the text as sent.
+    pub(super) span: Span,
+    /// What stands there instead.
+    pub(super) with: String,
+    /// It is a token: the text is put back in the reply.
+    pub(super) token: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,10 +130,6 @@ impl Report {
     pub(super) fn new(given: &Given<'_>, judged: &Judged<Texts>, show_sensitive: bool) -> Self {
         let Given { snapshot, passage, direction, trace, .. } = *given;
         let trust = passage.trust(direction);
-        let action = match &judged.outcome {
-            Outcome::Refused(..) => Action::Block,
-            Outcome::Blocked(_) | Outcome::Cleared(_) => judged.verdict.action,
-        };
         // The verdict's own sum over the same findings.
         let decided = decide_passage(&judged.verdict.findings, snapshot.policy.score.of(trust));
         let reader = Reader {
@@ -130,7 +139,7 @@ impl Report {
         };
         let levels = snapshot.policy.model.of(trust);
         let mut report = Self {
-            action,
+            action: action(judged),
             why: Vec::new(),
             role: passage.role,
             trust,
@@ -146,6 +155,7 @@ impl Report {
             by_rules: given.by_rules,
             model: given.model.clone().map(|(version, score)| Model { version, score, levels }),
             faults: judged.faults.clone(),
+            redactions: redactions(judged),
         };
         report.why = report.reasons(matches!(judged.outcome, Outcome::Refused(..)));
         report
@@ -216,6 +226,18 @@ fn points(findings: &[Finding]) -> Vec<Points> {
         }
     }
     points
+}
+
+/// Where nothing passes, nothing is replaced.
+fn redactions(judged: &Judged<Texts>) -> Vec<Redaction> {
+    let Outcome::Cleared(cleared) = &judged.outcome else { return Vec::new() };
+    let redaction = |edit: &Edit| {
+        let token = judged.tokens.contains(edit);
+        // The last part of a token is another one in each exchange.
+        let form = edit.with.rsplit_once('-').filter(|_| token).map(|(form, _)| format!("{form}-…]"));
+        Redaction { span: edit.span, with: form.unwrap_or_else(|| edit.with.clone()), token }
+    };
+    cleared.edits().iter().map(redaction).collect()
 }
 
 /// Everything that a sensitive rule sees or nearly sees, in the text as sent.

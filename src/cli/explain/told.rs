@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::report::{Match, Model, Reading, Report, name};
+use super::report::{Match, Model, Reading, Redaction, Report, name};
 use crate::text::Direction;
 use crate::verdict::{Action, Layer};
 
@@ -23,6 +23,7 @@ pub(super) fn tell(report: &Report) -> String {
     line(&mut out, "");
     points(&mut out, report);
     model(&mut out, report);
+    redactions(&mut out, report);
     for fault in &report.faults {
         let action = format!("{:?}", fault.action).to_lowercase();
         line(&mut out, &format!("fault       {}: {}; policy says {action}", fault.cause.name(), fault.detail));
@@ -118,6 +119,18 @@ fn model(out: &mut String, report: &Report) {
         None => format!("not asked ({levels})"),
     };
     line(out, &format!("model       {said}, version {version}"));
+}
+
+fn redactions(out: &mut String, report: &Report) {
+    let mut head = "redacted";
+    for Redaction { span, with, token } in report.redactions.iter().take(MATCHES) {
+        let back = if *token { ", which is put back in the reply" } else { "" };
+        line(out, &format!("{head:<12}bytes {}..{} become {with}{back}", span.start, span.end));
+        head = "";
+    }
+    if report.redactions.len() > MATCHES {
+        line(out, &format!("            and {} more", report.redactions.len() - MATCHES));
+    }
 }
 
 fn line(out: &mut String, text: &str) {

@@ -60,6 +60,9 @@ pub(super) fn run(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
     if rule.block_end {
         out::line("  stream     judged when the block has ended")?;
     }
+    if let Some(lint) = &rule.lint {
+        out::line(format!("  lint       allows {}: {}", words(&lint.allow)?, lint.because))?;
+    }
     for change in rule.overrides() {
         out::line(format!("  override   {change}"))?;
     }

@@ -46,9 +46,8 @@ fn exists(path: &Path) -> Failure {
 
 /// That a path names a rule file of this family.
 pub(super) fn in_family(path: &Path, family: Family) -> Result<(), Failure> {
-    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
-    if folder == family.name() && is_yaml {
+    if family.holds(path) && is_yaml {
         return Ok(());
     }
     let name = family.name();

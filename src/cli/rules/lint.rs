@@ -15,9 +15,10 @@ use crate::cli::run::failure;
 use crate::cli::texts::Texts;
 use crate::cli::{ConfigArg, Failure, block_on, out};
 use crate::rules::Facts;
-use crate::scan::lint::{Benign, Finding, Level, Lint, lint};
+use crate::rules::lint::{Level, Lint};
+use crate::scan::lint::{Benign, Finding, Linted, lint};
 use crate::text::{Direction, Role};
-use crate::yaml::diagnostic::Diagnostic;
+use crate::yaml::diagnostic::{Diagnostic, lines};
 
 /// Name rules that are slow, find nothing, find what others find, or too much.
 #[derive(Args, Debug)]
@@ -75,6 +76,8 @@ struct Report {
     findings: Vec<Finding>,
     /// Findings below the level, by name.
     below: BTreeMap<&'static str, usize>,
+    /// Findings that the rules themselves allow, by name.
+    allowed: BTreeMap<&'static str, usize>,
 }
 
 pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
@@ -89,25 +92,30 @@ pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
     let config = args.config.config()?;
     let scanner = app::load_rules(&config.rules).map_err(failure)?;
     let benign = if args.corpus.is_empty() { None } else { Some(benign(args)?) };
-    let mut findings = lint(&scanner, benign.as_ref());
-    findings.retain(|finding| {
-        finding.rule.starts_with(&args.only) && !args.allow.iter().any(|name| name == finding.lint.name())
-    });
+    let Linted { mut findings, mut allowed } = lint(&scanner, benign.as_ref());
+    for list in [&mut findings, &mut allowed] {
+        list.retain(|finding| {
+            finding.rule.starts_with(&args.only) && !args.allow.iter().any(|name| name == finding.lint.name())
+        });
+    }
     let level = Level::from(args.level);
-    let mut below = BTreeMap::new();
-    findings
-        .iter()
-        .filter(|finding| finding.level < level)
-        .for_each(|one| *below.entry(one.lint.name()).or_default() += 1);
+    let below = by_name(findings.iter().filter(|finding| finding.level < level));
+    let allowed = by_name(allowed.iter());
     findings.retain(|finding| finding.level >= level);
     let rules = scanner.rules().iter().filter(|(_, rule)| rule.id.starts_with(&args.only)).count();
-    let report = Report { rules, benign_texts: benign.map(|benign| benign.texts), findings, below };
+    let report = Report { rules, benign_texts: benign.map(|benign| benign.texts), findings, below, allowed };
     if args.json {
         out::json(&report)?;
     } else {
         tell(&report)?;
     }
     Ok(u8::from(!report.findings.is_empty()))
+}
+
+fn by_name<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    findings.for_each(|finding| *counts.entry(finding.lint.name()).or_default() += 1);
+    counts
 }
 
 /// Judges the benign rows as the inline path does.
@@ -150,8 +158,11 @@ fn tell(report: &Report) -> Result<(), Failure> {
             files.entry(finding.file.clone()).or_insert_with(|| fs::read_to_string(&finding.file).unwrap_or_default());
         out::line(format!("{level} {}", diagnostic(finding, content)).trim_end())?;
     }
-    let below: usize = report.below.values().sum();
-    let more = if below > 0 { format!(", and {below} below the level") } else { String::new() };
+    let sum = |counts: &BTreeMap<&str, usize>, what: &str| match counts.values().sum::<usize>() {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
+    let more = sum(&report.below, "below the level") + &sum(&report.allowed, "allowed by rules");
     let corpus = report.benign_texts.map_or_else(String::new, |texts| format!(", {texts} benign texts"));
     out::line(format!("{} rules{corpus}: {} finding(s){more}", report.rules, report.findings.len()))?;
     Ok(())
@@ -165,7 +176,7 @@ fn diagnostic(finding: &Finding, content: &str) -> Diagnostic {
         place: Some(place),
         message: format!("{}: {}", finding.rule, finding.message),
         help: finding.help.clone(),
-        line_text: content.lines().nth(place.0.saturating_sub(1)).map(str::to_owned),
+        line_text: lines(content).nth(place.0.saturating_sub(1)).map(str::to_owned),
     }
 }
 
@@ -177,7 +188,7 @@ fn shorter(file: &Path) -> PathBuf {
 /// Line and column of the pattern, if it stands in the file as it is written between quotes; else of the rule.
 fn place(finding: &Finding, content: &str) -> (usize, usize) {
     let first = usize::try_from(finding.line).unwrap_or(1).max(1);
-    let rest = || content.lines().enumerate().skip(first - 1);
+    let rest = || lines(content).enumerate().skip(first - 1);
     let of_rule =
         (first, rest().next().map_or(1, |(_, line)| line.chars().take_while(|c| " -".contains(*c)).count() + 1));
     let Some(pattern) = &finding.pattern else { return of_rule };
@@ -213,5 +224,11 @@ mod tests {
         assert_eq!(place(&finding(2, Some("thread")), content), (2, 5), "not that of another rule");
         assert_eq!(place(&finding(5, None), content), (5, 5));
         assert_eq!(place(&finding(50, Some("thread")), content), (50, 1));
+        // YAML counts a carriage return alone as the end of a line, and so do the rules' lines.
+        let content = &content.replace('\n', "\r");
+        assert_eq!(place(&finding(2, Some("it's")), content), (4, 17));
+        assert_eq!(place(&finding(5, None), content), (5, 5));
+        let shown = diagnostic(&finding(2, Some("it's")), content);
+        assert_eq!(shown.line_text.as_deref(), Some("      - regex: 'it''s'"));
     }
 }

@@ -4,6 +4,7 @@ use regex_syntax::hir::Hir;
 
 use super::super::combine::{self, Gap};
 use super::super::condition::is_reserved;
+use super::super::lint::Lint;
 use super::super::list::Lists;
 use super::super::pattern::{self, Compiled, Problem, Reading};
 use super::super::set::{Pattern, PatternKind, Target, Written};
@@ -310,10 +311,17 @@ fn is_fit(
         report.error("R017", place, message, "make the repeats smaller, or write `stream: block_end`");
         return false;
     }
-    let shortest = pattern.required.as_ref().map_or(0, |required| required.shortest());
-    if shortest < limits::LITERAL_BYTES_MIN {
+    // What the linter has a name for, and may be allowed by.
+    let slow = match &pattern.required {
+        None => Some(Lint::NoLiteral),
+        Some(required) if required.shortest() < limits::LITERAL_BYTES_MIN && required.is_expensive() => {
+            Some(Lint::Expensive)
+        }
+        Some(_) => None,
+    };
+    if slow.is_some_and(|slow| !rule.lint.as_ref().is_some_and(|lint| lint.allows(slow))) {
         let message = format!("no text of {} bytes is in every match: this regex is slow", limits::LITERAL_BYTES_MIN);
-        let help = "add a fixed part if there is one; else accept that every text is searched for it";
+        let help = "add a fixed part if there is one; else accept that every text is searched for it, with `lint: { allow: …, because: … }`";
         report.warning("W001", place, message, help);
     }
     true

@@ -44,6 +44,11 @@ rules:
           more
   # above the action
   action: flag
+  lint:
+    allow:
+    - no-literal
+    - expensive
+    because:   it is 'meant' so
 - id: SEC-902
 # the end
 "##,
@@ -67,6 +72,9 @@ rules:
       - { regex: 'plain a', name: x }
     # above the action
     action: flag
+    lint:
+      allow: [no-literal, expensive]
+      because: it is 'meant' so
     examples:
       match: ["k\x65y-abc", 'it''s']
       pass:

@@ -5,7 +5,7 @@ use crate::yaml::node::{Node, Value};
 use crate::yaml::table::Table;
 
 /// Keys that belong to one rule and to no other.
-const OWN: [&str; 6] = ["id", "title", "description", "patterns", "condition", "examples"];
+const OWN: [&str; 7] = ["id", "title", "description", "patterns", "condition", "lint", "examples"];
 
 /// The keys that `defaults` may have, of those that a rule has.
 pub(super) fn keys(of_rules: &'static [&'static str]) -> Vec<&'static str> {
