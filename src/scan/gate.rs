@@ -22,7 +22,7 @@ pub(super) struct Gate {
 }
 
 /// Bytes after a literal that the gate looks at.
-const REACH: usize = 64;
+const REACH: usize = 24;
 
 /// Copies that a part may have beyond those that it must have.
 const GAP: u32 = 8;
@@ -37,7 +37,7 @@ const RUN_ROOM: usize = 8;
 const STEPS: usize = 160;
 
 /// Memory for the lazy DFA. It is cleared when full and never gives up.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 impl Gate {
     /// `patterns`: units and what each goes on with from its literal, [`cut`]. None of them may match the empty text: it

@@ -249,8 +249,8 @@ impl Lane {
         for at in run.min(short).max(from)..text.len() {
             let rest = text.get(at..).unwrap_or_default();
             let near = match rest.len() {
-                ..=TINY => flag::TINY | flag::SHORT | flag::HEAD,
-                ..=SHORT => flag::SHORT,
+                0..=TINY => flag::TINY | flag::SHORT | flag::HEAD,
+                left if left <= SHORT => flag::SHORT,
                 _ => 0,
             };
             let flags = lane.asked(text, at, near | if at >= run { flag::RUN } else { 0 });

@@ -116,9 +116,9 @@ impl Readings {
         let Self::Apart { raw: Some(raw), canonical: Some((canonical, offsets)) } = self else { return };
         let (folded, original) = offsets.last();
         let next = canonical.next().checked_sub(folded).map(|more| original + more);
-        let Some(next) = next.map(|next| next.min(raw.next())).filter(|next| *next >= original + LOOK_BEHIND) else {
+        if next.is_none_or(|next| next.min(raw.next()) < original + LOOK_BEHIND) {
             return;
-        };
+        }
         let mut canonical = std::mem::take(canonical);
         canonical.move_to(folded, original);
         let raw = std::mem::take(raw);

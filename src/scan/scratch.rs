@@ -74,7 +74,7 @@ pub(super) struct UnitState {
 
 /// Caches kept in one scratch. Each may grow to a megabyte under hostile text; past this many, all are dropped and made
 /// again when needed.
-pub(super) const CACHES_MAX: usize = if cfg!(test) { 64 } else { 512 };
+pub(super) const CACHES_MAX: usize = if cfg!(test) { 64 } else { 1024 };
 
 /// Caches of the regexes, made when first needed.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use portcullis::rules::{Paranoia, PatternKind, load};
-use portcullis::scan::{Reading, Scanner};
+use portcullis::scan::{Reading, Scanner, Scratch};
 
 use crate::corpora::Corpus;
 use crate::corpora::near_misses::{near_misses, shapes};
@@ -78,14 +78,18 @@ fn profile(scanner: &Scanner, corpora: &[&Corpus]) {
     }
     for corpus in corpora {
         let mut scratch = scanner.scratch();
-        scratch.profile();
-        // It comes from a pool: others have used it.
-        let before = scratch.sightings();
         let mut out = Vec::new();
-        for text in &corpus.documents {
-            scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out);
-            out.clear();
-        }
+        let mut scan = |scratch: &mut Scratch| {
+            for text in &corpus.documents {
+                scanner.scan(text, Reading::Both, CONTEXT, scratch, &mut out);
+                out.clear();
+            }
+        };
+        // States of automata that were not met before are made, which takes longer than anything else.
+        scan(&mut scratch);
+        scratch.profile();
+        let before = scratch.sightings();
+        scan(&mut scratch);
         let bytes = corpus.bytes();
         let seen = scratch.sightings();
         println!(

@@ -347,5 +347,5 @@ impl Anywhere {
 }
 
 fn asked(is_word_start: bool) -> u8 {
-    PLAIN | u8::from(is_word_start) * AT_WORD_START
+    PLAIN | (u8::from(is_word_start) * AT_WORD_START)
 }
