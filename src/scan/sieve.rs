@@ -5,23 +5,25 @@
 //! ordinary text, so that on clean text the loop that only computes and looks up is nearly all there is. The idea is that
 //! of Vectorscan's FDR and of Wu and Manber (TR-94-17, 1994); a bitmap of the size of the first cache keeps it plain.
 //!
-//! Literals of one or two bytes are looked for by their rarest byte, those of three under every byte that may follow.
+//! In the bitmap the first three of the bytes choose a word and the fourth a bit of it, so that a literal of only three bytes
+//! has all of one word. Literals of one or two bytes are looked for by their rarest byte.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
-use crate::rules::frequency::{self, fold};
+use crate::rules::frequency;
 use crate::rules::required::{GRAM, LITERAL_BYTES_MAX, rarest_gram};
 
 /// Finds literals. Immutable.
 #[derive(Debug)]
 pub(super) struct Sieve {
     bits: Bits,
-    slots: Box<[Slot]>,
-    slot_shift: u32,
-    seats: Box<[Seat]>,
+    /// The literals under four of their bytes.
+    grams: Table,
+    /// Those that have three.
+    triples: Table,
     /// All literals' bytes, one after another.
     bytes: Box<[u8]>,
     /// Bytes that are looked for one by one, and the seats of their literals.
@@ -43,6 +45,23 @@ struct Seat {
     offset: u8,
 }
 
+/// A hash table with open addresses: gram to seats.
+#[derive(Debug)]
+struct Table {
+    slots: Box<[Slot]>,
+    shift: u32,
+    seats: Box<[Seat]>,
+}
+
+impl Seat {
+    /// What may follow the gram, as [`Slot::next`] has it.
+    fn next(&self, bytes: &[u8]) -> u32 {
+        let behind = usize::from(self.offset) + GRAM;
+        let byte = bytes.get(self.start as usize + behind).filter(|_| behind < usize::from(self.length));
+        byte.map_or(u32::MAX, |byte| 1 << (byte & 31))
+    }
+}
+
 /// The seats of one gram.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
@@ -50,8 +69,8 @@ struct Slot {
     first: u32,
     /// 0: nobody sits here.
     count: u32,
-    /// The bytes that may follow, by their lower six bits.
-    next: u64,
+    /// The bytes that may follow, by their lower five bits.
+    next: u32,
 }
 
 /// The bitmap, in the sizes of three caches; more entries than a size serves well take the next.
@@ -61,6 +80,9 @@ enum Bits {
     Middle(Box<[u64; 1 << 15]>),
     Large(Box<[u64; 1 << 18]>),
 }
+
+/// Seats by their gram, in the making.
+type Grams = HashMap<u32, Vec<Seat>>;
 
 /// Folded text of one block with its margins.
 #[derive(Debug)]
@@ -76,7 +98,9 @@ const BEFORE: usize = LITERAL_BYTES_MAX;
 const AFTER: usize = LITERAL_BYTES_MAX + 8;
 
 /// In [`Slot::next`]: the zero behind a text's end.
-const NO_MORE: u64 = 1;
+const NO_MORE: u32 = 1;
+/// The first three bytes of a gram.
+const TRIPLE: u32 = 0x00FF_FFFF;
 
 /// The golden ratio in 32 bits: spreads grams over the bitmap (Knuth, TAOCP 3, 6.4).
 const SPREAD: u32 = 0x9E37_79B1;
@@ -116,9 +140,10 @@ impl Sieve {
     }
 
     /// `choose`: of a literal of four bytes or more, the gram under which it is entered, and its place.
-    fn with(literals: &[&[u8]], choose: impl Fn(&[u8], &HashMap<u32, Vec<Seat>>) -> (u32, usize)) -> Self {
+    fn with(literals: &[&[u8]], choose: impl Fn(&[u8], &Grams) -> (u32, usize)) -> Self {
         let mut bytes = Vec::new();
-        let mut grams: HashMap<u32, Vec<Seat>> = HashMap::new();
+        let mut grams: Grams = HashMap::new();
+        let mut triples: Grams = HashMap::new();
         let mut watched: Vec<(u8, Vec<Seat>)> = Vec::new();
         for (number, literal) in literals.iter().enumerate() {
             let length = literal.len().min(LITERAL_BYTES_MAX);
@@ -147,11 +172,7 @@ impl Sieve {
                         None => watched.push((*byte, vec![seat])),
                     }
                 }
-                [a, b, c] => {
-                    for next in (0..=u8::MAX).filter(|byte| fold(*byte) == *byte) {
-                        grams.entry(u32::from_le_bytes([a, b, c, next])).or_default().push(seat);
-                    }
-                }
+                [a, b, c] => triples.entry(u32::from_le_bytes([a, b, c, 0])).or_default().push(seat),
                 _ => {
                     let (gram, offset) = choose(literal, &grams);
                     seat.offset = u8::try_from(offset).unwrap_or(0);
@@ -159,56 +180,27 @@ impl Sieve {
                 }
             }
         }
-        Self::of(&grams, bytes, watched)
-    }
-
-    fn of(grams: &HashMap<u32, Vec<Seat>>, bytes: Vec<u8>, watched: Vec<(u8, Vec<Seat>)>) -> Self {
         let mut bits = Bits::for_entries(grams.len());
-        let places = (grams.len() * 2).next_power_of_two().max(2);
-        let mut sieve = Self {
-            slot_shift: 32 - places.trailing_zeros(),
-            slots: vec![Slot::default(); places].into(),
-            seats: Box::default(),
+        grams.keys().for_each(|gram| bits.set(*gram));
+        triples.keys().for_each(|gram| bits.set_all(*gram));
+        let mut watch = Box::new([0; 256]);
+        for (number, (byte, _)) in (1..).zip(&watched) {
+            watch[usize::from(*byte)] = number;
+        }
+        Self {
+            bits,
+            grams: Table::new(&grams, &bytes),
+            triples: Table::new(&triples, &bytes),
             bytes: bytes.into(),
-            watch: Box::new([0; 256]),
             watched: watched.into_iter().map(|(byte, seats)| (byte, seats.into())).collect(),
-            bits: Bits::for_entries(0),
-        };
-        let mut seats = Vec::new();
-        // In order, so that the same rules make the same tables.
-        let mut sorted: Vec<_> = grams.iter().collect();
-        sorted.sort_unstable_by_key(|(gram, _)| **gram);
-        for (gram, sitting) in sorted {
-            bits.set(*gram);
-            let first = u32::try_from(seats.len()).unwrap_or(u32::MAX);
-            let count = u32::try_from(sitting.len()).unwrap_or(u32::MAX);
-            let next = sitting.iter().fold(NO_MORE, |next, seat| next | sieve.next(seat));
-            let slot = Slot { gram: *gram, first, count, next };
-            seats.extend_from_slice(sitting);
-            let mut at = sieve.slot(*gram);
-            while sieve.slots.get(at).is_some_and(|slot| slot.count > 0) {
-                at = (at + 1) & (places - 1);
-            }
-            if let Some(place) = sieve.slots.get_mut(at) {
-                *place = slot;
-            }
+            watch,
         }
-        for (number, (byte, _)) in (1..).zip(&sieve.watched) {
-            sieve.watch[usize::from(*byte)] = number;
-        }
-        sieve.seats = seats.into();
-        sieve.bits = bits;
-        sieve
     }
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
         let watched: usize = self.watched.iter().map(|(_, seats)| size_of_val(seats.as_ref())).sum();
-        self.bits.memory()
-            + size_of_val(self.slots.as_ref())
-            + size_of_val(self.seats.as_ref())
-            + self.bytes.len()
-            + watched
+        self.bits.memory() + self.grams.memory() + self.triples.memory() + self.bytes.len() + watched
     }
 
     /// Calls `found` with the number and the first byte of every literal of which the gram, or the watched byte, begins at
@@ -230,11 +222,11 @@ impl Sieve {
                     found(seat.literal, start + at - usize::from(seat.offset), sighting);
                 }
             };
-            let grams = |at: usize, take: &mut dyn FnMut(&Seat, usize)| self.candidates(block, at, take);
+            let places = end - start;
             match &self.bits {
-                Bits::Small(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
-                Bits::Middle(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
-                Bits::Large(bits) => pass(bits, block, end - start, |at| grams(at, &mut take)),
+                Bits::Small(bits) => pass(bits, block, places, |at| self.candidates(block, at, &mut take)),
+                Bits::Middle(bits) => pass(bits, block, places, |at| self.candidates(block, at, &mut take)),
+                Bits::Large(bits) => pass(bits, block, places, |at| self.candidates(block, at, &mut take)),
             }
             self.watched(block.bytes.get(BEFORE..BEFORE + end - start).unwrap_or_default(), &mut take);
             start = end;
@@ -260,33 +252,13 @@ impl Sieve {
         }
     }
 
-    /// What may follow the gram of a literal.
-    fn next(&self, seat: &Seat) -> u64 {
-        let behind = usize::from(seat.offset) + GRAM;
-        let byte = self.bytes.get(seat.start as usize + behind).filter(|_| behind < usize::from(seat.length));
-        byte.map_or(u64::MAX, |byte| 1 << (byte & 63))
-    }
-
-    fn slot(&self, gram: u32) -> usize {
-        // The upper bits of another multiple than the bitmap's, so that its false candidates do not meet here again.
-        (gram.wrapping_mul(0x85EB_CA6B) >> self.slot_shift) as usize
-    }
-
     /// The literals whose gram stands at a place of the block.
     #[inline(never)]
     fn candidates(&self, block: &Block, at: usize, take: &mut dyn FnMut(&Seat, usize)) {
         let (Some(gram), Some(after)) = (block.gram(at), block.bytes.get(BEFORE + at + GRAM)) else { return };
-        let mut slot = self.slot(gram);
-        while let Some(Slot { gram: sitting, first, count: count @ 1.., next }) = self.slots.get(slot) {
-            if *sitting == gram {
-                if next >> (after & 63) & 1 == 0 {
-                    return;
-                }
-                let seats = self.seats.get(*first as usize..(*first + *count) as usize).unwrap_or_default();
-                seats.iter().for_each(|seat| take(seat, at));
-                return;
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
+        self.grams.of(gram, *after).iter().for_each(|seat| take(seat, at));
+        if self.bits.all(gram) {
+            self.triples.of(gram & TRIPLE, *after).iter().for_each(|seat| take(seat, at));
         }
     }
 
@@ -313,7 +285,7 @@ impl Sieve {
 }
 
 /// The gram of a literal that is rarest, and least crowded, and its place.
-fn choose(literal: &[u8], grams: &HashMap<u32, Vec<Seat>>) -> (u32, usize) {
+fn choose(literal: &[u8], grams: &Grams) -> (u32, usize) {
     let cost = |at: usize| {
         let crowd = grams.get(&gram_at(literal, at)).map_or(0, Vec::len);
         frequency::of(literal.get(at..at + GRAM).unwrap_or_default()) * (1.0 + crowd as f64)
@@ -356,29 +328,102 @@ fn pass<const WORDS: usize>(bits: &[u64; WORDS], block: &Block, places: usize, m
 
 #[inline]
 fn bit<const WORDS: usize>(bits: &[u64; WORDS], gram: u32) -> u32 {
-    let hash = gram.wrapping_mul(SPREAD) >> (32 - 6 - WORDS.trailing_zeros());
-    let word = bits[(hash >> 6) as usize & (WORDS - 1)];
-    (word >> (hash & 63)) as u32 & 1
+    (bits[word::<WORDS>(gram)] >> (gram >> 24 & 63)) as u32 & 1
+}
+
+/// The word of a gram's first three bytes.
+#[inline]
+fn word<const WORDS: usize>(gram: u32) -> usize {
+    ((gram & TRIPLE).wrapping_mul(SPREAD) >> (32 - WORDS.trailing_zeros())) as usize & (WORDS - 1)
+}
+
+impl Table {
+    /// `bytes`: all literals'.
+    fn new(grams: &Grams, bytes: &[u8]) -> Self {
+        let places = (grams.len() * 2).next_power_of_two().max(2);
+        let mut table = Self {
+            slots: vec![Slot::default(); places].into(),
+            shift: 32 - places.trailing_zeros(),
+            seats: Box::default(),
+        };
+        let mut seats = Vec::new();
+        // In order, so that the same rules make the same tables.
+        let mut sorted: Vec<_> = grams.iter().collect();
+        sorted.sort_unstable_by_key(|(gram, _)| **gram);
+        for (gram, sitting) in sorted {
+            let first = u32::try_from(seats.len()).unwrap_or(u32::MAX);
+            let count = u32::try_from(sitting.len()).unwrap_or(u32::MAX);
+            let next = sitting.iter().fold(NO_MORE, |next, seat| next | seat.next(bytes));
+            let slot = Slot { gram: *gram, first, count, next };
+            seats.extend_from_slice(sitting);
+            let mut at = table.slot(*gram);
+            while table.slots.get(at).is_some_and(|slot| slot.count > 0) {
+                at = (at + 1) & (places - 1);
+            }
+            if let Some(place) = table.slots.get_mut(at) {
+                *place = slot;
+            }
+        }
+        table.seats = seats.into();
+        table
+    }
+
+    #[inline]
+    fn of(&self, gram: u32, after: u8) -> &[Seat] {
+        let mut slot = self.slot(gram);
+        while let Some(Slot { gram: sitting, first, count: count @ 1.., next }) = self.slots.get(slot) {
+            if *sitting == gram {
+                let seats = self.seats.get(*first as usize..(*first + *count) as usize).unwrap_or_default();
+                return if next >> (after & 31) & 1 == 0 { &[] } else { seats };
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        &[]
+    }
+
+    fn slot(&self, gram: u32) -> usize {
+        // The upper bits of another multiple than the bitmap's, so that its false candidates do not meet here again.
+        (gram.wrapping_mul(0x85EB_CA6B) >> self.shift) as usize
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self.slots.as_ref()) + size_of_val(self.seats.as_ref())
+    }
 }
 
 impl Bits {
     fn for_entries(entries: usize) -> Self {
         match entries {
             0..=12_000 => Self::Small(Box::new([0; 1 << 12])),
-            12_001..=100_000 => Self::Middle(Box::new([0; 1 << 15])),
+            12_001..=20_000 => Self::Middle(Box::new([0; 1 << 15])),
             _ => Self::Large(vec![0; 1 << 18].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([0; 1 << 18]))),
         }
     }
 
     fn set(&mut self, gram: u32) {
-        fn set<const WORDS: usize>(bits: &mut [u64; WORDS], gram: u32) {
-            let hash = gram.wrapping_mul(SPREAD) >> (32 - 6 - WORDS.trailing_zeros());
-            bits[(hash >> 6) as usize & (WORDS - 1)] |= 1 << (hash & 63);
-        }
+        *self.word(gram) |= 1 << (gram >> 24 & 63);
+    }
+
+    /// Sets what stands for three bytes and any other.
+    fn set_all(&mut self, gram: u32) {
+        *self.word(gram) = u64::MAX;
+    }
+
+    /// Whether any byte may follow the first three.
+    fn all(&self, gram: u32) -> bool {
+        let word = match self {
+            Self::Small(bits) => bits[word::<{ 1 << 12 }>(gram)],
+            Self::Middle(bits) => bits[word::<{ 1 << 15 }>(gram)],
+            Self::Large(bits) => bits[word::<{ 1 << 18 }>(gram)],
+        };
+        word == u64::MAX
+    }
+
+    fn word(&mut self, gram: u32) -> &mut u64 {
         match self {
-            Self::Small(bits) => set(bits, gram),
-            Self::Middle(bits) => set(bits, gram),
-            Self::Large(bits) => set(bits, gram),
+            Self::Small(bits) => &mut bits[word::<{ 1 << 12 }>(gram)],
+            Self::Middle(bits) => &mut bits[word::<{ 1 << 15 }>(gram)],
+            Self::Large(bits) => &mut bits[word::<{ 1 << 18 }>(gram)],
         }
     }
 

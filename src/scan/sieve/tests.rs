@@ -3,6 +3,7 @@
 use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
 use super::*;
+use crate::rules::frequency::fold;
 
 fn found(literals: &[&str], text: &str, from: usize) -> Vec<(String, usize, Sighting)> {
     let mut folded: Vec<Vec<u8>> = literals.iter().map(|text| text.bytes().map(fold).collect()).collect();
