@@ -302,28 +302,35 @@ fn gram_at(literal: &[u8], at: usize) -> u32 {
 /// The loop over all places of a block: clean text hardly ever leaves it.
 #[inline]
 fn pass<const WORDS: usize>(bits: &[u64; WORDS], block: &Block, places: usize, mut candidate: impl FnMut(usize)) {
-    let bytes = block.bytes.as_slice();
-    let mut at = 0;
-    while at < places {
-        // Eight places need eleven bytes; the margin behind the block has them.
-        let Some(Ok(window)) = bytes.get(BEFORE + at..BEFORE + at + 12).map(<[u8; 12]>::try_from) else { return };
-        let [a, b, c, d, e, f, g, h, i, j, k, _] = window;
-        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let high = u64::from_le_bytes([e, f, g, h, i, j, k, 0]);
-        let mut hits = 0u32;
-        for place in 0..4 {
-            hits |= bit(bits, (low >> (8 * place)) as u32) << place;
-            hits |= bit(bits, (high >> (8 * place)) as u32) << (place + 4);
+    for first in (0..places).step_by(64) {
+        // Candidates are gathered: where they stand nobody can guess, and each wrong guess costs more than eight places.
+        let mut hits = 0u64;
+        let here = (places - first).min(64);
+        for at in (0..here).step_by(8) {
+            hits |= u64::from(eight(bits, block, first + at)) << at;
         }
+        hits &= u64::MAX >> (64 - here);
         while hits != 0 {
-            let place = at + hits.trailing_zeros() as usize;
-            if place < places {
-                candidate(place);
-            }
+            candidate(first + hits.trailing_zeros() as usize);
             hits &= hits - 1;
         }
-        at += 8;
     }
+}
+
+/// Whether there is something at each of eight places.
+#[inline]
+fn eight<const WORDS: usize>(bits: &[u64; WORDS], block: &Block, at: usize) -> u8 {
+    // They need eleven bytes; the margin behind the block has them.
+    let window = block.bytes.get(BEFORE + at..BEFORE + at + 12).and_then(|window| <[u8; 12]>::try_from(window).ok());
+    let Some([a, b, c, d, e, f, g, h, i, j, k, _]) = window else { return 0 };
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u64::from_le_bytes([e, f, g, h, i, j, k, 0]);
+    let mut hits = 0;
+    for place in 0..4 {
+        hits |= bit(bits, (low >> (8 * place)) as u32) << place;
+        hits |= bit(bits, (high >> (8 * place)) as u32) << (place + 4);
+    }
+    hits as u8
 }
 
 #[inline]

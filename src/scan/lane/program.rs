@@ -92,7 +92,7 @@ pub(super) mod flag {
 pub(super) struct Anywhere {
     /// Two bits of each pair of bytes: one may begin with it, and at the start of a word.
     pairs: Box<[u64; PAIR_WORDS]>,
-    /// The same of each byte.
+    /// The same of each byte; and behind it, shifted by [`NEXT`], what is asked of the next one.
     singles: Box<[u8; 256]>,
 }
 
@@ -100,6 +100,7 @@ pub(super) struct Anywhere {
 const PAIR_WORDS: usize = 1 << 11;
 const PLAIN: u8 = 1;
 const AT_WORD_START: u8 = 2;
+const NEXT: u8 = 4;
 
 /// Distances from the end of the stream's text at which a text nearby may not be there yet.
 pub(super) const SHORT: usize = 14;
@@ -308,20 +309,27 @@ impl Anywhere {
             pairs[usize::from(pair >> 5)] |= u64::from(flags) << (2 * (pair & 31));
             singles[usize::from(first)] |= flags;
         }
-        singles.iter().any(|flags| *flags != 0).then_some(Self { pairs, singles })
+        let is_any = singles.iter().any(|flags| *flags != 0);
+        for (byte, flags) in (0..=u8::MAX).zip(singles.iter_mut()) {
+            *flags |= asked(!confirm::is_word(byte)) << NEXT;
+        }
+        is_any.then_some(Self { pairs, singles })
     }
 
     /// Calls `found` with each place from `from` on where one may begin. The last byte is left out: it tells less.
     pub(super) fn places(&self, text: &[u8], from: usize, mut found: impl FnMut(usize)) {
-        let mut word_start = is_word_start(text, from);
+        let mut asked = asked(is_word_start(text, from));
         let before_last = text.len().saturating_sub(1);
         for (at, firsts) in (from..).step_by(64).zip(text.get(from..before_last).unwrap_or_default().chunks(64)) {
             // Hardly a place is one, and nobody could guess which: without a branch for each of them it is faster.
             let mut maybe = 0u64;
-            for (place, first) in firsts.iter().enumerate() {
-                maybe |= u64::from(self.singles[usize::from(*first)] & asked(word_start) != 0) << place;
-                word_start = !confirm::is_word(*first);
+            for first in firsts {
+                let flags = self.singles[usize::from(*first)];
+                maybe = maybe << 1 | u64::from(flags & asked != 0);
+                asked = flags >> NEXT;
             }
+            // The first place first.
+            maybe = (maybe << (64 - firsts.len())).reverse_bits();
             while maybe != 0 {
                 let at = at + maybe.trailing_zeros() as usize;
                 maybe &= maybe - 1;
