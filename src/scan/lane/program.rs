@@ -319,32 +319,24 @@ impl Anywhere {
     /// Calls `found` with each place from `from` on where one may begin. The last byte is left out: it tells less.
     pub(super) fn places(&self, text: &[u8], from: usize, mut found: impl FnMut(usize)) {
         let mut asked = asked(is_word_start(text, from));
-        let before_last = text.len().saturating_sub(1);
-        for (at, firsts) in (from..).step_by(64).zip(text.get(from..before_last).unwrap_or_default().chunks(64)) {
+        let firsts = text.get(from..).unwrap_or_default();
+        let seconds = firsts.get(1..).unwrap_or_default();
+        for (at, (firsts, seconds)) in (from..).step_by(64).zip(firsts.chunks(64).zip(seconds.chunks(64))) {
             // Hardly a place is one, and nobody could guess which: without a branch for each of them it is faster.
-            let mut maybe = 0u64;
-            for first in firsts {
-                let flags = self.singles[usize::from(*first)];
-                maybe = maybe << 1 | u64::from(flags & asked != 0);
-                asked = flags >> NEXT;
+            let mut found_at = 0u64;
+            for (first, second) in firsts.iter().zip(seconds) {
+                let pair = u16::from_be_bytes([*first, *second]);
+                let flags = (self.pairs[usize::from(pair >> 5)] >> (2 * (pair & 31))) as u8;
+                found_at = found_at << 1 | u64::from(flags & asked != 0);
+                asked = self.singles[usize::from(*first)] >> NEXT;
             }
             // The first place first.
-            maybe = (maybe << (64 - firsts.len())).reverse_bits();
-            while maybe != 0 {
-                let at = at + maybe.trailing_zeros() as usize;
-                maybe &= maybe - 1;
-                if self.begins(text, at) {
-                    found(at);
-                }
+            found_at = (found_at << (64 - seconds.len())).reverse_bits();
+            while found_at != 0 {
+                found(at + found_at.trailing_zeros() as usize);
+                found_at &= found_at - 1;
             }
         }
-    }
-
-    fn begins(&self, text: &[u8], at: usize) -> bool {
-        let Some(&[first, second]) = text.get(at..at + 2) else { return false };
-        let pair = u16::from_be_bytes([first, second]);
-        let flags = (self.pairs[usize::from(pair >> 5)] >> (2 * (pair & 31))) as u8;
-        flags & asked(is_word_start(text, at)) != 0
     }
 
     /// Whether one may begin with a text's last byte.
