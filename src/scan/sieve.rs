@@ -401,8 +401,8 @@ impl Table {
 impl Bits {
     fn for_entries(entries: usize) -> Self {
         match entries {
-            0..=12_000 => Self::Small(Box::new([0; 1 << 12])),
-            12_001..=20_000 => Self::Middle(Box::new([0; 1 << 15])),
+            0..=3_000 => Self::Small(Box::new([0; 1 << 12])),
+            3_001..=25_000 => Self::Middle(Box::new([0; 1 << 15])),
             _ => Self::Large(vec![0; 1 << 18].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([0; 1 << 18]))),
         }
     }
