@@ -245,8 +245,8 @@ impl Lane {
         if tools.ended {
             return;
         }
-        let short = text.len().saturating_sub(SHORT);
-        for at in run.min(short).max(from)..text.len() {
+        let zone = text.len().saturating_sub(lane.zone);
+        for at in run.min(zone).max(from)..text.len() {
             let rest = text.get(at..).unwrap_or_default();
             let near = match rest.len() {
                 0..=TINY => flag::TINY | flag::SHORT | flag::HEAD,

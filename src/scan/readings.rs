@@ -129,13 +129,16 @@ impl Readings {
 
 /// Whether folding would change a text.
 fn folds(text: &str, folded: &mut String) -> bool {
-    // Most text is printable ASCII, which many bytes at once can be asked for.
-    let is_plain = |byte: &u8| byte.wrapping_sub(b' ') < 0x5F || *byte == b'\n';
-    let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(&byte));
-    !plain && text.chars().any(|c| changes(c, folded))
+    !is_plain(text) && text.chars().any(|c| changes(c, folded))
+}
+
+/// True for printable ASCII and line feeds, which is most text, and which many bytes at once can be asked for.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (byte.wrapping_sub(b' ') < 0x5F || byte == b'\n'))
 }
 
 /// Whether folding changes a character; then `folded` holds what becomes of it.
+#[inline]
 fn changes(c: char, folded: &mut String) -> bool {
     if matches!(c, ' '..='~' | '\n') {
         return false;
@@ -147,6 +150,9 @@ fn changes(c: char, folded: &mut String) -> bool {
 
 /// Folds a chunk and notes where folding changed it. `original`: bytes of original text before the chunk.
 fn extend_canonical(chunk: &str, original: usize, lane: &mut Lane, offsets: &mut Offsets, folded: &mut String) {
+    if is_plain(chunk) {
+        return lane.extend(chunk);
+    }
     let mut copied = 0;
     for (at, c) in chunk.char_indices() {
         if !changes(c, folded) {

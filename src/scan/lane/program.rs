@@ -35,6 +35,8 @@ pub(in crate::scan) struct LaneProgram {
     pub(super) pairs: Box<[u8; 1 << 16]>,
     /// The same of each byte.
     pub(super) singles: Box<[u8; 256]>,
+    /// Bytes before the end of which [`LaneProgram::pairs`] tells more than runs.
+    pub(super) zone: usize,
     /// What may begin at every place.
     pub(super) anywhere: Option<Anywhere>,
     /// The bytes of which [`flag::RUN`] speaks.
@@ -257,6 +259,8 @@ impl Making {
             *place |= marks.iter().fold(0, |all, (flag, marks)| all | marks.flags(*flag, first, second));
             singles[usize::from(first)] |= *place;
         }
+        let has = |flag: u8| singles.iter().any(|flags: &u8| flags & (flag | flag << 1) != 0);
+        let zone = if has(flag::SHORT) { SHORT } else { TINY };
         let texts = Sieve::of_beginnings(&self.texts.keys().map(Vec::as_slice).collect::<Vec<_>>());
         let owners = self.texts.into_values().map(|owners| Owners {
             literals: owners.literals.into(),
@@ -274,6 +278,7 @@ impl Making {
             anywhere: Anywhere::new(&self.anywhere),
             pairs,
             singles,
+            zone,
             run: self.run,
             at_text_start: self.at_text_start,
         })
