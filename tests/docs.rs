@@ -398,6 +398,7 @@ fn rule_limit_constants() -> Vec<(&'static str, usize)> {
         ("EXCEPTION_DAYS", rule_limits::EXCEPTION_DAYS),
         ("ALLOW_BYTES", rule_limits::ALLOW_BYTES),
         ("MASK_BYTES", rule_limits::MASK_BYTES),
+        ("MESSAGE_BYTES", rule_limits::MESSAGE_BYTES),
         ("TOKEN_NAME_BYTES", rule_limits::TOKEN_NAME_BYTES),
     ];
     let declared = read("src/base/limits.rs").matches("pub const ").count();

@@ -101,6 +101,27 @@ fn chat(model: &str, text: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_blocks_may_tell_the_client_why() {
+    let rules = [
+        rule(901, "wombatted", &format!("{BLOCKS}\nmessage: Names of animals go to the zoo")),
+        rule(902, "quokkally", BLOCKS),
+    ];
+    let site = Site::start(&rules, "", |settings| settings).await;
+    for (text, said) in [
+        ("wombatted", "Names of animals go to the zoo. Incident "),
+        ("quokkally wombatted", "Names of animals go to the zoo. Incident "),
+        ("quokkally", "The request was blocked by the content policy. Incident "),
+    ] {
+        let reply = site.send(&[], &chat("demo", text)).await;
+        let error = &reply.json()["error"];
+        assert!(error["message"].as_str().is_some_and(|message| message.starts_with(said)), "{text}: {error}");
+        assert_eq!((reply.status.as_u16(), &error["code"]), (400, &json!("content_filter")));
+    }
+    let explained = site.appliance.command(&["rules", "explain", "AGT-901"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&explained.stdout).contains("message    Names of animals go to the zoo"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_and_overlays_apply_to_those_that_they_name() {
     let of = |scope: &str| format!("applies: {{ direction: both, {scope} }}\naction: block");
     let rules = [

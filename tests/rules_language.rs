@@ -420,6 +420,24 @@ fn codes(variables: &str, patterns: &str) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_message_has_at_most_so_many_bytes() {
+    let with = |bytes: usize| {
+        let file = format!(
+            "family: injection\nrules:\n  - {{ id: INJ-001, title: t, severity: low, tags: [owasp:LLM01:2025], action: block, \
+             applies: {{ direction: both }}, patterns: [{{ literal: needle }}], message: {}, \
+             examples: {{ match: [needle, a needle], pass: [c, d] }} }}\n",
+            "m".repeat(bytes)
+        );
+        from_sources(vec![(PathBuf::from("injection/a.yaml"), file)])
+    };
+    let rules = with(limits::MESSAGE_BYTES).unwrap().set;
+    let (_, rule) = rules.by_id("INJ-001").unwrap();
+    assert_eq!(rule.message.as_ref().map(String::len), Some(limits::MESSAGE_BYTES));
+    let problems = with(limits::MESSAGE_BYTES + 1).unwrap_err();
+    assert_eq!(problems.errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["R046"]);
+}
+
+#[test]
 fn the_limits_of_patterns_hold_at_n_and_break_at_n_plus_1() {
     let count = |count: usize| codes("", &vec!["{ literal: needle }"; count].join(", "));
     assert!(count(limits::PATTERNS).is_empty());

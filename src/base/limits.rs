@@ -256,6 +256,8 @@ pub mod rules {
     pub const ALLOW_BYTES: usize = 256;
     /// Bytes of a mask.
     pub const MASK_BYTES: usize = 256;
+    /// Bytes of what a rule has a client told.
+    pub const MESSAGE_BYTES: usize = 512;
     /// Bytes of the name in a token.
     pub const TOKEN_NAME_BYTES: usize = 16;
 }

@@ -13,7 +13,7 @@ use crate::base::{Cause, Fault, FaultAction, FaultPolicy, Limits};
 use crate::inspect::cleared::Cleared;
 use crate::inspect::subject::OpaqueKind;
 use crate::scan::Scanner;
-use crate::verdict::Policy;
+use crate::verdict::{Action, Policy, Source, Verdict};
 
 /// What is done with content of an opaque kind.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,6 +56,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What the first rule that blocks, and has something to say, says to the client.
+    pub fn message(&self, verdict: &Verdict) -> Option<&str> {
+        let blocking = verdict.findings.iter().filter(|finding| finding.action == Some(Action::Block));
+        let rules = blocking.filter_map(|finding| match &finding.source {
+            Source::Rule { id } => self.scanner.rules().by_id(id),
+            _ => None,
+        });
+        rules.into_iter().find_map(|(_, rule)| rule.message.as_deref())
+    }
+
     /// What the written policy does with an opaque kind. A kind without an entry is refused.
     pub fn opaque_action(&self, kind: OpaqueKind) -> OpaqueAction {
         self.opaque.get(&kind).copied().unwrap_or(OpaqueAction::Refuse)

@@ -172,7 +172,7 @@ impl Proxy {
         match judged.outcome {
             Outcome::Blocked(_) => {
                 tracing::info!(id = %exchange.id, principal = %caller.principal, "request blocked");
-                let response = respond::blocked(exchange.id);
+                let response = respond::blocked(exchange.id, judges.snapshot.message(&judged.verdict));
                 ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
                 Ok(response)
             }
@@ -185,7 +185,7 @@ impl Proxy {
                         Err(fault) => {
                             // A rule sends it where this caller may not go: it goes nowhere.
                             tracing::warn!(id = %exchange.id, model = other, %fault, "cannot be routed as a rule says");
-                            let response = respond::blocked(exchange.id);
+                            let response = respond::blocked(exchange.id, None);
                             ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
                             return Ok(response);
                         }

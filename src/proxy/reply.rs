@@ -102,7 +102,7 @@ async fn whole(
                     respond::json(exchange.id, StatusCode::OK, ReplyBody::full(cut))
                 }
                 // The model's name, as the client gave it, offends a rule for replies.
-                None => respond::blocked(exchange.id),
+                None => respond::blocked(exchange.id, None),
             };
             ledger.end(End::Blocked, response.status().as_u16(), exchange.stages.take());
             response

@@ -19,9 +19,9 @@ pub(super) fn fault(id: ExchangeId, fault: &Fault) -> Response<ReplyBody> {
     public(id, &PublicError::of(fault))
 }
 
-/// The reply to a request that the policy blocks: always the same, whatever fired.
-pub(super) fn blocked(id: ExchangeId) -> Response<ReplyBody> {
-    public(id, &PublicError::blocked())
+/// The reply to a request that the policy blocks: always the same, whatever fired, but for what a rule has to say.
+pub(super) fn blocked(id: ExchangeId, message: Option<&str>) -> Response<ReplyBody> {
+    public(id, &PublicError::blocked(message))
 }
 
 /// Tells the client when to try again, in whole seconds, rounded up.

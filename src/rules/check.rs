@@ -117,6 +117,7 @@ fn rule(
     standing::check_allow(source, action.flatten(), family, report);
     standing::check_trust(&source.scope, source.place, direction, report);
     let mask = mask(source, action.flatten(), report);
+    let message = standing::message(source, action.flatten(), direction, report);
     if let (Some(stream), Some((_, false)), true) = (&source.stream, direction, source.owns("stream")) {
         let help = "leave `stream` out, or let the rule apply to replies";
         report.error("R017", stream.place, "`stream` on a rule that never sees a reply", help);
@@ -167,6 +168,7 @@ fn rule(
         action: action?,
         to: source.to.as_ref().map(|to| to.value.clone()),
         mask,
+        message,
         sensitive: source.sensitive,
         block_end: stream.is_some() && on_reply,
         lint: lint.flatten(),

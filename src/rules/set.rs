@@ -218,6 +218,8 @@ pub struct Rule {
     pub to: Option<String>,
     /// Stands in for the finding when it is redacted.
     pub mask: Option<String>,
+    /// What a client is told whose request it blocks.
+    pub message: Option<String>,
     /// The matched text must not appear in the record.
     pub sensitive: bool,
     /// In a stream, judged only when the block of text is complete: it cannot hold text back.

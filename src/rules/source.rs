@@ -82,6 +82,7 @@ pub(super) struct RuleSource {
     /// The model or the throttle that the action names.
     pub(super) to: Option<Text>,
     pub(super) mask: Option<Text>,
+    pub(super) message: Option<Text>,
     pub(super) sensitive: bool,
     pub(super) stream: Option<Text>,
     pub(super) lint: Option<LintSource>,
@@ -151,7 +152,7 @@ fn variables(node: &Node, report: &mut Reporter<'_>) -> Vec<VariableSource> {
 }
 
 /// The keys of a rule.
-pub(super) const RULE_KEYS: [&str; 27] = [
+pub(super) const RULE_KEYS: [&str; 28] = [
     "id",
     "title",
     "description",
@@ -175,6 +176,7 @@ pub(super) const RULE_KEYS: [&str; 27] = [
     "allows",
     "token",
     "mask",
+    "message",
     "sensitive",
     "stream",
     "lint",
@@ -228,6 +230,7 @@ fn rule(node: &Node, inherited: Vec<String>, tenants: &[Text], report: &mut Repo
         action,
         to: to.flatten(),
         mask: table.get("mask").and_then(|node| text(node, "mask", report)),
+        message: table.get("message").and_then(|node| text(node, "message", report)),
         sensitive: table.get("sensitive").and_then(|node| boolean(node, "sensitive", report)).unwrap_or(false),
         stream: table.get("stream").and_then(|node| text(node, "stream", report)),
         lint: table.get("lint").and_then(|node| lint::read(node, report)),

@@ -165,6 +165,40 @@ pub(super) fn mask(written: &Text, report: &mut Reporter<'_>) -> Option<String> 
     Some(written.value.clone())
 }
 
+/// What a client is told: one line, of a rule that blocks requests.
+pub(super) fn message(
+    source: &RuleSource,
+    action: Option<Action>,
+    direction: Option<(bool, bool)>,
+    report: &mut Reporter<'_>,
+) -> Option<String> {
+    let written = source.message.as_ref()?;
+    let message = written.value.trim();
+    let bytes = message.len();
+    let says = action == Some(Action::Block) && direction.is_none_or(|(request, _)| request);
+    if !says && !source.owns("message") {
+        return None;
+    }
+    let (problem, help) = if source.action.is_some() && action != Some(Action::Block) {
+        ("a message on a rule that does not block".to_owned(), "leave it out, or write `action: block`".to_owned())
+    } else if direction.is_some_and(|(request, _)| !request) {
+        let help = "leave it out, or let the rule apply to requests: a reply that is blocked ends without one";
+        ("a message on a rule that never sees a request".to_owned(), help.to_owned())
+    } else if message.is_empty() || message.chars().any(char::is_control) {
+        (
+            "the message must be one line of text".to_owned(),
+            "write a sentence that tells a client what to do".to_owned(),
+        )
+    } else if bytes > limits::MESSAGE_BYTES {
+        let help = format!("write at most {} bytes", limits::MESSAGE_BYTES);
+        (format!("the message has {bytes} bytes"), help)
+    } else {
+        return Some(message.to_owned());
+    };
+    report.error("R046", written.place, problem, help);
+    None
+}
+
 /// An action that names something must, and no other may.
 pub(super) fn check_to(
     source: &RuleSource,

@@ -178,6 +178,6 @@ fn the_table_of_the_clients_own_faults() {
     assert_eq!(status(Cause::Timeout), 408);
     assert_eq!(status(Cause::Oversize), 413);
     assert_eq!(status(Cause::UnsupportedMedia), 415);
-    let block = PublicError::blocked();
+    let block = PublicError::blocked(None);
     assert_eq!((block.status, block.code, block.retry), (400, "content_filter", false));
 }

@@ -173,7 +173,7 @@ fn an_edit_of_a_token_blanks_the_logprobs() {
 #[test]
 fn a_made_error_body_parses_as_one() {
     let incident = "018bcfe5-6800-7000-8000-000000000001".parse().unwrap();
-    let body = portcullis::protocol::openai::PublicError::blocked().body(incident);
+    let body = portcullis::protocol::openai::PublicError::blocked(None).body(incident);
     let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(value["error"]["code"], "content_filter");
     assert_eq!(value["error"]["type"], "invalid_request_error");

@@ -38,6 +38,9 @@ pub(super) fn run(id: &str, config: &ConfigArg) -> Result<u8, Failure> {
     if let Some(mask) = &rule.mask {
         out::line(format!("  mask       {mask}"))?;
     }
+    if let Some(message) = &rule.message {
+        out::line(format!("  message    {message}"))?;
+    }
     if let Some(token) = &rule.token {
         out::line(format!("  token      {token}, in requests"))?;
     }

@@ -42,13 +42,13 @@ impl PublicError {
         Self { status: row.status, kind: row.kind, code: row.code, message, retry: row.retry }
     }
 
-    /// What the client sees of a block: always the same, whatever fired.
-    pub fn blocked() -> Self {
+    /// What the client sees of a block: always the same, whatever fired, but for the message that a rule's author wrote.
+    pub fn blocked(message: Option<&str>) -> Self {
         Self {
             status: 400,
             kind: "invalid_request_error",
             code: "content_filter",
-            message: "The request was blocked by the content policy.".to_owned(),
+            message: message.unwrap_or("The request was blocked by the content policy.").to_owned(),
             retry: false,
         }
     }
