@@ -7,9 +7,10 @@ mod told;
 use clap::Args;
 
 use self::report::Report;
-use super::one_text::TextArgs;
+use super::one_text::{Heard, TextArgs};
 use super::{Failure, out};
 use crate::inspect::Subject;
+use crate::inspect::trace::Known;
 
 /// Show how the verdict about a text comes about.
 #[derive(Args, Debug)]
@@ -29,10 +30,11 @@ pub(super) fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     let asked = args.text.open()?;
     let (snapshot, direction) = (&asked.judges.snapshot, asked.direction);
     let Some(passage) = asked.texts.passages().first() else { return Err(Failure::usage("there is no text")) };
-    let trace = snapshot.trace(passage, direction, &mut snapshot.scanner.scratch());
     let scanned = asked.scan();
     let by_rules = scanned.by_rules().action;
-    let (judged, score) = asked.judge(scanned);
+    let Heard { judged, score, scores } = asked.judge(scanned);
+    let known = Known { direction, facts: &asked.facts, scores: scores.get(&0).copied().unwrap_or_default() };
+    let trace = snapshot.trace(passage, known, &mut snapshot.scanner.scratch());
     let model = asked.judges.classifier.as_ref().map(|classifier| (classifier.version().to_owned(), score));
     let given = report::Given { snapshot, passage, direction, by_rules, model, trace: &trace };
     let report = Report::new(&given, &judged, args.show_sensitive);

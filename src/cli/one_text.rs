@@ -1,5 +1,6 @@
 //! One text from the command line, judged as on the inline path.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use http::{HeaderName, HeaderValue};
 
 use super::run::failure;
 use super::texts::Texts;
 use super::{ConfigArg, Failure, block_on};
 use crate::app;
 use crate::base::{Cause, Fault};
-use crate::inspect::{Answer, Judged, Outcome, Scanned};
-use crate::proxy::{Judges, judgement};
-use crate::rules::{Facts, Roles};
+use crate::inspect::{Answer, Judged, Outcome, Scanned, visible};
+use crate::proxy::{Judges, fields, judgement};
+use crate::rules::{Facts, Roles, Scores};
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -42,6 +44,15 @@ pub(super) struct TextArgs {
     /// The tool whose arguments, result or definition the text is
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
+    /// The id of the client key, for rules that apply by it
+    #[arg(long, value_name = "ID")]
+    key: Option<String>,
+    /// The route that is called, for rules that apply by it
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+    /// A header field of the request, for rules that apply by it; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
     #[command(flatten)]
     config: ConfigArg,
 }
@@ -52,13 +63,31 @@ fn roles() -> impl TypedValueParser<Value = Role> {
         .try_map(|name| Roles::EVERY.into_iter().find(|role| role.name() == name).ok_or("there is no such role"))
 }
 
+/// A header field, as HTTP writes it.
+fn header(written: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) =
+        written.split_once(':').ok_or("write the name, a colon and the value: `user-agent: agent-1`")?;
+    let name = name.trim().parse().map_err(|_| format!("`{}` is not a header field's name", visible(name)))?;
+    let value = value.trim().parse().map_err(|_| "a header field's value is one line of visible characters")?;
+    Ok((name, value))
+}
+
 /// A text, and those who judge it.
 pub(super) struct Asked {
     pub(super) judges: Judges,
     pub(super) texts: Texts,
     pub(super) role: Role,
     pub(super) direction: Direction,
-    facts: Facts,
+    pub(super) facts: Facts,
+}
+
+/// What all judges say.
+pub(super) struct Heard {
+    pub(super) judged: Judged<Texts>,
+    /// The classifier's highest score, where it was asked.
+    pub(super) score: Option<f32>,
+    /// What it says of each passage.
+    pub(super) scores: BTreeMap<usize, Scores>,
 }
 
 impl TextArgs {
@@ -69,13 +98,22 @@ impl TextArgs {
         let text = text(self.text.as_deref(), self.file.as_deref(), limits.body_bytes)?;
         let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
         let role = self.role.unwrap_or(Role::Unknown);
-        let (tenant, model) = (self.tenant.clone(), self.model.clone());
+        let headers = self.headers.iter().cloned().collect();
+        let facts = Facts {
+            tenant: self.tenant.clone(),
+            key: self.key.clone(),
+            model: self.model.clone(),
+            route: self.route.clone(),
+            headers: fields(&headers, judges.snapshot.scanner.rules().headers()),
+            today: Some(app::today()),
+            ..Facts::default()
+        };
         Ok(Asked {
             judges,
             texts: Texts::new(role, text).of_tool(self.tool.as_deref()),
             role,
             direction: if self.reply { Direction::Reply } else { Direction::Request },
-            facts: Facts { tenant, model, today: Some(app::today()), ..Facts::default() },
+            facts,
         })
     }
 }
@@ -86,10 +124,10 @@ impl Asked {
         self.judges.snapshot.scan(self.texts.clone(), self.direction, &self.facts)
     }
 
-    /// What all judges say, and the classifier's highest score where it was asked.
-    pub(super) fn judge(&self, scanned: Scanned<Texts>) -> (Judged<Texts>, Option<f32>) {
+    pub(super) fn judge(&self, scanned: Scanned<Texts>) -> Heard {
         let (answer, score) = ask(&self.judges, scanned.questions());
-        (scanned.judge(answer), score)
+        let scores = scanned.scores(&answer);
+        Heard { judged: scanned.judge(answer), score, scores }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::one_text::{TextArgs, action};
+use super::one_text::{Heard, TextArgs, action};
 use super::{CAUGHT, Failure, out};
 use crate::verdict::Action;
 
@@ -16,7 +16,7 @@ pub(super) struct ScanArgs {
 
 pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
     let asked = args.text.open()?;
-    let (judged, score) = asked.judge(asked.scan());
+    let Heard { judged, score, .. } = asked.judge(asked.scan());
     let action = action(&judged);
     out::json(&serde_json::json!({
         "action": action,

@@ -8,6 +8,7 @@ use crate::cli::one_text::action;
 use crate::cli::texts::Texts;
 use crate::inspect::trace::{Sighting, TracedReading, changes};
 use crate::inspect::{Edit, FaultTaken, Judged, Outcome, Snapshot, Trace};
+use crate::rules::Misfit;
 use crate::text::{Direction, Map, Passage, Role, Trust};
 use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, Standing, decide_passage};
 
@@ -99,6 +100,8 @@ pub(super) struct Match {
     pub(super) marked: [String; 2],
     /// Whether the rule is among the findings.
     pub(super) counts: bool,
+    /// What it asks for and does not get here, where it is not.
+    pub(super) misfits: Vec<Misfit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -304,6 +307,7 @@ impl Reader<'_> {
 
     fn found(&self, sighting: &Sighting) -> Match {
         let rule = self.given.snapshot.scanner.rules().by_id(&sighting.rule);
+        let counts = self.findings.iter().any(|finding| finding.source.name() == sighting.rule);
         let (line, marks) = self.hidden.mark(&self.given.passage.text, sighting.original, &Map::identity());
         Match {
             rule: sighting.rule.clone(),
@@ -311,7 +315,8 @@ impl Reader<'_> {
             span: sighting.span,
             original: sighting.original,
             marked: [line, marks],
-            counts: self.findings.iter().any(|finding| finding.source.name() == sighting.rule),
+            counts,
+            misfits: if counts { Vec::new() } else { sighting.misfits.clone() },
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::report::{Match, Model, Reading, Redaction, Report, name};
+use crate::rules::Misfit;
 use crate::text::Direction;
 use crate::verdict::{Action, Layer};
 
@@ -61,14 +62,28 @@ fn stage(out: &mut String, reading: &Reading, report: &Report) {
         line(out, &format!("    and {} more", reading.change_count - reading.changes.len()));
     }
     for found in reading.matches.iter().take(MATCHES) {
-        let said = if found.counts { "" } else { "; seen, and not among the findings" };
-        place(out, found, &format!("matches{said}"));
+        let said = if found.counts { "matches" } else { "seen, and not among the findings" };
+        place(out, found, said);
+        found.misfits.iter().for_each(|misfit| line(out, &format!("      {}", why_not(misfit))));
     }
     if reading.matches.len() > MATCHES {
         line(out, &format!("    and {} more matches", reading.matches.len() - MATCHES));
     }
     for miss in reading.near_misses.iter().take(MATCHES) {
         place(out, &miss.at, &format!("would match, but `{}` turns it away", miss.validator));
+    }
+}
+
+/// What a rule asks for, and what is there instead.
+fn why_not(misfit: &Misfit) -> String {
+    let Misfit { part, asks, has } = misfit;
+    match (*part, has) {
+        ("condition", Some(seen)) => format!("its condition `{asks}` does not hold: {seen}"),
+        (_, Some(has)) => format!("it asks for `{part}: {asks}`; here it is {has}"),
+        (_, None) => {
+            let option = part.trim_end_matches('s');
+            format!("it asks for `{part}: {asks}`; here none is known: say it with `--{option}`")
+        }
     }
 }
 
