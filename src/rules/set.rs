@@ -352,6 +352,9 @@ pub struct Written {
     pub name: Option<String>,
     /// The text, the regex, the list's path with the number of its entries, or the combined parts in one line.
     pub text: String,
+    /// Line and column of that text in the file; of combined parts, of the first.
+    #[serde(skip)]
+    pub place: (usize, usize),
 }
 
 /// A literal pattern.
