@@ -1,5 +1,6 @@
 //! `portcullis explain`: how the verdict about one text or one body comes about, stage by stage.
 
+mod reader;
 mod report;
 mod shown;
 mod told;

@@ -96,9 +96,10 @@ pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Linted {
 /// In order of file and line, each once.
 fn sort(out: &mut Vec<Finding>) {
     out.sort_by(|a, b| {
-        (&a.file, a.line, b.level, a.lint, &a.pattern).cmp(&(&b.file, b.line, a.level, b.lint, &b.pattern))
+        (&a.file, a.line, b.level, a.lint, a.place, &a.pattern)
+            .cmp(&(&b.file, b.line, a.level, b.lint, b.place, &b.pattern))
     });
-    out.dedup_by(|a, b| a.rule == b.rule && a.lint == b.lint && a.pattern == b.pattern && a.message == b.message);
+    out.dedup_by(|a, b| a.rule == b.rule && a.lint == b.lint && a.place == b.place && a.message == b.message);
 }
 
 /// Nanoseconds per byte of ordinary text that looking for a pattern takes, by estimate; `None`: it has no literal.
