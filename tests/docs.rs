@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use portcullis::base::limits::{Limits, rules as rule_limits};
+use portcullis::base::limits::{Limits, TOKEN_DEPTH_MAX, rules as rule_limits};
 use portcullis::base::{Blame, Cause, Fault, FaultPolicy};
 use portcullis::inspect::OpaqueKind;
 use portcullis::protocol::openai::PublicError;
@@ -399,6 +399,7 @@ fn rule_limit_constants() -> Vec<(&'static str, usize)> {
         ("ALLOW_BYTES", rule_limits::ALLOW_BYTES),
         ("MASK_BYTES", rule_limits::MASK_BYTES),
         ("MESSAGE_BYTES", rule_limits::MESSAGE_BYTES),
+        ("TOKEN_DEPTH_MAX", TOKEN_DEPTH_MAX),
         ("TOKEN_NAME_BYTES", rule_limits::TOKEN_NAME_BYTES),
     ];
     let declared = read("src/base/limits.rs").matches("pub const ").count();

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The highest [`Limits::token_depth`]: what is put back may double with every document around it.
+pub const TOKEN_DEPTH_MAX: usize = 8;
+
 /// All limits of the appliance. Sizes in bytes, times in milliseconds, counts as they are.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,7 +34,7 @@ pub struct Limits {
     /// Bytes of text put back in the place of tokens, in one reply; further tokens stay what they are.
     pub restored_bytes: usize,
     /// JSON documents inside each other in a tool's arguments, each a string of the one around it, in which texts are put
-    /// back in the place of tokens; deeper tokens stay what they are.
+    /// back in the place of tokens; deeper tokens stay what they are. [`TOKEN_DEPTH_MAX`] at most.
     pub token_depth: usize,
     /// Bytes of one server-sent event.
     pub event_bytes: usize,

@@ -1,7 +1,7 @@
 //! The checked rule set: immutable, shared, with a version.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,8 @@ pub struct RuleSet {
     rules: Box<[Rule]>,
     exceptions: Box<[Exception]>,
     headers: BTreeSet<String>,
+    /// What rules have a client told, by id.
+    messages: HashMap<String, String>,
     version: String,
 }
 
@@ -74,8 +76,8 @@ impl RuleSet {
         for byte in hash.finalize() {
             let _ = write!(version, "{byte:02x}");
         }
-        let headers = headers(&rules, &exceptions);
-        Self { rules: rules.into(), exceptions: exceptions.into(), headers, version }
+        let (headers, messages) = (headers(&rules, &exceptions), messages(&rules));
+        Self { rules: rules.into(), exceptions: exceptions.into(), headers, messages, version }
     }
 
     /// The rules that these levels let in, without those that are off everywhere.
@@ -84,7 +86,8 @@ impl RuleSet {
         let is_in = |rule: &Rule| rule.paranoia <= paranoia.executing && !rule.is_off();
         let mut rules: Vec<Rule> = self.rules.into_iter().filter(is_in).collect();
         rules.iter_mut().for_each(|rule| rule.is_above_blocking = rule.paranoia > paranoia.blocking);
-        Self { rules: rules.into(), ..self }
+        let messages = messages(&rules);
+        Self { rules: rules.into(), messages, ..self }
     }
 
     /// All exceptions, ended ones too.
@@ -97,12 +100,22 @@ impl RuleSet {
         &self.headers
     }
 
+    /// True when some rule has a client told something.
+    pub fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// What the rule of this id has a client told whose request it blocks.
+    pub fn message(&self, id: &str) -> Option<&str> {
+        self.messages.get(id).map(String::as_str)
+    }
+
     /// The rule at an index; `None` for an index of another, larger rule set.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.get())
     }
 
-    /// Looks a rule up by its id, for example `INJ-001`.
+    /// Looks a rule up by its id, for example `INJ-001`, one after the other: for people, not for requests.
     pub fn by_id(&self, id: &str) -> Option<(RuleIndex, &Rule)> {
         self.iter().find(|(_, rule)| rule.id == id)
     }
@@ -140,6 +153,10 @@ fn headers(rules: &[Rule], exceptions: &[Exception]) -> BTreeSet<String> {
     });
     let scopes = of_rules.chain(exceptions.iter().map(Exception::scope));
     scopes.flat_map(|scope| scope.headers.iter().map(|(name, _)| name.clone())).collect()
+}
+
+fn messages(rules: &[Rule]) -> HashMap<String, String> {
+    rules.iter().filter_map(|rule| Some((rule.id.clone(), rule.message.clone()?))).collect()
 }
 
 /// One checked rule. Values cannot be wrong here: whatever a file may say wrongly is a diagnostic before.
