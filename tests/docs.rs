@@ -17,7 +17,7 @@ use portcullis::scan::examples::run_examples;
 #[test]
 fn every_limit_is_documented_with_its_default() {
     let page = read("docs/limits.md");
-    let rows = rows(&page);
+    let rows = rows(page.split("\n## Fixed").next().unwrap());
     let Ok(serde_json::Value::Object(limits)) = serde_json::to_value(Limits::default()) else { panic!("limits") };
     let mut wrong: Vec<String> = limits
         .iter()
@@ -35,6 +35,34 @@ fn every_limit_is_documented_with_its_default() {
     let known = |name: &str| limits.contains_key(name) || constants.iter().any(|(known, _)| *known == name);
     let unknown: Vec<String> = rows.iter().map(|row| code(&row[0])).filter(|name| !known(name)).collect();
     assert!(unknown.is_empty(), "docs/limits.md names limits that are not there: {unknown:?}");
+}
+
+#[test]
+fn fixed_limits_have_the_values_of_their_constants() {
+    let rows = rows(section(&read("docs/limits.md"), "## Fixed"));
+    assert!(rows.len() > 30, "{rows:?}");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let words: Vec<&str> = row[0].split('`').collect();
+        let [_, name, " in ", path, _] = words[..] else { panic!("{}", row[0]) };
+        let source = read(path);
+        let written = source.split(&format!("const {name}: ")).nth(1).and_then(|rest| rest.split(';').next());
+        let value = written.and_then(|written| number(written.split(" = ").nth(1)?));
+        if value.is_none_or(|value| value.to_string() != row[1]) {
+            wrong.push(format!("{}: {} and not {value:?}", row[0], row[1]));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/limits.md, Fixed:\n{}", wrong.join("\n"));
+}
+
+/// The value of a constant as it is written: a product, or a time, which is given in milliseconds.
+fn number(written: &str) -> Option<u64> {
+    let inside = |name: &str| written.strip_prefix(name).and_then(|rest| rest.strip_suffix(')'));
+    if let Some(seconds) = inside("Duration::from_secs(") {
+        return number(seconds).map(|seconds| seconds * 1000);
+    }
+    let written = inside("Duration::from_millis(").unwrap_or(written);
+    written.split(" * ").map(|factor| factor.replace('_', "").parse::<u64>().ok()).product()
 }
 
 #[test]
