@@ -14,6 +14,7 @@ use portcullis::base::{Blame, Cause, Fault, FaultAction, FaultPolicy};
 use portcullis::classify::metrics::{Metrics, ScoreLevels};
 use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Snapshot};
 use portcullis::protocol::openai::{ChatRequest, PublicError};
+use portcullis::rules::lint::{Level, Lint};
 use portcullis::rules::{Facts, Paranoia};
 use portcullis::scan::Scanner;
 use portcullis::scan::examples::{Trial, run_examples};
@@ -285,7 +286,7 @@ fn the_readme_s_requests_are_requests_and_its_yaml_is_yaml() {
         for body in block.split("-d '").skip(1).filter_map(|rest| rest.split('\'').next()) {
             bodies += 1;
             let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
-            let parsed = portcullis::protocol::openai::ChatRequest::parse(bytes, &Limits::default());
+            let parsed = ChatRequest::parse(bytes, &Limits::default());
             assert!(parsed.is_ok(), "{body}: {:?}", parsed.err());
         }
     }
@@ -305,7 +306,7 @@ fn the_readme_s_rule_loads_and_its_examples_hold() {
     fs::create_dir(folder.path().join("leak")).unwrap();
     fs::write(folder.path().join("leak/site.yaml"), rule.expect("a rule in README.md")).unwrap();
     let loaded = portcullis::rules::load(&[folder.path().to_owned()]).unwrap_or_else(|found| panic!("{found}"));
-    let report = run_examples(&Scanner::new(std::sync::Arc::new(loaded.set)).unwrap());
+    let report = run_examples(&Scanner::new(Arc::new(loaded.set)).unwrap());
     assert!(report.is_ok(), "{report}");
     // It must load beside the shipped ones too: its id is free.
     let both = portcullis::rules::load(&[root().join("rules"), folder.path().to_owned()]);
@@ -446,12 +447,23 @@ fn keys_of_json_that_tools_print_are_documented() {
         what: String::new(),
     };
     let report = portcullis::scan::examples::Report { failed: vec![failure], ..Default::default() };
+    let finding = portcullis::scan::lint::Finding {
+        lint: Lint::allowable().next().unwrap(),
+        level: Level::Warning,
+        rule: String::new(),
+        file: PathBuf::new(),
+        line: 0,
+        pattern: None,
+        message: String::new(),
+        help: String::new(),
+    };
     let metrics = Metrics::of(&[], &ScoreLevels { decision: 0.5, fpr_01: None, fpr_001: None });
     let report = serde_json::to_value(report).unwrap();
     let printed = [
         ("rules list", serde_json::to_value(rule).unwrap()),
         ("rules test", report["failed"][0].clone()),
         ("rules test", report),
+        ("rules lint", serde_json::to_value(finding).unwrap()),
         ("eval", serde_json::to_value(metrics).unwrap()),
         ("rules profile", serde_json::to_value(portcullis::scan::Cost::default()).unwrap()),
     ];
