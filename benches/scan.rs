@@ -19,13 +19,16 @@ use corpora::{Corpus, boundary};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use portcullis::rules::{from_sources, load};
-use portcullis::scan::{Context, Reading, Scanner};
+use portcullis::scan::{Context, Match, Reading, Scanner, Scratch, StreamMatch};
 use portcullis::text::{Direction, Role, canonical};
 
 /// Documents of so many bytes are one round.
 const BYTES: usize = 128 * 1024;
 /// Bytes that a stream brings at a time.
 const CHUNK: usize = 64;
+
+/// How a text is searched.
+type Search<M> = fn(&Scanner, &str, &mut Scratch, &mut Vec<M>);
 
 const CONTEXT: Context = Context { direction: Direction::Reply, role: Role::Assistant };
 
@@ -38,15 +41,15 @@ fn rules(criterion: &mut Criterion) {
     let scanner = Scanner::new(Arc::new(loaded.set)).expect("the shipped rules compile");
     let mut corpora = corpora::clean(root());
     corpora.push(near_misses(&shapes(&scanner, CONTEXT), &corpora[0]));
-    let mut whole = criterion.benchmark_group("whole");
-    corpora.iter().for_each(|corpus| scan(&mut whole, &corpus.name, &scanner, corpus));
-    whole.finish();
-    let mut with_canonical = criterion.benchmark_group("canonical");
-    corpora.iter().for_each(|corpus| canonical_and_scan(&mut with_canonical, &scanner, corpus));
-    with_canonical.finish();
-    let mut streamed = criterion.benchmark_group("stream_64");
-    corpora.iter().for_each(|corpus| stream(&mut streamed, &scanner, corpus));
-    streamed.finish();
+    over(criterion, "whole", &scanner, &corpora, whole);
+    over(criterion, "canonical", &scanner, &corpora, with_canonical);
+    over(criterion, "stream_64", &scanner, &corpora, streamed);
+}
+
+fn over<M>(criterion: &mut Criterion, name: &str, scanner: &Scanner, corpora: &[Corpus], search: Search<M>) {
+    let mut group = criterion.benchmark_group(name);
+    corpora.iter().for_each(|corpus| measure(&mut group, &corpus.name, scanner, corpus, search));
+    group.finish();
 }
 
 fn lists(criterion: &mut Criterion) {
@@ -58,7 +61,7 @@ fn lists(criterion: &mut Criterion) {
         let scanner = Scanner::new(Arc::new(set)).expect("the lists compile");
         let shapes: Vec<Shape> = literals.into_iter().map(Shape::Literal).collect();
         for corpus in [&english, &near_misses(&shapes, &english)] {
-            scan(&mut group, &format!("{size} {}", corpus.name), &scanner, corpus);
+            measure(&mut group, &format!("{size} {}", corpus.name), &scanner, corpus, whole);
         }
     }
     group.finish();
@@ -74,69 +77,49 @@ fn documents(corpus: &Corpus) -> Vec<&str> {
     first.collect()
 }
 
-fn throughput(group: &mut BenchmarkGroup<'_, WallTime>, documents: &[&str]) {
-    group.throughput(Throughput::Bytes(documents.iter().map(|document| document.len() as u64).sum()));
-}
-
-fn scan(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, scanner: &Scanner, corpus: &Corpus) {
+/// Measures a round: each document is searched in one way.
+fn measure<M>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    scanner: &Scanner,
+    corpus: &Corpus,
+    search: Search<M>,
+) {
     let documents = documents(corpus);
-    throughput(group, &documents);
+    group.throughput(Throughput::Bytes(documents.iter().map(|document| document.len() as u64).sum()));
     group.bench_function(name, |bencher| {
         let mut scratch = scanner.scratch();
         let mut out = Vec::new();
         bencher.iter(|| {
             out.clear();
-            for text in &documents {
-                scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out);
-            }
+            documents.iter().for_each(|text| search(scanner, text, &mut scratch, &mut out));
             black_box(out.len())
         });
     });
 }
 
-fn canonical_and_scan(group: &mut BenchmarkGroup<'_, WallTime>, scanner: &Scanner, corpus: &Corpus) {
-    let documents = documents(corpus);
-    throughput(group, &documents);
-    group.bench_function(&corpus.name, |bencher| {
-        let mut scratch = scanner.scratch();
-        let mut out = Vec::new();
-        bencher.iter(|| {
-            out.clear();
-            for text in &documents {
-                let folded = canonical(text);
-                if folded.map.is_identity() {
-                    scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out);
-                } else {
-                    scanner.scan(text, Reading::Raw, CONTEXT, &mut scratch, &mut out);
-                    scanner.scan(&folded.text, Reading::Canonical, CONTEXT, &mut scratch, &mut out);
-                }
-            }
-            black_box(out.len())
-        });
-    });
+fn whole(scanner: &Scanner, text: &str, scratch: &mut Scratch, out: &mut Vec<Match>) {
+    scanner.scan(text, Reading::Both, CONTEXT, scratch, out);
 }
 
-fn stream(group: &mut BenchmarkGroup<'_, WallTime>, scanner: &Scanner, corpus: &Corpus) {
-    let documents = documents(corpus);
-    throughput(group, &documents);
-    group.bench_function(&corpus.name, |bencher| {
-        let mut scratch = scanner.scratch();
-        let mut out = Vec::new();
-        bencher.iter(|| {
-            out.clear();
-            for text in &documents {
-                let mut stream = scanner.stream(Role::Assistant, text.len());
-                let mut rest = *text;
-                while !rest.is_empty() {
-                    let (chunk, after) = rest.split_at(boundary(rest, CHUNK));
-                    stream.push(chunk, &mut scratch, &mut out);
-                    rest = after;
-                }
-                stream.finish(&mut scratch, &mut out);
-            }
-            black_box(out.len())
-        });
-    });
+fn with_canonical(scanner: &Scanner, text: &str, scratch: &mut Scratch, out: &mut Vec<Match>) {
+    let folded = canonical(text);
+    if folded.map.is_identity() {
+        return whole(scanner, text, scratch, out);
+    }
+    scanner.scan(text, Reading::Raw, CONTEXT, scratch, out);
+    scanner.scan(&folded.text, Reading::Canonical, CONTEXT, scratch, out);
+}
+
+fn streamed(scanner: &Scanner, text: &str, scratch: &mut Scratch, out: &mut Vec<StreamMatch>) {
+    let mut stream = scanner.stream(Role::Assistant, text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(boundary(rest, CHUNK));
+        stream.push(chunk, scratch, out);
+        rest = after;
+    }
+    stream.finish(scratch, out);
 }
 
 criterion_group!(benches, rules, lists);

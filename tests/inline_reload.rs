@@ -30,13 +30,15 @@ use tokio::task::JoinSet;
 const REQUESTS: usize = 10_000;
 const RELOADS: usize = 200;
 const CONNECTIONS: usize = 12;
-/// Requests for each reload: on a machine of any speed neither gets far ahead of the other.
+/// Requests for each reload, at least: on a machine of any speed every reload lands among requests.
 const EACH: usize = REQUESTS / RELOADS;
+/// How long a request waits that is ahead of the reloads.
+const AHEAD: Duration = Duration::from_millis(10);
 
 /// One request in so many is streamed.
 const STREAMED: usize = 8;
 
-/// 10,000 requests while 200 reloads land among them, some of them broken: no error, and every reply is one policy's, from
+/// At least 10,000 requests while 200 reloads land among them, some of them broken: no error, and every reply is one policy's, from
 /// what the provider saw to the last byte that it said. So says the record, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reloads_under_load() {
@@ -53,11 +55,13 @@ async fn reloads_under_load() {
             let mut seen = Vec::new();
             loop {
                 let number = sent.fetch_add(1, Ordering::Relaxed);
-                if number >= REQUESTS {
+                let landed = landed.load(Ordering::Relaxed);
+                if number >= REQUESTS && landed == RELOADS {
                     return seen;
                 }
-                while number >= (landed.load(Ordering::Relaxed) + 2) * EACH {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                // Never at rest: a policy must not change while nothing is in flight.
+                if number >= (landed + 2) * EACH {
+                    tokio::time::sleep(AHEAD).await;
                 }
                 let reply = ask(&client, &url, number % STREAMED == 0).await;
                 match masks(&reply) {
@@ -106,12 +110,12 @@ async fn reloads_under_load() {
         seen.extend(done.unwrap());
     }
     assert!(errors.lock().unwrap().is_empty(), "{:#?}", errors.lock().unwrap());
-    assert_eq!(seen.len(), REQUESTS);
+    assert!(seen.len() >= REQUESTS, "{}", seen.len());
     let met: BTreeSet<&String> = seen.values().collect();
     assert!(met.len() > 60, "only {} policies met a request", met.len());
     let rows = site
         .appliance
-        .record_when("all ends", |rows| rows.len() == REQUESTS && rows.iter().all(|row| row["outcome"].is_string()));
+        .record_when("all ends", |rows| rows.len() == seen.len() && rows.iter().all(|row| row["outcome"].is_string()));
     for row in rows {
         let (id, version) = (row["exchange_id"].as_str().unwrap(), row["policy_version"].as_str().unwrap());
         assert_eq!(row["outcome"], "completed", "{row:#}");

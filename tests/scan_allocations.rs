@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use portcullis::rules::load;
+use portcullis::rules::{from_sources, load};
 use portcullis::scan::{Context, Reading, Scanner};
 use portcullis::text::{Direction, Role, canonical};
 
@@ -79,6 +79,25 @@ fn clean_chunks_of_a_stream_allocate_nothing() {
     let counted = measure(&mut push);
     assert_eq!(counted.count_total, 0, "over {} chunks: {counted:?}", text.len() / CHUNK_BYTES);
     assert_eq!(matches, [], "the text is clean");
+}
+
+/// A list of many is compiled without a heap for each: it would not be there at a reload.
+#[test]
+fn a_long_list_compiles_in_little_memory() {
+    const ENTRIES: usize = 20_000;
+    const BYTES_EACH: usize = 4096;
+    let list: String = (0..ENTRIES).map(|number| format!("entry{number:x}of{:x}\n", number * 7919 % 65_521)).collect();
+    let rules = "family: injection\nrules:\n  - id: INJ-001\n    title: A list\n    severity: low\n    \
+                 tags: [owasp:LLM01:2025]\n    applies: { direction: both }\n    patterns: [{ list: all.txt }]\n    \
+                 action: score\n    examples: { match: [entry0of0, x entry0of0], pass: [entry, of] }\n";
+    let sources = [("injection/list.yaml", rules), ("injection/all.txt", list.as_str())];
+    let sources = sources.map(|(path, content)| (path.into(), content.to_owned())).to_vec();
+    let mut most = 0;
+    let counted = measure(|| {
+        let set = from_sources(sources).unwrap_or_else(|problems| panic!("{problems}")).set;
+        most = Scanner::new(Arc::new(set)).unwrap().memory();
+    });
+    assert!(most > 0 && counted.bytes_max < (ENTRIES * BYTES_EACH) as u64, "{counted:?}");
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub(super) enum AuditCommand {
         /// How many
         #[arg(long, default_value_t = 20)]
         limit: u32,
+        /// Older than this exchange: the last one of the page before
+        #[arg(long, value_name = "EXCHANGE")]
+        before: Option<ExchangeId>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -52,7 +55,7 @@ pub(super) enum AuditCommand {
 
 pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
     match command {
-        AuditCommand::List { action, tenant, rule, since, until, limit, json, config } => {
+        AuditCommand::List { action, tenant, rule, since, until, limit, before, json, config } => {
             let filter = Filter {
                 since: *since,
                 until: *until,
@@ -60,7 +63,7 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
                 tenant: tenant.clone(),
                 rule: rule.clone(),
                 limit: Some(*limit),
-                before: None,
+                before: *before,
             };
             list(&filter, *json, config)
         }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::run::failure;
 use super::texts::Texts;
@@ -14,7 +15,7 @@ use crate::app;
 use crate::base::{Cause, Fault};
 use crate::inspect::{Answer, Judged, Outcome, Scanned};
 use crate::proxy::{Judges, judgement};
-use crate::rules::Facts;
+use crate::rules::{Facts, Roles};
 use crate::text::{Direction, Role};
 use crate::verdict::Action;
 
@@ -27,8 +28,8 @@ pub(super) struct TextArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// Who speaks; without it the text is untrusted, of unknown origin
-    #[arg(long, value_enum)]
-    role: Option<RoleArg>,
+    #[arg(long, value_parser = roles())]
+    role: Option<Role>,
     /// Judge the text as a provider's reply
     #[arg(long)]
     reply: bool,
@@ -45,30 +46,10 @@ pub(super) struct TextArgs {
     config: ConfigArg,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum RoleArg {
-    Assistant,
-    System,
-    ToolArguments,
-    ToolDefinition,
-    ToolResult,
-    Unknown,
-    User,
-}
-
-impl From<RoleArg> for Role {
-    fn from(role: RoleArg) -> Self {
-        match role {
-            RoleArg::Assistant => Self::Assistant,
-            RoleArg::System => Self::System,
-            RoleArg::ToolArguments => Self::ToolArguments,
-            RoleArg::ToolDefinition => Self::ToolDefinition,
-            RoleArg::ToolResult => Self::ToolResult,
-            RoleArg::Unknown => Self::Unknown,
-            RoleArg::User => Self::User,
-        }
-    }
+/// A role by its name.
+fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Roles::EVERY.map(Role::name))
+        .try_map(|name| Roles::EVERY.into_iter().find(|role| role.name() == name).ok_or("there is no such role"))
 }
 
 /// A text, and those who judge it.
@@ -87,7 +68,7 @@ impl TextArgs {
         let limits = Arc::new(config.limits.clone());
         let text = text(self.text.as_deref(), self.file.as_deref(), limits.body_bytes)?;
         let judges = block_on(app::judges(&config, &limits))?.map_err(failure)?;
-        let role = self.role.map_or(Role::Unknown, Role::from);
+        let role = self.role.unwrap_or(Role::Unknown);
         let (tenant, model) = (self.tenant.clone(), self.model.clone());
         Ok(Asked {
             judges,

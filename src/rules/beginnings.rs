@@ -5,7 +5,6 @@ use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 use super::firsts::Firsts;
 use super::frequency::fold;
 use super::heads::AllHeads;
-use super::pairs::Pairs;
 use super::required::{LITERAL_BYTES_MAX, Required};
 
 /// How the matches of one expression, or of one of its branches, begin.
@@ -19,8 +18,6 @@ pub(crate) struct Beginning {
     pub(crate) at_text_start: bool,
     /// The bytes with which matches begin.
     pub(crate) firsts: Firsts,
-    /// The same of two bytes. Of [`How::Texts`] none: they say more.
-    pub(crate) pairs: Pairs,
     /// What to look for.
     pub(crate) how: How,
 }
@@ -75,7 +72,6 @@ impl Beginning {
             at_word_start,
             at_text_start: false,
             firsts: Firsts::default(),
-            pairs: Pairs::default(),
             how: How::Texts(vec![text]),
         }
     }
@@ -86,14 +82,7 @@ impl Beginning {
         }
         let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
         let how = near(&hir).unwrap_or(How::Nothing);
-        Self {
-            at_word_start: is_word_start(&hir),
-            at_text_start,
-            firsts: Firsts::of(&hir),
-            pairs: Pairs::of(&hir),
-            hir,
-            how,
-        }
+        Self { at_word_start: is_word_start(&hir), at_text_start, firsts: Firsts::of(&hir), hir, how }
     }
 
     /// Where the beginnings are few texts.
@@ -101,14 +90,7 @@ impl Beginning {
         let how = How::Texts(looked_for(heads(hir)?, false)?);
         let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
         let at_word_start = is_word_start(hir);
-        Some(Self {
-            hir: hir.clone(),
-            at_word_start,
-            at_text_start,
-            firsts: Firsts::of(hir),
-            pairs: Pairs::default(),
-            how,
-        })
+        Some(Self { hir: hir.clone(), at_word_start, at_text_start, firsts: Firsts::of(hir), how })
     }
 }
 

@@ -39,9 +39,9 @@ pub(super) struct Checked {
     rule: Option<Rule>,
 }
 
-/// Checks one file. A rule with a problem is reported and left out.
-pub(super) fn check(file: &FileSource, lists: &mut Lists<'_>, report: &mut Reporter<'_>) -> Vec<Checked> {
-    let family = file.family.as_ref().and_then(|family| family_of(family, report));
+/// Checks one file below `root`. A rule with a problem is reported and left out.
+pub(super) fn check(file: &FileSource, root: &Path, lists: &mut Lists<'_>, report: &mut Reporter<'_>) -> Vec<Checked> {
+    let family = file.family.as_ref().and_then(|family| family_of(family, root, report));
     if file.rules.is_empty() && !file.is_overlay && !report.has_errors() {
         report.error("R005", (1, 1), "the file holds no rule", "add a rule under `rules:`, or delete the file");
     }
@@ -74,14 +74,14 @@ pub(super) fn with_own_ids(checked: Vec<Checked>, seen: &mut Seen, report: &mut 
     own.filter_map(|(is_own, rule)| rule.filter(|_| is_own)).collect()
 }
 
-fn family_of(written: &Text, report: &mut Reporter<'_>) -> Option<Family> {
+fn family_of(written: &Text, root: &Path, report: &mut Reporter<'_>) -> Option<Family> {
     let names = Family::ALL.map(Family::name);
     let Some(family) = Family::ALL.into_iter().find(|family| family.name() == written.value) else {
         let message = format!("there is no family `{}`", shown(&written.value));
         report.error("R007", written.place, message, suggest::help(&written.value, &names));
         return None;
     };
-    if !family.holds(report.file) {
+    if !family.holds(root, report.file) {
         let folder = report.file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let message = format!("family {} in the folder `{folder}`", family.name());
         let help = format!("move the file to a folder `{}`, or below one, or correct the family", family.name());

@@ -73,10 +73,11 @@ impl Family {
         format!("{}-{number:03}", self.prefix())
     }
 
-    /// True for a file in this family's folder, or in a folder below: of the folders above the file that have a family's name,
-    /// the nearest has this one's.
-    pub fn holds(self, file: &Path) -> bool {
-        let names = file.ancestors().skip(1).filter_map(|folder| folder.file_name()?.to_str());
+    /// True for a file in this family's folder, or in a folder below: of the folders from `root` down to the file that have a
+    /// family's name, the nearest has this one's. Where the rules are installed says nothing.
+    pub fn holds(self, root: &Path, file: &Path) -> bool {
+        let folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+        let names = folders.filter_map(|folder| folder.file_name()?.to_str());
         let mut families = names.filter_map(|name| Self::ALL.into_iter().find(|family| family.name() == name));
         families.next() == Some(self)
     }
@@ -105,15 +106,18 @@ mod tests {
 
     #[test]
     fn a_file_belongs_to_the_nearest_family_above_it() {
-        for (file, expected) in [
-            ("pii/contact.yaml", true),
-            ("rules/pii/europe/baltics/lithuania.yaml", true),
-            ("/srv/agent/rules/pii/contact.yaml", true),
-            ("pii/leak/contact.yaml", false),
-            ("europe/pii.yaml", false),
-            ("pii", false),
+        for (root, file, expected) in [
+            ("", "pii/contact.yaml", true),
+            ("rules", "rules/pii/europe/baltics/lithuania.yaml", true),
+            ("/srv/agent/rules", "/srv/agent/rules/pii/contact.yaml", true),
+            ("/srv/pii", "/srv/pii/contact.yaml", true),
+            ("/srv/pii/rules", "/srv/pii/rules/contact.yaml", false),
+            ("/srv/pii/rules", "/srv/pii/rules/europe/contact.yaml", false),
+            ("", "pii/leak/contact.yaml", false),
+            ("", "europe/pii.yaml", false),
+            ("", "pii", false),
         ] {
-            assert_eq!(Family::Pii.holds(Path::new(file)), expected, "{file}");
+            assert_eq!(Family::Pii.holds(Path::new(root), Path::new(file)), expected, "{file}");
         }
     }
 

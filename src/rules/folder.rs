@@ -1,10 +1,19 @@
-//! The rule files below a folder.
+//! Rule files, and which lie below a folder.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::limits::rules as limits;
+
+/// A rule file as read.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct RuleFile {
+    pub(super) path: PathBuf,
+    /// The folder that the setting names: those above it say nothing. Empty: every folder counts.
+    pub(super) root: PathBuf,
+    pub(super) content: String,
+}
 
 /// Why a folder's files cannot be listed.
 #[derive(Debug)]

@@ -95,9 +95,9 @@ impl Lint {
         }
     }
 
-    /// Those that a rule may allow: all but the one about what it allows.
+    /// Those that a rule may allow: all but errors, and the one about what it allows.
     pub fn allowable() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|lint| *lint != Self::UnusedAllow)
+        Self::ALL.into_iter().filter(|lint| lint.level() < Level::Error && *lint != Self::UnusedAllow)
     }
 }
 

@@ -9,7 +9,7 @@ use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelI
 use super::check::{self, Checked, Seen};
 use super::exception::Exception;
 use super::family::Family;
-use super::folder::{self, Unlisted, is_named_yaml};
+use super::folder::{self, RuleFile, Unlisted, is_named_yaml};
 use super::list::Lists;
 use super::overlay::{self, Names, Overlay, Selector};
 use super::set::{Rule, RuleSet};
@@ -32,13 +32,14 @@ pub struct Loaded {
 const CODES: Codes =
     Codes { broken: "R002", unknown: "R003", twice: "R004", missing: "R005", mistyped: "R006", guide: "docs/rules.md" };
 
-/// Loads every `*.yaml` file below the folders. A later folder adds rules to the earlier ones; an id stays unique over all.
+/// Loads every `*.yaml` and `*.yml` file below the folders. A later folder adds rules to the earlier ones; an id stays unique over all.
 ///
 /// # Errors
 /// Every problem of every file, with the warnings.
 pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut sources = Vec::new();
+    let mut left = limits::FILES + 1;
     for folder in folders {
         let mut files = match folder::rule_files(folder) {
             Ok(files) => files,
@@ -47,11 +48,12 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
                 Vec::new()
             }
         };
-        // One over the limit is enough to be told so.
-        files.truncate((limits::FILES + 1).saturating_sub(sources.len()));
+        // One over the limit is enough to be told so. Those that cannot be read count too.
+        files.truncate(left);
+        left -= files.len();
         for file in files {
             match read(&file) {
-                Ok(content) => sources.push((file, content)),
+                Ok(content) => sources.push(RuleFile { path: file, root: folder.clone(), content }),
                 Err(error) => {
                     let help = format!("a rule file is UTF-8 text of at most {} bytes", limits::FILE_BYTES);
                     Reporter::new(&file, "", CODES, &mut problems).error(
@@ -73,27 +75,26 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Every problem of every text, with the warnings.
 pub fn from_sources(sources: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
-    let (mut sources, lists): (Vec<_>, Vec<_>) = sources.into_iter().partition(|(path, _)| is_named_yaml(path));
+    let (sources, lists): (Vec<_>, Vec<_>) = sources.into_iter().partition(|(path, _)| is_named_yaml(path));
+    let named = |(path, content)| RuleFile { path, root: PathBuf::new(), content };
+    let mut sources: Vec<RuleFile> = sources.into_iter().map(named).collect();
     sources.sort();
     let lists = Lists::given(lists.iter().map(|(path, content)| (path.as_path(), content.as_str())));
     build(&sources, lists, Diagnostics::default())
 }
 
-fn build(
-    sources: &[(PathBuf, String)],
-    mut lists: Lists<'_>,
-    mut problems: Diagnostics,
-) -> Result<Loaded, Diagnostics> {
-    let read: Vec<ReadFile> =
-        sources.par_iter().with_max_len(1).map(|(file, content)| ReadFile::new(file, content)).collect();
+fn build(sources: &[RuleFile], mut lists: Lists<'_>, mut problems: Diagnostics) -> Result<Loaded, Diagnostics> {
+    let read: Vec<ReadFile> = sources.par_iter().with_max_len(1).map(ReadFile::new).collect();
     let mut seen = Seen::new();
     let mut rules: Vec<Rule> = Vec::new();
     let mut later: Vec<Later<'_>> = Vec::new();
-    for ((file, content), ReadFile { problems: found, source, checked }) in sources.iter().zip(read) {
+    for (RuleFile { path: file, root, content }, ReadFile { problems: found, source, checked }) in
+        sources.iter().zip(read)
+    {
         let mut report = Reporter::new(file, content, CODES, &mut problems);
         report.adopt(found);
         if let Some(source) = source {
-            let checked = checked.unwrap_or_else(|| check::check(&source, &mut lists, &mut report));
+            let checked = checked.unwrap_or_else(|| check::check(&source, root, &mut lists, &mut report));
             rules.extend(check::with_own_ids(checked, &mut seen, &mut report));
             later.push(Later { file, content, allows: allows(&source), overlay: source.overlay });
         }
@@ -101,7 +102,7 @@ fn build(
     }
     let exceptions = lay_over(later, &mut rules, &seen, &mut problems);
     if sources.len() > limits::FILES {
-        let place = sources.last().map(|(file, _)| file.as_path()).unwrap_or(Path::new("rules"));
+        let place = sources.last().map(|file| file.path.as_path()).unwrap_or(Path::new("rules"));
         let message = format!("more than {} rule files", limits::FILES);
         Reporter::new(place, "", CODES, &mut problems).error("R022", None, message, "put more rules into one file");
     }
@@ -126,14 +127,14 @@ struct ReadFile {
 }
 
 impl ReadFile {
-    fn new(file: &Path, content: &str) -> Self {
+    fn new(RuleFile { path, root, content }: &RuleFile) -> Self {
         let mut read = Self::default();
-        let mut report = Reporter::new(file, content, CODES, &mut read.problems);
+        let mut report = Reporter::new(path, content, CODES, &mut read.problems);
         match node::parse(content) {
             Ok(node) => {
                 read.source = source::read(&node, &mut report);
                 let alone = read.source.as_ref().filter(|source| !source.names_lists());
-                read.checked = alone.map(|source| check::check(source, &mut Lists::none(), &mut report));
+                read.checked = alone.map(|source| check::check(source, root, &mut Lists::none(), &mut report));
             }
             Err((place, message)) => {
                 report.error("R002", place, format!("not YAML: {message}"), advice(&message));

@@ -5,7 +5,7 @@ use regex_syntax::utf8::{Utf8Range, Utf8Sequences};
 
 use super::firsts::Firsts;
 
-/// A set of pairs of bytes: of each first byte, the second ones.
+/// A set of pairs of bytes: of each first byte, the second ones. It has 8 KB: made where it is asked, not kept for each pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pairs(Box<[Firsts; 256]>);
 

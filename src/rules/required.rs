@@ -35,7 +35,7 @@ pub(crate) const LITERAL_BYTES_MAX: usize = 32;
 pub(crate) const GRAM: usize = 4;
 
 /// Estimated nanoseconds per byte of ordinary text from which one pattern is expensive: a tenth of a whole scan at 1 GB/s.
-const EXPENSIVE: f64 = 0.1;
+const EXPENSIVE_NS: f64 = 0.1;
 
 /// Estimated nanoseconds per byte of text from which a set is no better than running all such regexes over the text.
 const COST_MAX: f64 = 1.0;
@@ -77,7 +77,7 @@ impl Required {
 
     /// True when that is more than one pattern should take.
     pub(crate) fn is_expensive(&self) -> bool {
-        self.cost() > EXPENSIVE
+        self.cost() > EXPENSIVE_NS
     }
 }
 

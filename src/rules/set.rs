@@ -13,6 +13,7 @@ use super::applies::Scope;
 use super::condition::{Condition, Scores};
 use super::exception::Exception;
 use super::family::Family;
+use super::folder::RuleFile;
 use super::lint::Allowed;
 use super::overlay::Override;
 use super::required::Required;
@@ -51,22 +52,17 @@ pub struct Paranoia {
 }
 
 impl RuleSet {
-    /// `sources`: path and content of every file, in order; they make the version. Of a path only the file's name and that of its
+    /// `sources`: every file, in order; they make the version. Of a path only the file's name and that of its
     /// folder count, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
     /// was read.
-    pub(super) fn new(
-        rules: Vec<Rule>,
-        exceptions: Vec<Exception>,
-        sources: &[(PathBuf, String)],
-        lists: &[Vec<u8>],
-    ) -> Self {
+    pub(super) fn new(rules: Vec<Rule>, exceptions: Vec<Exception>, sources: &[RuleFile], lists: &[Vec<u8>]) -> Self {
         let mut hash = Sha256::new();
         // Lengths in front keep two different lists of files from hashing alike.
         let mut add = |part: &[u8]| {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         };
-        for (path, content) in sources {
+        for RuleFile { path, content, .. } in sources {
             let family = path.parent().and_then(Path::file_name).unwrap_or_default();
             let topic = path.file_name().unwrap_or_default();
             add(family.to_string_lossy().as_bytes());

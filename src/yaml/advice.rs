@@ -1,7 +1,7 @@
 //! What to write instead, where a text is not YAML: the parser says what it met, people need to know what to do.
 
 /// Parts of what the parser says, and what to do. The first that fits is taken.
-const ADVICE: [(&str, &str); 14] = [
+const ADVICE: [(&str, &str); 16] = [
     (
         "mapping values are not allowed",
         "a text with `: ` in it goes in single quotes; else this line is indented too far, or the one above lacks its `:`",
@@ -18,6 +18,11 @@ const ADVICE: [(&str, &str); 14] = [
     (
         "illegal placement of ':'",
         "close the `[` or `{` that is open above; a text that begins with one goes in single quotes",
+    ),
+    ("mismatched bracket", "close `[` with `]` and `{` with `}`; a text that begins with one goes in single quotes"),
+    (
+        "did not find expected key",
+        "a text that begins with a bracket or a quote goes in single quotes whole; else indent what belongs together alike",
     ),
     ("did not find expected", "indent what belongs together by the same number of blanks"),
     ("simple key expected", "write `key: value`, or indent the line as part of the text above"),
@@ -56,6 +61,8 @@ mod tests {
             "a: \"it\"s\"\n",
             "a: { b: c\n",
             "- a: [b, c\n  d: e\n",
+            "a: [b, c }\n",
+            "a: [b] c\n",
             "- a: b\n - c\n",
             "- a: b\n  c\n",
             "a: @b\n",

@@ -237,10 +237,20 @@ impl Appliance {
 
     /// Exchanges in the record, newest first.
     pub fn record(&self) -> Vec<Value> {
-        let Value::Array(rows) = self.ask_json(&["audit", "list", "--json", "--limit", "10000"]) else {
-            panic!("`audit list --json` is no array")
-        };
-        rows
+        const PAGE: usize = 10_000;
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let limit = PAGE.to_string();
+            let mut ask = vec!["audit", "list", "--json", "--limit", &limit];
+            let last = all.last().map(|row| row["exchange_id"].as_str().unwrap().to_owned());
+            ask.extend(last.iter().flat_map(|last| ["--before", last]));
+            let Value::Array(rows) = self.ask_json(&ask) else { panic!("`audit list --json` is no array") };
+            let is_last = rows.len() < PAGE;
+            all.extend(rows);
+            if is_last {
+                return all;
+            }
+        }
     }
 
     /// Exchanges in the record once `done` says that all it waits for is there.

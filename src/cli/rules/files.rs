@@ -46,8 +46,9 @@ fn exists(path: &Path) -> Failure {
 
 /// That a path names a rule file of this family.
 pub(super) fn in_family(path: &Path, family: Family) -> Result<(), Failure> {
-    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
-    if family.holds(path) && is_yaml {
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    // It may lie below none of the folders of the configuration: every folder above it counts.
+    if family.holds(Path::new(""), path) && is_yaml {
         return Ok(());
     }
     let name = family.name();

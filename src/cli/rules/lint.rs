@@ -76,8 +76,16 @@ struct Report {
     findings: Vec<Finding>,
     /// Findings below the level, by name.
     below: BTreeMap<&'static str, usize>,
-    /// Findings that the rules themselves allow, by name.
-    allowed: BTreeMap<&'static str, usize>,
+    /// Findings that the rules themselves allow.
+    allowed: Vec<AllowedFinding>,
+}
+
+#[derive(Debug, Serialize)]
+struct AllowedFinding {
+    #[serde(flatten)]
+    finding: Finding,
+    /// What the rule says of it.
+    because: String,
 }
 
 pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
@@ -100,7 +108,12 @@ pub(super) fn run(args: &LintArgs) -> Result<u8, Failure> {
     }
     let level = Level::from(args.level);
     let below = by_name(findings.iter().filter(|finding| finding.level < level));
-    let allowed = by_name(allowed.iter());
+    let because = |id: &str| {
+        let rule = scanner.rules().by_id(id).and_then(|(_, rule)| rule.lint.as_ref());
+        rule.map(|lint| lint.because.clone()).unwrap_or_default()
+    };
+    let allowed: Vec<AllowedFinding> =
+        allowed.into_iter().map(|finding| AllowedFinding { because: because(&finding.rule), finding }).collect();
     findings.retain(|finding| finding.level >= level);
     let rules = scanner.rules().iter().filter(|(_, rule)| rule.id.starts_with(&args.only)).count();
     let report = Report { rules, benign_texts: benign.map(|benign| benign.texts), findings, below, allowed };
@@ -158,11 +171,8 @@ fn tell(report: &Report) -> Result<(), Failure> {
             files.entry(finding.file.clone()).or_insert_with(|| fs::read_to_string(&finding.file).unwrap_or_default());
         out::line(format!("{level} {}", diagnostic(finding, content)).trim_end())?;
     }
-    let sum = |counts: &BTreeMap<&str, usize>, what: &str| match counts.values().sum::<usize>() {
-        0 => String::new(),
-        count => format!(", {count} {what}"),
-    };
-    let more = sum(&report.below, "below the level") + &sum(&report.allowed, "allowed by rules");
+    let some = |count: usize, what: &str| if count == 0 { String::new() } else { format!(", {count} {what}") };
+    let more = some(report.below.values().sum(), "below the level") + &some(report.allowed.len(), "allowed by rules");
     let corpus = report.benign_texts.map_or_else(String::new, |texts| format!(", {texts} benign texts"));
     out::line(format!("{} rules{corpus}: {} finding(s){more}", report.rules, report.findings.len()))?;
     Ok(())

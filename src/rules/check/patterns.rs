@@ -313,14 +313,13 @@ fn is_fit(
     }
     // What the linter has a name for, and may be allowed by.
     let slow = match &pattern.required {
-        None => Some(Lint::NoLiteral),
-        Some(required) if required.shortest() < limits::LITERAL_BYTES_MIN && required.is_expensive() => {
-            Some(Lint::Expensive)
+        None => Some((Lint::NoLiteral, "no text is in every match: this regex is slow")),
+        Some(required) if required.is_expensive() => {
+            Some((Lint::Expensive, "what is in every match stands in much ordinary text: this regex is slow"))
         }
         Some(_) => None,
     };
-    if slow.is_some_and(|slow| !rule.lint.as_ref().is_some_and(|lint| lint.allows(slow))) {
-        let message = format!("no text of {} bytes is in every match: this regex is slow", limits::LITERAL_BYTES_MIN);
+    if let Some((_, message)) = slow.filter(|(slow, _)| !rule.lint.as_ref().is_some_and(|lint| lint.allows(*slow))) {
         let help = "add a fixed part if there is one; else accept that every text is searched for it, with `lint: { allow: …, because: … }`";
         report.warning("W001", place, message, help);
     }

@@ -292,8 +292,9 @@ impl Marks {
 
     /// Notes with which bytes a branch begins.
     fn add(&mut self, begin: &Beginning) {
+        let pairs = Pairs::of(&begin.hir);
         for first in 0..=u8::MAX {
-            self.of(begin.at_word_start && confirm::is_word(first)).join_row(first, begin.pairs.row(first));
+            self.of(begin.at_word_start && confirm::is_word(first)).join_row(first, pairs.row(first));
         }
     }
 
