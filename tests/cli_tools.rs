@@ -171,8 +171,7 @@ fn lint_points_at_the_pattern_and_fails_at_the_level() {
     assert_eq!(clean.status.code(), Some(0), "{}", stdout(&clean));
     let clean = json(&clean);
     let allowed = clean["allowed"].as_array().unwrap();
-    let has_reason =
-        |finding: &Value| finding["rule"].is_string() && !finding["because"].as_str().unwrap().is_empty();
+    let has_reason = |finding: &Value| finding["rule"].is_string() && !finding["because"].as_str().unwrap().is_empty();
     assert!(
         !allowed.is_empty() && allowed.iter().all(has_reason),
         "rules say why they allow what is found: {allowed:#?}"
