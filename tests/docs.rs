@@ -316,7 +316,10 @@ fn the_readme_s_rule_loads_and_its_examples_hold() {
 /// The rules of the repository, with what the manual shows as a site's own.
 fn of_the_manual() -> Scanner {
     let blocks = fences(&read("docs/rules.md"), "yaml");
-    let block = |start: &str| blocks.iter().find(|block| block.starts_with(start)).expect(start);
+    let block = |start: &str| {
+        let found = blocks.iter().find(|block| block.starts_with(start));
+        found.unwrap_or_else(|| panic!("docs/rules.md has no block that begins with {start:?}"))
+    };
     let site = tempfile::tempdir().unwrap();
     fs::create_dir(site.path().join("pii")).unwrap();
     fs::write(site.path().join("overlay.yaml"), block("# site/overlay.yaml")).unwrap();
