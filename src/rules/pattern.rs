@@ -29,6 +29,8 @@ pub(super) enum Problem {
     Syntax { message: String, before: usize },
     /// The compiled regex is too large.
     TooBig,
+    /// So many of its beginnings may be under way at once.
+    Overlaps(usize),
     /// The literal, after folding, has fewer bytes than it must.
     TooShort { bytes: usize },
     /// It matches the empty text.
@@ -103,6 +105,10 @@ pub(super) fn finish(hir: Hir, reading: Reading) -> Result<Compiled, Problem> {
     let hir = if reading.case_sensitive { hir } else { ignore_case(&hir) };
     if !size::is_within_limit(&hir) {
         return Err(Problem::TooBig);
+    }
+    let overlap = size::overlap(&hir);
+    if overlap > limits::OVERLAP {
+        return Err(Problem::Overlaps(overlap));
     }
     let required = Required::of(&hir);
     let length_max = hir.properties().maximum_len();
