@@ -417,7 +417,7 @@ fn an_unknown_throttle_is_pointed_at() {
     assert_eq!(output.status.code(), Some(64));
     let told = stderr(&output);
     for expected in
-        ["error R047: INJ-905 names the throttle `slwo`", "test.yaml:11:25", "    action: { throttle: slwo }"]
+        ["error R048: INJ-905 names the throttle `slwo`", "test.yaml:11:25", "    action: { throttle: slwo }"]
     {
         assert!(told.contains(expected), "{expected}: {told}");
     }

@@ -583,6 +583,72 @@ fn tokens_in_arguments_of_tools_are_put_back_as_json() {
 }
 
 #[test]
+fn tokens_in_json_that_the_model_says_are_put_back_as_json() {
+    let snapshot = snapshot(&[rule(1, "say \"4111\"", TOKENS)], "");
+    let (token, vault) = tokenised(&snapshot, "say \"4111\"", &facts());
+    let json = |said: &str| json!({ "card": said, "list": [json!([said]).to_string()] }).to_string();
+    for (text, shown) in [
+        (json(&token), json("say \"4111\"")),
+        (format!("it is {token}"), "it is say \"4111\"".to_owned()),
+        // A string may have begun, and it is not known how many there are around it.
+        (format!("Here: {}", json(&token)), format!("Here: {}", json(&token))),
+        (format!("{}\n{}", json(&token), json(&token)), format!("{}\n{}", json(&token), json(&token))),
+    ] {
+        assert_eq!(reply(&snapshot, &text, &facts(), &vault).0.as_ref(), Some(&shown));
+        // What a custom tool is given is a text too.
+        let delta = json!({ "tool_calls": [{ "index": 0, "id": "c1", "type": "custom", "custom": { "name": "f", "input": text } }] });
+        let deltas = [delta.clone()];
+        let left = streamed(&snapshot, &deltas, &facts(), &vault, |delta| &delta["tool_calls"][0]["custom"]["input"]);
+        assert_eq!(left.0.as_ref(), Some(&shown));
+        let body = json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{ "index": 0,
+            "message": { "role": "assistant", "content": null, "tool_calls": delta["tool_calls"] }, "finish_reason": "tool_calls" }] });
+        let parsed = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).unwrap();
+        let judged = snapshot.scan(parsed, Direction::Reply, &facts()).restoring(&vault).judge(Answer::NotAsked);
+        let Outcome::Cleared(cleared) = judged.outcome else { panic!("{:?}", judged.verdict) };
+        let body: Value = serde_json::from_slice(&cleared.encode().into_bytes()).unwrap();
+        assert_eq!(body["choices"][0]["message"]["tool_calls"][0]["custom"]["input"], shown.as_str());
+    }
+    // A part is read together with others, one of which may have begun a string.
+    let parts = |said: &str| {
+        json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{ "index": 0,
+        "message": { "role": "assistant", "content": [{ "type": "text", "text": "{\"a\":\"" }, { "type": "text", "text": said }] },
+        "finish_reason": "stop" }] })
+    };
+    let parsed = ChatReply::parse(Bytes::from(parts(&token).to_string()), &Limits::default()).unwrap();
+    let judged = snapshot.scan(parsed, Direction::Reply, &facts()).restoring(&vault).judge(Answer::NotAsked);
+    let Outcome::Cleared(cleared) = judged.outcome else { panic!("{:?}", judged.verdict) };
+    assert_eq!(serde_json::from_slice::<Value>(&cleared.encode().into_bytes()).unwrap(), parts(&token));
+}
+
+#[test]
+fn of_the_findings_that_block_the_first_in_order_of_place_speaks() {
+    let blocks = |message: &str| format!("applies: {{ direction: request }}\naction: block\nmessage: {message}");
+    let rules = [rule(1, "needle", &blocks("one")), rule(2, "thimble", &blocks("two")), rule(3, "button", EVERYWHERE)];
+    let said = |snapshot: &Arc<Snapshot>, text: &str| {
+        snapshot.message(&judge(snapshot, &user(text), &facts()).verdict).map(str::to_owned)
+    };
+    let with = snapshot(&rules, "");
+    for (text, message) in [
+        ("needle, thimble", Some("one")),
+        ("thimble, needle", Some("two")),
+        ("button, thimble", Some("two")),
+        ("button", None),
+        ("thread", None),
+    ] {
+        assert_eq!(said(&with, text).as_deref(), message, "{text}");
+    }
+    assert_eq!(said(&snapshot(&rules[2..], ""), "button"), None);
+    // A rule that is not in force says nothing.
+    let set = |paranoia: u8| {
+        let rule = rule(1, "needle", &format!("{}\nparanoia: 2", blocks("one")));
+        let source = (PathBuf::from("agent/test.yaml"), format!("family: agent\nrules:\n{rule}"));
+        from_sources(vec![source]).unwrap().set.in_force(Paranoia { blocking: paranoia, executing: paranoia })
+    };
+    assert_eq!((set(2).message("AGT-001"), set(2).has_messages()), (Some("one"), true));
+    assert_eq!((set(1).message("AGT-001"), set(1).has_messages()), (None, false));
+}
+
+#[test]
 fn a_token_in_a_reply_that_is_held_to_its_end_is_put_back_too() {
     let rules = [rule(1, "4111", TOKENS)];
     let snapshot = snapshot_of(&rules, "", Paranoia { blocking: 1, executing: 1 }, BlockEnd::Hold);

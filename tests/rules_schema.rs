@@ -13,6 +13,7 @@ use portcullis::rules::lint::Lint;
 use portcullis::rules::{Family, Roles, Validator, from_sources, transforms};
 use portcullis::scan::Scanner;
 use portcullis::scan::examples::run_examples;
+use portcullis::text::is_invisible;
 use regex_automata::meta::Regex;
 use serde_json::{Value, json};
 
@@ -249,6 +250,21 @@ fn the_schema_knows_every_key_and_name() {
         ("/$defs/example_text/maxLength", limits::EXAMPLE_BYTES),
     ] {
         assert_eq!(schema.pointer(pointer).and_then(Value::as_u64), u64::try_from(limit).ok(), "{pointer}");
+    }
+}
+
+#[test]
+fn the_schema_lets_a_message_hold_what_the_loader_does() {
+    let schema = schema();
+    for pointer in ["/$defs/rule/properties/message/pattern", "/properties/defaults/properties/message/pattern"] {
+        let pattern = Regex::new(schema.pointer(pointer).and_then(Value::as_str).unwrap()).unwrap();
+        // Beyond these, expressions of different programs mean different things; the loader refuses what is invisible there.
+        for c in ('\0'..='\u{FFFF}').filter(|c| !c.is_whitespace() || c.is_control()) {
+            let is_shown = !c.is_control() && !is_invisible(c);
+            assert_eq!(pattern.is_match(format!("a{c}b").as_str()), is_shown, "U+{:04X}", u32::from(c));
+        }
+        assert!(["a b", "a\u{a0}b"].iter().all(|text| pattern.is_match(*text)));
+        assert!(!["a\u{2028}b", "a\u{2029}b"].iter().any(|text| pattern.is_match(*text)));
     }
 }
 

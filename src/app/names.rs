@@ -77,9 +77,9 @@ fn problem(set: &RuleSet, rule: &Rule, kind: MentionKind, message: String, known
     let is_its =
         |mention: &&Mention| mention.kind == kind && mention.file == rule.file && Some(mention.place) == rule.to_place;
     match set.mentions().iter().find(is_its) {
-        Some(mention) => mention.problem("R047", message, known),
+        Some(mention) => mention.problem("R048", message, known),
         None => Diagnostic {
-            code: "R047",
+            code: "R048",
             file: rule.file.clone(),
             place: Some((usize::try_from(rule.line).unwrap_or(1), 1)),
             message,

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The highest [`Limits::token_depth`]: what is put back may double with every document around it.
+pub const TOKEN_DEPTH_MAX: usize = 8;
+
 /// All limits of the appliance. Sizes in bytes, times in milliseconds, counts as they are.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,7 +34,7 @@ pub struct Limits {
     /// Bytes of text put back in the place of tokens, in one reply; further tokens stay what they are.
     pub restored_bytes: usize,
     /// JSON documents inside each other in a tool's arguments, each a string of the one around it, in which texts are put
-    /// back in the place of tokens; deeper tokens stay what they are.
+    /// back in the place of tokens; deeper tokens stay what they are. [`TOKEN_DEPTH_MAX`] at most.
     pub token_depth: usize,
     /// Bytes of one server-sent event.
     pub event_bytes: usize,
@@ -39,7 +42,7 @@ pub struct Limits {
     pub hold_bytes: usize,
     /// Separate channels (choice × text, reasoning, tool call …) in one streamed reply.
     pub channels: usize,
-    /// Nesting of JSON objects and arrays (256 at most, whatever is set here).
+    /// Nesting of JSON objects and arrays; 256 at most.
     pub json_depth: usize,
     /// Values in one JSON document.
     pub json_values: usize,
@@ -202,6 +205,8 @@ pub mod rules {
     pub const PATTERN_BYTES: usize = 8 * 1024;
     /// Bytes of one compiled regex (its NFA).
     pub const REGEX_BYTES: usize = 4 * 1024 * 1024;
+    /// Beginnings of one regex that hostile text may keep going at once: each byte costs as many steps.
+    pub const OVERLAP: usize = 1500;
     /// Fewest bytes of a literal pattern; shorter ones match everywhere.
     pub const LITERAL_BYTES_MIN: usize = 3;
     /// Longest match, in bytes, of a pattern that judges a stream while it flows: so much may be held back.
@@ -238,7 +243,8 @@ pub mod rules {
     pub const CONDITION_BYTES: usize = 4096;
     /// Brackets and `not`s inside each other in a condition.
     pub const CONDITION_DEPTH: usize = 32;
-    /// Matches of one rule that are listed for one text; rules that redact list all.
+    /// Matches of one pattern of a rule that are listed for one text; rules that redact, or that something may keep from
+    /// acting, list all.
     pub const MATCHES: usize = 64;
     /// Names in one list of where a rule or an exception applies.
     pub const SCOPE_NAMES: usize = 64;

@@ -158,6 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn the_depth_of_tokens_is_bounded_at_n_and_n_plus_1() {
+        let set = |value: u64| [("PORTCULLIS_LIMITS__TOKEN_DEPTH".to_owned(), value.to_string())];
+        assert_eq!(load(None, &set(8)).unwrap().config.limits.token_depth, 8);
+        let found = load(None, &set(9)).unwrap_err();
+        assert!(found.to_string().contains("limits.token_depth is over 8"), "{found}");
+        assert!(found.to_string().contains("write 1 to 8"), "{found}");
+    }
+
+    #[test]
+    fn nesting_is_bounded_at_n_and_n_plus_1() {
+        let set = |value: usize| [("PORTCULLIS_LIMITS__JSON_DEPTH".to_owned(), value.to_string())];
+        assert_eq!(load(None, &set(256)).unwrap().config.limits.json_depth, 256);
+        let found = load(None, &set(257)).unwrap_err();
+        assert!(found.to_string().contains("limits.json_depth is over 256"), "{found}");
+    }
+
+    #[test]
     fn what_kubernetes_says_of_a_service_is_no_configuration() {
         for name in
             ["PORTCULLIS_PORT", "PORTCULLIS_PORT_8080_TCP", "PORTCULLIS_SERVICE_HOST", "PORTCULLIS_SERVICE_PORT"]

@@ -56,14 +56,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What the first rule that blocks, and has something to say, says to the client.
+    /// What the client is told: of the findings that block, in order of place, the first says it whose rule has something to
+    /// say.
     pub fn message(&self, verdict: &Verdict) -> Option<&str> {
+        let rules = self.scanner.rules();
+        if !rules.has_messages() {
+            return None;
+        }
         let blocking = verdict.findings.iter().filter(|finding| finding.action == Some(Action::Block));
-        let rules = blocking.filter_map(|finding| match &finding.source {
-            Source::Rule { id } => self.scanner.rules().by_id(id),
+        let mut ids = blocking.filter_map(|finding| match &finding.source {
+            Source::Rule { id } => Some(id),
             _ => None,
         });
-        rules.into_iter().find_map(|(_, rule)| rule.message.as_deref())
+        ids.find_map(|id| rules.message(id))
     }
 
     /// What the written policy does with an opaque kind. A kind without an entry is refused.

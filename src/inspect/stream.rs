@@ -19,7 +19,7 @@ use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{BlockEnd, Snapshot};
 use crate::inspect::subject::{Edit, Frame, Opaque};
 use crate::inspect::tally::Tally;
-use crate::inspect::vault::{Restorer, Vault};
+use crate::inspect::vault::{Kind, Restorer, Vault};
 use crate::inspect::whole::{FaultTaken, unstrippable};
 use crate::rules::{Facts, Scores};
 use crate::text::{Channel, ChannelKind, Direction, Layer as DecodedLayer, Passage, PathSegment};
@@ -341,11 +341,9 @@ impl<F: Frame> ReplyStream<F> {
         let scan = (!hold).then(|| self.snapshot.scanner.stream(passage.role, block_bytes));
         let is_said = matches!(channel.kind, ChannelKind::Text | ChannelKind::Reasoning | ChannelKind::Refusal);
         let is_argument = channel.kind == ChannelKind::ToolArguments;
-        // What a custom tool is given is plain text.
-        let is_json =
-            is_argument && matches!(channel.path.last(), Some(PathSegment::Key(key)) if **key == *"arguments");
         let restores = (is_said || is_argument) && !self.vault.is_empty();
-        let restorer = restores.then(|| Restorer::new(Arc::clone(&self.vault), is_json));
+        let hold_bytes = self.snapshot.limits.hold_bytes;
+        let restorer = restores.then(|| Restorer::new(Arc::clone(&self.vault), read_as(channel), hold_bytes));
         self.lanes.push(Lane::new(channel.clone(), passage.role, scan).restoring(restorer));
         Ok(self.lanes.len() - 1)
     }
@@ -450,6 +448,18 @@ fn too_deep() -> Fault {
 /// True for the texts of a tool call, which leave together when the call is whole and judged.
 fn is_call(channel: &Channel) -> bool {
     matches!(channel.kind, ChannelKind::ToolArguments | ChannelKind::ToolCall)
+}
+
+/// What a channel's text is to its reader. What a custom tool is given is a text by itself.
+fn read_as(channel: &Channel) -> Kind {
+    match channel.path.last() {
+        Some(PathSegment::Key(key)) if channel.kind == ChannelKind::ToolArguments && **key == *"arguments" => {
+            Kind::Arguments
+        }
+        _ if is_call(channel) => Kind::Text,
+        _ if channel.path.iter().any(|step| matches!(step, PathSegment::Index(_))) => Kind::Part,
+        _ => Kind::Text,
+    }
 }
 
 fn too_many(limit: usize) -> Fault {

@@ -19,7 +19,7 @@ use crate::inspect::redact::{self, Mask};
 use crate::inspect::settle::Pending;
 use crate::inspect::snapshot::{OpaqueAction, Snapshot};
 use crate::inspect::subject::{Edit, Opaque, Subject};
-use crate::inspect::vault::Vault;
+use crate::inspect::vault::{Kind, Vault};
 use crate::rules::{Facts, Scores};
 use crate::scan::Scratch;
 use crate::text::{Direction, Passage, Role};
@@ -364,7 +364,12 @@ fn put_back(passages: &[Passage<'static>], vault: &Vault, edits: &mut Vec<Edit>)
         let first = edits.partition_point(|edit| edit.passage < index);
         let own = edits.get(first..).unwrap_or_default().iter().take_while(|edit| edit.passage == index);
         let replaced: Vec<Span> = own.map(|edit| edit.span).collect();
-        for (span, with) in vault.places(&passage.text, passage.place.ends_with("/arguments")) {
+        let kind = match passage.group {
+            _ if passage.place.ends_with("/arguments") => Kind::Arguments,
+            Some(_) => Kind::Part,
+            None => Kind::Text,
+        };
+        for (span, with) in vault.places(&passage.text, kind) {
             let near = replaced.partition_point(|other| other.end <= span.start);
             if replaced.get(near).is_none_or(|other| !other.overlaps(span)) {
                 added.push(Edit { passage: index, span, with });

@@ -44,7 +44,7 @@ const CROWD_MAX: usize = 4;
 const TEXT_BYTES_MAX: usize = 16;
 /// Bytes of a text that can be looked for by itself.
 const TEXT_BYTES_MIN: usize = 4;
-/// Texts of three bytes in one branch: each costs two hundred entries.
+/// Texts of three bytes in one branch: each fills a word of the bitmap.
 const SHORT_TEXTS_MAX: usize = 8;
 /// Bytes beyond ASCII with which a text that is near may begin, where nothing more can be said.
 const LEADING_MAX: u32 = 10;

@@ -223,16 +223,21 @@ fn leading_bytes(class: &ClassUnicode) -> Option<Heads> {
     if class.ranges().first()?.start().is_ascii() {
         return None;
     }
-    for dropped in 1..=2u32 {
+    for dropped in 1..=2 {
         let mut texts: Vec<Text> = Vec::new();
         for range in class.ranges() {
             let mut code = range.start() as u32;
             while code <= range.end() as u32 && texts.len() <= CLASS_MAX {
                 let c = char::from_u32(code).unwrap_or('\u{E000}');
-                let kept = c.len_utf8().saturating_sub(dropped as usize).max(1);
-                texts.push(Text::new(c.encode_utf8(&mut [0; 4]).bytes().take(kept)));
-                // Sixty-four characters differ in their last byte only.
-                code = (code >> (6 * dropped)).saturating_add(1) << (6 * dropped);
+                let kept = c.len_utf8().saturating_sub(dropped).max(1);
+                let text = Text::new(c.encode_utf8(&mut [0; 4]).bytes().take(kept));
+                // In order, so that equal ones follow each other: counted twice they would end the search too early.
+                if texts.last() != Some(&text) {
+                    texts.push(text);
+                }
+                // Sixty-four characters differ in each byte that is left out. Where characters get longer, such a block ends.
+                let block = 6 * (c.len_utf8() - kept);
+                code = ((code >> block) + 1) << block;
             }
         }
         tidy(&mut texts);
@@ -246,6 +251,28 @@ fn leading_bytes(class: &ClassUnicode) -> Option<Heads> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_character_of_a_large_class_begins_with_one_of_its_leading_bytes() {
+        for class in [
+            r"[\x{410}-\x{44F}\x{4E00}-\x{9FFF}]",
+            r"[\x{80}-\x{FFFF}]",
+            r"[\x{80}-\x{10FFFF}]",
+            r"[\x{400}-\x{4FF}\x{E0000}-\x{E0FFF}]",
+            r"[\x{7F0}-\x{810}\x{FFF0}-\x{1000F}\x{3400}-\x{4DBF}]",
+            r"[\x{600}-\x{6FF}\x{D000}-\x{E0FF}]",
+            r"[\p{Lu}--[\x00-\x7F]]",
+            r"[\p{Greek}\p{Cyrillic}\p{Han}--[\x00-\x7F]]",
+        ] {
+            let hir = regex_syntax::parse(class).unwrap();
+            let HirKind::Class(class @ Class::Unicode(characters)) = hir.kind() else { panic!("{hir:?}") };
+            let Some(heads) = class_heads(class) else { continue };
+            for c in characters.ranges().iter().flat_map(|range| range.start()..=range.end()) {
+                let bytes = c.to_string().into_bytes();
+                assert!(heads.texts.iter().any(|head| bytes.starts_with(head.as_slice())), "{c:?} of {hir}");
+            }
+        }
+    }
 
     #[test]
     fn texts_are_in_the_order_of_their_bytes() {

@@ -137,7 +137,7 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert!(found[2].is_one_of(&["chat_completions"]) && !found[3].is_one_of(&["x"]));
-        let problem = found[4].problem("R047", "m".to_owned(), &["slo", "quick"]);
+        let problem = found[4].problem("R048", "m".to_owned(), &["slo", "quick"]);
         assert_eq!((problem.place, problem.help.as_str()), (Some((6, 25)), "did you mean `slo`?"));
         assert_eq!(problem.line_text.as_deref(), Some("    action: { throttle: slow }"));
         let many: Vec<String> = (0..LISTED + 1).map(|number| format!("tenant-{number}")).collect();

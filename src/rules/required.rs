@@ -124,10 +124,9 @@ impl Price {
                 let tries = frequency::of(literal) * if length == 1 { 1.5 } else { 1.0 };
                 Some(Self { pass: 0.02 + rarest * 20.0, tries })
             }
-            // The byte after it is spelled out.
             3 => {
                 let tries = frequency::of(literal);
-                Some(Self { pass: tries * 8.0 + 221.0 * GRAM_COST, tries })
+                Some(Self { pass: tries * 8.0 + TRIPLE_ENTRIES * GRAM_COST, tries })
             }
             _ => {
                 let (_, rarest) = rarest_gram(literal);
@@ -143,6 +142,9 @@ impl Price {
 
 /// What one more entry in the literal pass's table costs, by false candidates, in nanoseconds per byte.
 const GRAM_COST: f64 = 2e-5;
+
+/// What a literal of three bytes counts for among the entries: an estimate, it fills a whole word of the bitmap.
+const TRIPLE_ENTRIES: f64 = 221.0;
 
 /// Place and estimated frequency of the rarest [`GRAM`] bytes of a literal.
 pub(crate) fn rarest_gram(literal: &[u8]) -> (usize, f64) {

@@ -1,7 +1,7 @@
 //! The checked rule set: immutable, shared, with a version.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,8 @@ pub struct RuleSet {
     exceptions: Box<[Exception]>,
     headers: BTreeSet<String>,
     mentions: Box<[Mention]>,
+    /// What rules have a client told, by id.
+    messages: HashMap<String, String>,
     version: String,
 }
 
@@ -82,8 +84,9 @@ impl RuleSet {
         for byte in hash.finalize() {
             let _ = write!(version, "{byte:02x}");
         }
-        let headers = headers(&rules, &exceptions);
-        Self { rules: rules.into(), exceptions: exceptions.into(), headers, mentions: mentions.into(), version }
+        let (headers, messages) = (headers(&rules, &exceptions), messages(&rules));
+        let (rules, mentions) = (rules.into(), mentions.into());
+        Self { rules, exceptions: exceptions.into(), headers, mentions, messages, version }
     }
 
     /// The rules that these levels let in, without those that are off everywhere.
@@ -92,7 +95,8 @@ impl RuleSet {
         let is_in = |rule: &Rule| rule.paranoia <= paranoia.executing && !rule.is_off();
         let mut rules: Vec<Rule> = self.rules.into_iter().filter(is_in).collect();
         rules.iter_mut().for_each(|rule| rule.is_above_blocking = rule.paranoia > paranoia.blocking);
-        Self { rules: rules.into(), ..self }
+        let messages = messages(&rules);
+        Self { rules: rules.into(), messages, ..self }
     }
 
     /// All exceptions, ended ones too.
@@ -110,12 +114,22 @@ impl RuleSet {
         &self.mentions
     }
 
+    /// True when some rule has a client told something.
+    pub fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// What the rule of this id has a client told whose request it blocks.
+    pub fn message(&self, id: &str) -> Option<&str> {
+        self.messages.get(id).map(String::as_str)
+    }
+
     /// The rule at an index; `None` for an index of another, larger rule set.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.get())
     }
 
-    /// Looks a rule up by its id, for example `INJ-001`.
+    /// Looks a rule up by its id, for example `INJ-001`, one after the other: for people, not for requests.
     pub fn by_id(&self, id: &str) -> Option<(RuleIndex, &Rule)> {
         self.iter().find(|(_, rule)| rule.id == id)
     }
@@ -153,6 +167,10 @@ fn headers(rules: &[Rule], exceptions: &[Exception]) -> BTreeSet<String> {
     });
     let scopes = of_rules.chain(exceptions.iter().map(Exception::scope));
     scopes.flat_map(|scope| scope.headers.iter().map(|(name, _)| name.clone())).collect()
+}
+
+fn messages(rules: &[Rule]) -> HashMap<String, String> {
+    rules.iter().filter_map(|rule| Some((rule.id.clone(), rule.message.clone()?))).collect()
 }
 
 /// One checked rule. Values cannot be wrong here: whatever a file may say wrongly is a diagnostic before.
@@ -380,6 +398,35 @@ pub(crate) struct Literal {
     pub(crate) text: String,
     /// It must not touch another ASCII word character where its own edge is one.
     pub(crate) word: bool,
+    /// A blank in it stands for one character of white space of any kind.
+    pub(crate) any_space: bool,
+}
+
+impl Literal {
+    /// True where it stands, but for what its neighbours say. `there`: as many bytes.
+    pub(crate) fn is(&self, there: &[u8], case_sensitive: bool) -> bool {
+        self.begins(there, case_sensitive) && there.len() == self.text.len()
+    }
+
+    /// True where it stands as far as there is text: `there` has no more bytes than it has.
+    pub(crate) fn begins(&self, there: &[u8], case_sensitive: bool) -> bool {
+        let same = |(own, other): (&u8, &u8)| match own {
+            b' ' if self.any_space => is_space(*other),
+            _ if case_sensitive => own == other,
+            _ => own.eq_ignore_ascii_case(other),
+        };
+        there.len() <= self.text.len() && self.text.as_bytes().iter().zip(there).all(same)
+    }
+
+    /// What is equal of texts that may be the same literal.
+    pub(crate) fn fold(byte: u8) -> u8 {
+        if is_space(byte) { b' ' } else { byte.to_ascii_lowercase() }
+    }
+}
+
+/// True for what [`Literal::any_space`] speaks of: a blank, and tab to carriage return. Canonical text has no other.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Which reading of a text a rule judges.

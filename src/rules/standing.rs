@@ -7,7 +7,7 @@ use super::set::{Mode, Pattern, Rule, RuleSet};
 use super::source::pattern::PatternSource;
 use super::source::{RuleSource, Text};
 use crate::base::limits::rules as limits;
-use crate::text::{Direction, Passage, Trust};
+use crate::text::{Direction, Passage, Trust, is_invisible};
 use crate::verdict::{Action, Severity, Standing};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::Place;
@@ -165,7 +165,7 @@ pub(super) fn mask(written: &Text, report: &mut Reporter<'_>) -> Option<String> 
     Some(written.value.clone())
 }
 
-/// What a client is told: one line, of a rule that blocks requests.
+/// What a client is told: one visible line, of a rule that blocks requests.
 pub(super) fn message(
     source: &RuleSource,
     action: Option<Action>,
@@ -184,10 +184,12 @@ pub(super) fn message(
     } else if direction.is_some_and(|(request, _)| !request) {
         let help = "leave it out, or let the rule apply to requests: a reply that is blocked ends without one";
         ("a message on a rule that never sees a request".to_owned(), help.to_owned())
-    } else if message.is_empty() || message.chars().any(char::is_control) {
+    } else if message.is_empty() {
+        ("the message is empty".to_owned(), "write a sentence that tells a client what to do".to_owned())
+    } else if let Some(c) = message.chars().find(|c| !is_shown(*c)) {
         (
-            "the message must be one line of text".to_owned(),
-            "write a sentence that tells a client what to do".to_owned(),
+            format!("the message must be one line of visible text, and holds U+{:04X}", u32::from(c)),
+            "write a sentence that tells a client what to do, without line ends and invisible characters".to_owned(),
         )
     } else if bytes > limits::MESSAGE_BYTES {
         let help = format!("write at most {} bytes", limits::MESSAGE_BYTES);
@@ -197,6 +199,11 @@ pub(super) fn message(
     };
     report.error("R046", written.place, problem, help);
     None
+}
+
+/// False for what ends a line, shows nothing, or changes the order in which a reader sees the rest.
+fn is_shown(c: char) -> bool {
+    !c.is_control() && !is_invisible(c) && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// An action that names something must, and no other may.

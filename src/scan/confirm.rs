@@ -84,11 +84,12 @@ pub(super) fn fate(
                 let matches = literal_at(literal, *case_sensitive, text, at).is_some();
                 return if matches { Fate::Match } else { Fate::Nothing };
             }
-            let length = literal.text.len().min(there.len());
-            let wanted = literal.text.as_bytes().get(..length).unwrap_or_default();
-            let there = there.get(..length).unwrap_or_default();
-            let same = if *case_sensitive { there == wanted } else { there.eq_ignore_ascii_case(wanted) };
-            if same && (!literal.word || is_edge(text, at)) { Fate::Open } else { Fate::Nothing }
+            let there = there.get(..literal.text.len()).unwrap_or(there);
+            if literal.begins(there, *case_sensitive) && (!literal.word || is_edge(text, at)) {
+                Fate::Open
+            } else {
+                Fate::Nothing
+            }
         }
         Kind::Regex { regex, .. } => {
             let Some(caches) = caches.of(unit_number, regex) else { return Fate::Nothing };
@@ -209,10 +210,8 @@ pub(super) fn next_cursor(unit: &Unit, found: Found, accepted: bool, text: &str)
 fn literal_at(literal: &Literal, case_sensitive: bool, text: &str, start: usize) -> Option<Span> {
     let end = start.checked_add(literal.text.len())?;
     let there = text.as_bytes().get(start..end)?;
-    let wanted = literal.text.as_bytes();
-    let same = if case_sensitive { there == wanted } else { there.eq_ignore_ascii_case(wanted) };
     let stands = !literal.word || (is_edge(text, start) && is_edge(text, end));
-    (same && stands).then_some(Span::new(start, end))
+    (stands && literal.is(there, case_sensitive)).then_some(Span::new(start, end))
 }
 
 /// True unless an ASCII word goes on across this place.

@@ -40,8 +40,8 @@ const STEPS: usize = 160;
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 impl Gate {
-    /// `patterns`: units and what each goes on with from its literal, [`cut`]. None of them may match the empty text: it
-    /// would pass wherever the gate is asked.
+    /// `patterns`: units and what each goes on with from its literal, [`cut`]. One that may match the empty text passes
+    /// wherever the gate is asked.
     pub(super) fn new(patterns: &[(u32, Hir)]) -> Result<Option<Self>, BuildError> {
         if patterns.is_empty() {
             return Ok(None);

@@ -20,6 +20,7 @@ use super::sieve::{Block, Sighting};
 use crate::base::Span;
 use crate::base::limits::rules as limits;
 use crate::rules::frequency::fold;
+use crate::rules::set::Literal;
 use crate::text::{Direction, Role};
 
 /// Stands for the gate of the specific patterns among the places.
@@ -138,6 +139,7 @@ impl Lane {
     /// that is undecided in this one.
     pub(super) fn with(mut self, other: Self) -> Self {
         self.units.extend(other.units);
+        self.units.sort_unstable_by_key(|progress| progress.unit);
         self
     }
 
@@ -196,13 +198,28 @@ impl Lane {
         let mut room = PLACES;
         lane.texts.search(text, from, tools.block, |text_number, at, sighting| {
             let Some(owners) = lane.owners.get(text_number as usize) else { return };
-            if sighting == Sighting::Open && tools.ended {
+            if sighting != Sighting::Whole && tools.ended {
+                return;
+            }
+            if sighting == Sighting::Crowd {
+                // Whose, the next bytes tell.
+                places.push((at, BEGUN));
                 return;
             }
             if owners.gated || (owners.gated_at_word_start && is_word_start(text, at)) {
                 places.push((at, SPECIFIC));
             }
             places.extend(owners.literals.iter().map(|unit| (at, *unit)));
+            if let Some(crowd) = &owners.crowd {
+                let there = text.get(at..).unwrap_or_default();
+                crowd.standing(there.iter().map(|byte| Literal::fold(*byte)), |unit| places.push((at, unit)));
+                if there.len() < crowd.longest() && !tools.ended {
+                    let there: Vec<u8> = there.iter().map(|byte| Literal::fold(*byte)).collect();
+                    if crowd.begun(&there, |unit| tools.program.literal(unit), Literal::fold).is_some() {
+                        places.push((at, BEGUN));
+                    }
+                }
+            }
             for near in owners.near.iter().filter(|_| sighting == Sighting::Whole) {
                 let first = at.saturating_sub(usize::from(near.before_max)).max(from);
                 let last = (at + 1).saturating_sub(usize::from(near.before_min));
@@ -232,7 +249,9 @@ impl Lane {
     fn look_at_the_end(&self, from: usize, tools: &mut Tools<'_>) {
         let (lane, text) = (tools.lane, self.window.as_bytes());
         let places = &mut tools.scratch.places;
-        let run = text.iter().rposition(|byte| !lane.run.holds(*byte)).map_or(0, |last| last + 1);
+        // What is decided is not looked at again.
+        let undecided = text.get(from..).unwrap_or_default();
+        let run = from + undecided.iter().rposition(|byte| !lane.run.holds(*byte)).map_or(0, |last| last + 1);
         if lane.at_text_start && self.base + from == 0 {
             places.push((0, GENERIC));
         }
@@ -333,8 +352,9 @@ impl Lane {
     /// A unit matches at `at`, and how is decided: finds out where exactly, and whether its validators agree.
     fn confirm(&mut self, number: u32, at: usize, tools: &mut Tools<'_>, found: &mut impl FnMut(&Unit, Span)) {
         let Some(unit) = tools.program.unit(number) else { return };
-        let known = self.units.iter().position(|progress| progress.unit == number);
-        let progress = known.and_then(|known| self.units.get(known)).copied();
+        // In order: of a long list many may have matched.
+        let known = self.units.binary_search_by_key(&number, |progress| progress.unit);
+        let progress = known.ok().and_then(|known| self.units.get(known)).copied();
         let mut progress = progress.unwrap_or(UnitProgress { unit: number, cursor: 0, listed: 0 });
         let is_done = !unit.lists_all && progress.listed >= limits::MATCHES;
         if is_done || self.base + at < progress.cursor {
@@ -348,9 +368,9 @@ impl Lane {
         }
         progress.cursor = self.base + confirm::next_cursor(unit, hit, true, &self.window);
         progress.listed += 1;
-        match known.and_then(|known| self.units.get_mut(known)) {
-            Some(place) => *place = progress,
-            None => self.units.push(progress),
+        match known {
+            Ok(known) => self.units.get_mut(known).into_iter().for_each(|place| *place = progress),
+            Err(place) => self.units.insert(place, progress),
         }
         found(unit, Span::new(self.base + hit.finding.start, self.base + hit.finding.end));
     }

@@ -10,6 +10,7 @@
 //! text allocates nothing.
 
 mod confirm;
+mod crowd;
 pub mod examples;
 mod gate;
 mod lane;

@@ -9,6 +9,7 @@ use regex_automata::meta;
 use regex_automata::nfa::thompson;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::crowd::{CROWD, Crowd};
 use super::gate::{self, Gate};
 use super::lane::{LaneProgram, LaneUnit};
 use super::regex::{self, Regex};
@@ -66,6 +67,8 @@ pub(super) enum Kind {
 pub(super) struct Candidates {
     /// Literal patterns, and regexes that the gate knows nothing of.
     pub(super) direct: Box<[u32]>,
+    /// Literal patterns that the sieve takes for one, if they are many: they are not among the others.
+    pub(super) crowd: Option<Box<Crowd>>,
     /// Whether units behind the gate are wanted: one bit per direction and role, for each reading.
     gated_raw: u16,
     gated_canonical: u16,
@@ -146,7 +149,7 @@ impl Program {
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             sieve,
-            candidates: literals.into_values().map(Listed::finish).collect(),
+            candidates: literals.into_values().map(|listed| listed.finish(&units)).collect(),
             gate: gate?,
             loose: searched?.into_iter().flatten().collect(),
             raw_lane,
@@ -168,9 +171,15 @@ impl Program {
         size_of_val(self.units.as_ref())
             + units.sum::<usize>()
             + self.sieve.memory()
+            + self.candidates.iter().map(Candidates::memory).sum::<usize>()
             + lanes.sum::<usize>()
             + gate
             + loose
+    }
+
+    /// The text of a unit that is a literal.
+    pub(super) fn literal(&self, unit: u32) -> &[u8] {
+        self.unit(unit).and_then(Unit::literal).map_or(&[], |literal| literal.text.as_bytes())
     }
 
     pub(super) fn unit(&self, unit: u32) -> Option<&Unit> {
@@ -217,6 +226,14 @@ impl Unit {
             Target::Raw => wanted.raw,
         };
         target && (self.block_end || !wanted.block_end_only) && self.applies(wanted.context)
+    }
+
+    /// The literal that it is.
+    pub(super) fn literal(&self) -> Option<&Literal> {
+        match &self.kind {
+            Kind::Literal { literal, .. } => Some(literal),
+            Kind::Regex { .. } => None,
+        }
     }
 
     /// True for a regex whose matches may be of any length.
@@ -282,13 +299,28 @@ impl Listed {
         }
     }
 
-    fn finish(self) -> Candidates {
-        let Self { direct, gated_raw, gated_canonical } = self;
-        Candidates { direct: direct.into(), gated_raw, gated_canonical }
+    fn finish(self, units: &[Unit]) -> Candidates {
+        let Self { mut direct, gated_raw, gated_canonical } = self;
+        let literal = |number: &u32| units.get(*number as usize).and_then(Unit::literal);
+        let crowd = (direct.len() > CROWD).then(|| {
+            let literals = direct
+                .iter()
+                .filter_map(|number| Some((literal(number)?.text.bytes().map(Literal::fold).collect(), *number)));
+            Box::new(Crowd::new(literals.collect()))
+        });
+        if crowd.is_some() {
+            direct.retain(|number| literal(number).is_none());
+        }
+        Candidates { direct: direct.into(), crowd, gated_raw, gated_canonical }
     }
 }
 
 impl Candidates {
+    fn memory(&self) -> usize {
+        let crowd = self.crowd.as_ref().map_or(0, |crowd| size_of::<Crowd>() + crowd.memory());
+        size_of::<Self>() + size_of_val(self.direct.as_ref()) + crowd
+    }
+
     /// True when some unit behind the gate is wanted.
     pub(super) fn asks_gate(&self, wanted: &Wanted) -> bool {
         let bit = context_bit(wanted.context.direction, wanted.context.role);

@@ -1,4 +1,5 @@
-//! Search state, used again from text to text; nothing in it outlives a search but its memory.
+//! Search state, used again from text to text; nothing in it outlives a search but its memory, and what somebody asked to be
+//! counted.
 
 use regex_automata::PatternSet;
 use regex_automata::hybrid::dfa;
@@ -130,6 +131,7 @@ impl Scratch {
             + loose.sum::<usize>()
             + self.raw_lane.memory()
             + self.canonical_lane.memory()
+            + self.both_lane.memory()
             + self.folded.capacity()
             + self.costs.as_ref().map_or(0, |costs| size_of_val(&**costs))
     }
@@ -137,6 +139,15 @@ impl Scratch {
     /// From now on notes what each pattern costs: that takes time itself.
     pub fn profile(&mut self) {
         self.costs = Some(vec![Cost::default(); self.states.len()].into());
+    }
+
+    /// Forgets what a search knew that never came to its end, for a panic: another text must not begin with it.
+    pub(super) fn settle(&mut self) {
+        for number in self.touched.drain(..) {
+            if let Some(state) = self.states.get_mut(number as usize) {
+                state.reset();
+            }
+        }
     }
 
     /// Makes the scratch fit for a program: that of another scanner is made anew, since an automaton must never meet

@@ -11,8 +11,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::crowd::{CROWD, Crowd};
 use crate::rules::frequency;
 use crate::rules::required::{GRAM, LITERAL_BYTES_MAX, rarest_gram};
 
@@ -51,9 +52,18 @@ struct Table {
     slots: Box<[Slot]>,
     shift: u32,
     seats: Box<[Seat]>,
+    /// Of grams with too many seats to try: the gram, where it stands in their literals, and those literals by their numbers
+    /// among the gram's seats. In order.
+    crowds: Box<[(u32, u8, Crowd)]>,
 }
 
 impl Seat {
+    /// The literal's bytes among all literals'.
+    fn bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let start = self.start as usize;
+        bytes.get(start..start + usize::from(self.length)).unwrap_or_default()
+    }
+
     /// What may follow the gram, as [`Slot::next`] has it.
     fn next(&self, bytes: &[u8]) -> u32 {
         let behind = usize::from(self.offset) + GRAM;
@@ -112,6 +122,8 @@ pub(super) enum Sighting {
     Whole,
     /// The text ends inside it.
     Open,
+    /// The text ends inside some of a crowd of literals, of which this is one.
+    Crowd,
 }
 
 impl Block {
@@ -133,8 +145,8 @@ impl Sieve {
         Self::with(literals, choose)
     }
 
-    /// As [`Sieve::new`], for literals of at least three bytes: each is entered under its first four, so that they are found
-    /// in order of place, and those that begin before a given place are not.
+    /// As [`Sieve::new`]; literals of three bytes or more are entered under their first, so that they are found in order of
+    /// place, and those that begin before a given place are not.
     pub(super) fn of_beginnings(literals: &[&[u8]]) -> Self {
         Self::with(literals, |literal, _| (gram_at(literal, 0), 0))
     }
@@ -217,24 +229,21 @@ impl Sieve {
         while start < text.len() {
             let end = (start + BLOCK).min(text.len());
             block.fill(text, start, end);
-            let mut take = |seat: &Seat, at: usize| {
-                if let Some(sighting) = self.compare(seat, block, at, start, text.len()) {
-                    found(seat.literal, start + at - usize::from(seat.offset), sighting);
-                }
-            };
+            let here = Here { block, start, end: text.len() };
             let places = end - start;
             match &self.bits {
-                Bits::Small(bits) => pass(bits, block, places, |at| self.candidates(block, at, &mut take)),
-                Bits::Middle(bits) => pass(bits, block, places, |at| self.candidates(block, at, &mut take)),
-                Bits::Large(bits) => pass(bits, block, places, |at| self.candidates(block, at, &mut take)),
+                Bits::Small(bits) => pass(bits, block, places, |at| self.candidates(here, at, &mut found)),
+                Bits::Middle(bits) => pass(bits, block, places, |at| self.candidates(here, at, &mut found)),
+                Bits::Large(bits) => pass(bits, block, places, |at| self.candidates(here, at, &mut found)),
             }
-            self.watched(block.bytes.get(BEFORE..BEFORE + end - start).unwrap_or_default(), &mut take);
+            let places = block.bytes.get(BEFORE..BEFORE + places).unwrap_or_default();
+            self.watched(places, |seat, at| self.try_seat(seat, here, at, &mut found));
             start = end;
         }
     }
 
     /// The literals whose watched byte stands at a place.
-    fn watched(&self, places: &[u8], take: &mut impl FnMut(&Seat, usize)) {
+    fn watched(&self, places: &[u8], mut take: impl FnMut(&Seat, usize)) {
         if places.is_ascii() {
             for (byte, seats) in self.watched.iter().filter(|(byte, _)| byte.is_ascii()) {
                 for at in memchr::memchr_iter(*byte, places) {
@@ -254,17 +263,60 @@ impl Sieve {
 
     /// The literals whose gram stands at a place of the block.
     #[inline(never)]
-    fn candidates(&self, block: &Block, at: usize, take: &mut dyn FnMut(&Seat, usize)) {
-        let (Some(gram), Some(after)) = (block.gram(at), block.bytes.get(BEFORE + at + GRAM)) else { return };
-        self.grams.of(gram, *after).iter().for_each(|seat| take(seat, at));
+    fn candidates(&self, here: Here<'_>, at: usize, found: &mut dyn FnMut(u32, usize, Sighting)) {
+        let (Some(gram), Some(after)) = (here.block.gram(at), here.block.bytes.get(BEFORE + at + GRAM)) else { return };
+        let seats = self.grams.of(gram, *after);
+        if seats.len() > CROWD {
+            self.crowds(gram, seats, here, at, found);
+        } else {
+            seats.iter().for_each(|seat| self.try_seat(seat, here, at, &mut *found));
+        }
         if self.bits.all(gram) {
-            self.triples.of(gram & TRIPLE, *after).iter().for_each(|seat| take(seat, at));
+            self.triples.of(gram & TRIPLE, *after).iter().for_each(|seat| self.try_seat(seat, here, at, &mut *found));
         }
     }
 
-    /// Compares all of a literal. `at`: place of its gram in the block; `start`: the block's place in the text.
+    fn try_seat(&self, seat: &Seat, here: Here<'_>, at: usize, mut found: impl FnMut(u32, usize, Sighting)) {
+        if let Some(sighting) = self.compare(seat, here, at) {
+            found(seat.literal, here.start + at - usize::from(seat.offset), sighting);
+        }
+    }
+
+    /// The literals of one gram, which are too many to be tried one by one.
+    #[inline(never)]
+    fn crowds(
+        &self,
+        gram: u32,
+        seats: &[Seat],
+        here: Here<'_>,
+        at: usize,
+        found: &mut dyn FnMut(u32, usize, Sighting),
+    ) {
+        for (_, offset, crowd) in self.grams.crowds_of(gram) {
+            let from = BEFORE + at - usize::from(*offset);
+            let Some(first) = (here.start + at).checked_sub(usize::from(*offset)) else { continue };
+            let length = here.end.saturating_sub(first).min(crowd.longest());
+            let there = here.block.bytes.get(from..from + length).unwrap_or_default();
+            let whole = |number: u32| {
+                seats.get(number as usize).filter(|seat| self.compare(seat, here, at) == Some(Sighting::Whole))
+            };
+            crowd.standing(there.iter().copied(), |number| {
+                if let Some(seat) = whole(number) {
+                    found(seat.literal, first, Sighting::Whole);
+                }
+            });
+            let text = |number: u32| seats.get(number as usize).map_or(&[][..], |seat| seat.bytes(&self.bytes));
+            if length < crowd.longest()
+                && let Some(seat) = crowd.begun(there, text, |byte| byte).and_then(|one| seats.get(one as usize))
+            {
+                found(seat.literal, first, Sighting::Crowd);
+            }
+        }
+    }
+
+    /// Compares all of a literal. `at`: place of its gram in the block.
     #[inline]
-    fn compare(&self, seat: &Seat, block: &Block, at: usize, start: usize, end: usize) -> Option<Sighting> {
+    fn compare(&self, seat: &Seat, Here { block, start, end }: Here<'_>, at: usize) -> Option<Sighting> {
         let (length, offset) = (usize::from(seat.length), usize::from(seat.offset));
         let from = BEFORE + at - offset;
         // Nearly all end here.
@@ -282,6 +334,16 @@ impl Sieve {
             Sighting::Open
         })
     }
+}
+
+/// A block, and where it is.
+#[derive(Clone, Copy)]
+struct Here<'b> {
+    block: &'b Block,
+    /// The block's place in the text.
+    start: usize,
+    /// The text's end.
+    end: usize,
 }
 
 /// The gram of a literal that is rarest, and least crowded, and its place.
@@ -352,8 +414,9 @@ impl Table {
             slots: vec![Slot::default(); places].into(),
             shift: 32 - places.trailing_zeros(),
             seats: Box::default(),
+            crowds: Box::default(),
         };
-        let mut seats = Vec::new();
+        let (mut seats, mut crowds) = (Vec::new(), Vec::new());
         // In order, so that the same rules make the same tables.
         let mut sorted: Vec<_> = grams.iter().collect();
         sorted.sort_unstable_by_key(|(gram, _)| **gram);
@@ -363,6 +426,9 @@ impl Table {
             let next = sitting.iter().fold(NO_MORE, |next, seat| next | seat.next(bytes));
             let slot = Slot { gram: *gram, first, count, next };
             seats.extend_from_slice(sitting);
+            if sitting.len() > CROWD {
+                crowds.extend(crowds_of(sitting, bytes).map(|(offset, crowd)| (*gram, offset, crowd)));
+            }
             let mut at = table.slot(*gram);
             while table.slots.get(at).is_some_and(|slot| slot.count > 0) {
                 at = (at + 1) & (places - 1);
@@ -372,7 +438,13 @@ impl Table {
             }
         }
         table.seats = seats.into();
+        table.crowds = crowds.into();
         table
+    }
+
+    fn crowds_of(&self, gram: u32) -> impl Iterator<Item = &(u32, u8, Crowd)> {
+        let first = self.crowds.partition_point(|(other, ..)| *other < gram);
+        self.crowds.get(first..).unwrap_or_default().iter().take_while(move |(other, ..)| *other == gram)
     }
 
     #[inline]
@@ -394,8 +466,18 @@ impl Table {
     }
 
     fn memory(&self) -> usize {
-        size_of_val(self.slots.as_ref()) + size_of_val(self.seats.as_ref())
+        let crowds = self.crowds.iter().map(|(.., crowd)| size_of::<(u32, u8, Crowd)>() + crowd.memory());
+        size_of_val(self.slots.as_ref()) + size_of_val(self.seats.as_ref()) + crowds.sum::<usize>()
     }
+}
+
+/// Seats of one gram, by where it stands in their literals.
+fn crowds_of(seats: &[Seat], bytes: &[u8]) -> impl Iterator<Item = (u8, Crowd)> {
+    let mut by_offset: BTreeMap<u8, Vec<(Vec<u8>, u32)>> = BTreeMap::new();
+    for (number, seat) in (0..).zip(seats) {
+        by_offset.entry(seat.offset).or_default().push((seat.bytes(bytes).to_vec(), number));
+    }
+    by_offset.into_iter().map(|(offset, texts)| (offset, Crowd::new(texts)))
 }
 
 impl Bits {
@@ -472,6 +554,8 @@ impl Block {
 fn folded(byte: u8) -> u8 {
     let upper = u8::from(byte.wrapping_sub(b'A') < 26);
     let digit = u8::from(byte.wrapping_sub(b'0') < 10);
+    let space = u8::from(byte.wrapping_sub(b'\t') < 5);
     let letter = byte | (upper << 5);
-    letter & !(digit * 0x0F)
+    // Tab to carriage return are 9 to 13.
+    (letter & !(digit * 0x0F) & !(space * 0x0F)) | (space << 5)
 }

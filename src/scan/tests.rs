@@ -346,6 +346,9 @@ fn piece() -> impl Strategy<Value = String> {
         Just(r"\b".to_owned()),
         Just("[^a]".to_owned()),
         Just("é".to_owned()),
+        // Large classes, of which only the first bytes are looked for.
+        Just("[а-я一-龥]".to_owned()),
+        Just(r"[\x{80}-\x{FFFF}]".to_owned()),
         Just("(?:ab|abc|c)".to_owned()),
         Just("(?i:ba)".to_owned()),
         Just("$".to_owned()),
@@ -387,12 +390,18 @@ fn rule() -> impl Strategy<Value = String> {
     .boxed();
     let group =
         (piece(), Just("capture: 1\n")).prop_map(|(regex, more)| (format!("{{ regex: 'ab({regex})[abc]' }}"), more));
+    // Lists of what the literal pass takes for one, and of what begins alike.
+    let crowd = (prop::collection::btree_set("[123] [123] 1[abc]{0,2}|abc[abc ]{1,30}", 3..9), more.clone()).prop_map(
+        |(list, more)| {
+            (list.iter().map(|text| format!("{{ literal: '{text}' }}")).collect::<Vec<_>>().join(", "), more)
+        },
+    );
     let several = (pattern.clone(), pattern.clone()).prop_map(|(one, two)| format!("{one}, {two}"));
-    prop_oneof![3 => (pattern, more.clone()), 1 => group, 1 => (several, more)]
+    prop_oneof![3 => (pattern, more.clone()), 1 => group, 1 => (several, more), 1 => crowd]
         .prop_map(|(pattern, more)| format!("- pattern: {pattern}\n{more}"))
 }
 
-const TEXT: &str = "([abcABC]|[abc]{2,4}|abc|cab|[ 1-3é\u{200B}\u{301}ａｂ\n]){0,30}";
+const TEXT: &str = "([abcABC]|[abc]{2,4}|abc|cab|[ 1-3éрбя一\u{200B}\u{301}ａｂ\n\t]|[123] [123]\t1[abc]?){0,30}";
 
 /// What a unit finds by the plain definition: at each character, in order, a search anchored there.
 fn plainly(scanner: &Scanner, text: &str, is_raw: bool) -> BTreeSet<(u32, Span)> {

@@ -11,6 +11,7 @@ use super::scratch::{RegexCaches, Scratch, UnitState};
 use super::sieve::Sighting;
 use crate::base::Span;
 use crate::base::limits::rules as limits;
+use crate::rules::set::Literal;
 
 /// Windows that lie so near to each other are made one: a new search costs more than a few bytes.
 const WINDOW_GAP: usize = if cfg!(test) { 1 } else { 32 };
@@ -25,6 +26,7 @@ const SEARCH_FACTOR: usize = if cfg!(test) { 1 } else { 8 };
 /// Appends all matches of the wanted units, in order of place.
 pub(super) fn scan(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
     scratch.fit(program);
+    scratch.settle();
     let before = out.len();
     literals(program, text, wanted, scratch, out);
     loose(program, text, wanted, scratch);
@@ -74,10 +76,19 @@ fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratc
     let Scratch { states, touched, regexes, gate, block, hits, sightings, .. } = scratch;
     program.sieve.search(text.as_bytes(), 0, block, |literal, at, sighting| {
         let Some(candidates) = program.candidates.get(literal as usize) else { return };
-        if sighting == Sighting::Open {
+        if sighting != Sighting::Whole {
             return;
         }
         sightings.literals += 1;
+        if let Some(crowd) = &candidates.crowd {
+            let there = text.as_bytes().get(at..).unwrap_or_default();
+            crowd.standing(there.iter().map(|byte| Literal::fold(*byte)), |number| {
+                let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { return };
+                if let Some(state) = touch(number, states, touched) {
+                    search(number, unit, text, Window { first: at, last: at }, state, regexes, out);
+                }
+            });
+        }
         for number in candidates.direct.iter().copied() {
             let Some(unit) = program.unit(number).filter(|unit| unit.is_wanted(wanted)) else { continue };
             let Some(state) = touch(number, states, touched) else { continue };
@@ -248,7 +259,7 @@ impl UnitState {
         self.windows.push((first, last));
     }
 
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.is_touched = false;
         self.cursor = 0;
         self.listed = 0;

@@ -157,8 +157,8 @@ fn is_plain_block(c: char) -> bool {
 }
 
 /// Default-ignorable and other invisible characters (DerivedCoreProperties, plus C1 controls, interlinear annotation,
-/// the Braille blank and musical beams).
-fn is_invisible(c: char) -> bool {
+/// the Braille blank and musical beams). Those that set the direction of text are among them.
+pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{80}'..='\u{84}'
         | '\u{86}'..='\u{9F}'

@@ -14,7 +14,7 @@ mod stages;
 mod words;
 
 pub use canonical::{Canonical, canonical};
-pub use fold::fold_char;
+pub use fold::{fold_char, is_invisible};
 pub use layers::{Layer, Layers, layers, layers_of};
 pub use map::Map;
 pub use model::model_text;

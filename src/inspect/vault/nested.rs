@@ -2,25 +2,29 @@
 //!
 //! Programs hand JSON on as text: the body of a request, the arguments of another call. What is put into such a string must
 //! be written for each of the documents around it, or the inner one breaks. Only objects and arrays count as documents: a
-//! text in quotes is most often just that.
+//! text in quotes is most often just that. What is none may be read as one all the same, by a reader that is less strict, from
+//! some place in it, or once more; but no such reader sees a string where there is no quote, and no escape.
 
 use serde::de::IgnoredAny;
 
 use crate::base::Span;
 
 /// For places in a JSON document, in order: how many documents they lie in, one inside the other, the outermost included.
-/// `None`: more than `most`.
-pub(super) fn depths(json: &str, places: &[usize], most: usize) -> Vec<Option<usize>> {
+/// `None` there: more than `most`, or it cannot be told. `None` for all: the text is no document.
+pub(super) fn depths(json: &str, places: &[usize], most: usize) -> Option<Vec<Option<usize>>> {
+    if !is_document(json) {
+        return None;
+    }
     let mut depths = vec![None; places.len()];
     walk(json, places, 1, most, &mut depths);
-    depths
+    Some(depths)
 }
 
+/// Fills in the depths of places in a document that lies so deep.
 fn walk(json: &str, places: &[usize], depth: usize, most: usize, depths: &mut [Option<usize>]) {
-    if depth > most || places.is_empty() {
+    if depth > most {
         return;
     }
-    depths.fill(Some(depth));
     for string in strings(json) {
         let within = places.partition_point(|at| *at < string.start)..places.partition_point(|at| *at < string.end);
         let (Some(inner), Some(depths)) = (places.get(within.clone()), depths.get_mut(within)) else { continue };
@@ -28,10 +32,10 @@ fn walk(json: &str, places: &[usize], depth: usize, most: usize, depths: &mut [O
             continue;
         }
         let inner: Vec<usize> = inner.iter().map(|at| at - string.start).collect();
-        let decoded = json.get(string.range()).and_then(|written| decode(written, &inner));
-        if let Some((text, inner)) = decoded.filter(|(text, _)| is_document(text)) {
-            depths.fill(None);
-            walk(&text, &inner, depth + 1, most, depths);
+        match json.get(string.range()).and_then(|written| decode(written, &inner)) {
+            Some((text, inner)) if is_document(&text) => walk(&text, &inner, depth + 1, most, depths),
+            Some((text, _)) if !text.contains(['"', '\\']) => depths.fill(Some(depth)),
+            _ => {}
         }
     }
 }
@@ -108,14 +112,14 @@ mod tests {
     /// The depths of all `@` of a document.
     fn at(json: &str, most: usize) -> Vec<Option<usize>> {
         let places: Vec<usize> = json.match_indices('@').map(|(at, _)| at).collect();
-        depths(json, &places, most)
+        depths(json, &places, most).expect(json)
     }
 
     #[test]
     fn each_place_is_as_deep_as_the_documents_around_it() {
         let inner = serde_json::json!({ "é\n": "@", "list": ["\u{1F600}", "@"] }).to_string();
-        let middle = serde_json::json!({ "inner": inner, "text": "say \"@\"" }).to_string();
-        let outer = serde_json::json!({ "a": "@", "middle": middle, "z": "{ \"@\" }" }).to_string();
+        let middle = serde_json::json!({ "inner": inner, "text": "say '@'" }).to_string();
+        let outer = serde_json::json!({ "a": "@", "middle": middle, "z": "{ @ }" }).to_string();
         assert_eq!(at(&outer, 4), [1, 3, 3, 2, 1].map(Some), "{outer}");
         // Written with escapes that nobody needs, it says the same.
         let escaped = outer.replace('é', "\\u00e9").replace('\u{1F600}', "\\ud83d\\ude00");
@@ -134,19 +138,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_text() {
+    fn what_may_be_read_as_a_document_and_is_none_has_no_depth() {
         for json in [
             r#"{"a":"\"@\""}"#,
-            r#"{"a":"[@]"}"#,
+            r#"{"a":"[\"@\"] and more"}"#,
             r#"{"a":"{\"b\": \"@\""}"#,
-            r#"{"a":"{\"b\": \"@\"} and more"}"#,
-            r#"{"a":"{\"b\": \"\x @\"}"}"#,
+            r#"{"a":"{\"b\": \"@\"}\n{\"c\": 1}"}"#,
+            r#"{"a":"data: {\"b\": \"@\"}"}"#,
+            r#"{"a":"```json\n{\"b\": \"@\"}\n```"}"#,
+            r#"{"a":"{\"n\": NaN, \"b\": \"@\"}"}"#,
+            r#"{"a":"{\"b\": \"\\x @\"}"}"#,
+            r#"{"a":"{\\u0022b\\u0022: \\u0022@"}"#,
             r#"{"a":"\ud83d {\"b\": \"@\"}"}"#,
-            r#"{"a":"@"#,
-            r#"{"a":@}"#,
-            r#"{"a":"@\"#,
+            r#"{"a":"\ud83d @"}"#,
+            r#"{"a":"\ufeff{\"b\": \"@\"}"}"#,
         ] {
+            assert_eq!(at(json, 4), [None], "{json}");
+        }
+        for json in [r#"{"a":"[@]"}"#, r#"{"a":"it is @, {n}"}"#, r#" ["@"] "#] {
             assert_eq!(at(json, 4), [Some(1)], "{json}");
+        }
+        for text in [r#"{"a":"@"#, r#"{"a":@}"#, r#"{"a":"@\"#, r#""@""#, r#"{"a":"@"}{"b":1}"#, "@", ""] {
+            assert_eq!(depths(text, &[text.find('@').unwrap_or(0)], 4), None, "{text}");
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::rules::firsts::Firsts;
 use crate::rules::frequency::fold;
 use crate::rules::pairs::Pairs;
 use crate::rules::required::GRAM;
-use crate::rules::set::Pattern;
+use crate::rules::set::{Literal, Pattern};
+use crate::scan::crowd::{CROWD, Crowd};
 use crate::scan::gate::{self, Gate};
 use crate::scan::program::Program;
 use crate::scan::sieve::Sieve;
@@ -50,15 +51,18 @@ pub(in crate::scan) struct LaneProgram {
 pub(in crate::scan) struct LaneUnit {
     pub(in crate::scan) number: u32,
     pub(in crate::scan) target: Target,
-    is_literal: bool,
+    /// The literal that it is, as [`Literal::fold`] has it.
+    literal: Option<Vec<u8>>,
     beginnings: Vec<Beginning>,
 }
 
 /// Whose a text is.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Owners {
-    /// Literals, which no gate knows: there may be a hundred thousand of them.
+    /// Literals, which no gate knows.
     pub(super) literals: Box<[u32]>,
+    /// The same, if they are many.
+    pub(super) crowd: Option<Box<Crowd>>,
     /// Some pattern behind the gate begins with it.
     pub(super) gated: bool,
     pub(super) gated_at_word_start: bool,
@@ -117,7 +121,7 @@ impl LaneProgram {
         let mut numbers = Vec::new();
         for unit in units {
             numbers.push(unit.number);
-            unit.beginnings.iter().for_each(|begin| making.add(unit.number, unit.is_literal, begin));
+            unit.beginnings.iter().for_each(|begin| making.add(unit.number, unit.literal.as_deref(), begin));
         }
         (!numbers.is_empty()).then(|| making.finish(numbers.into())).transpose()
     }
@@ -126,9 +130,11 @@ impl LaneProgram {
         let gates = [&self.specific, &self.generic].into_iter().flatten().map(Gate::memory).sum::<usize>();
         let triples = size_of_val(self.triples.as_ref());
         let owners = self.owners.iter().map(|owners| {
-            size_of_val(owners) + size_of_val(owners.literals.as_ref()) + size_of_val(owners.near.as_ref())
+            let crowd = owners.crowd.as_ref().map_or(0, |crowd| size_of::<Crowd>() + crowd.memory());
+            size_of_val(owners) + size_of_val(owners.literals.as_ref()) + size_of_val(owners.near.as_ref()) + crowd
         });
-        gates + triples + owners.sum::<usize>() + self.texts.memory() + self.pairs.len() + self.singles.len()
+        let anywhere = self.anywhere.as_ref().map_or(0, |it| size_of_val(&*it.pairs) + size_of_val(&*it.singles));
+        gates + triples + owners.sum::<usize>() + self.texts.memory() + self.pairs.len() + self.singles.len() + anywhere
     }
 
     pub(in crate::scan) fn has_unit_for(&self, program: &Program, role: Role) -> bool {
@@ -153,7 +159,8 @@ impl LaneUnit {
             Some(literal) => vec![Beginning::of_literal(&literal.text, literal.word)],
             None => Beginning::of(&pattern.hir()),
         };
-        Self { number, target: pattern.target, is_literal: pattern.literal().is_some(), beginnings }
+        let literal = pattern.literal().map(|literal| literal.text.bytes().map(Literal::fold).collect());
+        Self { number, target: pattern.target, literal, beginnings }
     }
 }
 
@@ -183,14 +190,14 @@ struct Marks {
 
 #[derive(Debug, Default)]
 struct ListedOwners {
-    literals: Vec<u32>,
+    literals: Vec<(Vec<u8>, u32)>,
     gated: bool,
     gated_at_word_start: bool,
     near: Vec<Near>,
 }
 
 impl Making {
-    fn add(&mut self, number: u32, is_literal: bool, begin: &Beginning) {
+    fn add(&mut self, number: u32, literal: Option<&[u8]>, begin: &Beginning) {
         match begin.how.clone() {
             _ if begin.at_text_start => {
                 self.at_text_start = true;
@@ -204,13 +211,13 @@ impl Making {
                     }
                     self.triples.extend(text.first_chunk::<3>());
                     let owners = self.texts.entry(text).or_default();
-                    match is_literal {
-                        true => owners.literals.push(number),
-                        false if is_at_start => owners.gated_at_word_start = true,
-                        false => owners.gated = true,
+                    match literal {
+                        Some(literal) => owners.literals.push((literal.to_vec(), number)),
+                        None if is_at_start => owners.gated_at_word_start = true,
+                        None => owners.gated = true,
                     }
                 }
-                if !is_literal {
+                if literal.is_none() {
                     self.specific.push((number, gate::cut(&begin.hir)));
                 }
             }
@@ -262,11 +269,11 @@ impl Making {
         let has = |flag: u8| singles.iter().any(|flags: &u8| flags & (flag | flag << 1) != 0);
         let zone = if has(flag::SHORT) { SHORT } else { TINY };
         let texts = Sieve::of_beginnings(&self.texts.keys().map(Vec::as_slice).collect::<Vec<_>>());
-        let owners = self.texts.into_values().map(|owners| Owners {
-            literals: owners.literals.into(),
-            gated: owners.gated,
-            gated_at_word_start: owners.gated_at_word_start,
-            near: owners.near.into(),
+        let owners = self.texts.into_values().map(|owners| {
+            let ListedOwners { mut literals, gated, gated_at_word_start, near } = owners;
+            let crowd = (literals.len() > CROWD).then(|| Box::new(Crowd::new(std::mem::take(&mut literals))));
+            let literals = literals.into_iter().map(|(_, number)| number).collect();
+            Owners { literals, crowd, gated, gated_at_word_start, near: near.into() }
         });
         Ok(LaneProgram {
             units,
