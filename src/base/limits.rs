@@ -42,7 +42,7 @@ pub struct Limits {
     pub hold_bytes: usize,
     /// Separate channels (choice × text, reasoning, tool call …) in one streamed reply.
     pub channels: usize,
-    /// Nesting of JSON objects and arrays (256 at most, whatever is set here).
+    /// Nesting of JSON objects and arrays; 256 at most.
     pub json_depth: usize,
     /// Values in one JSON document.
     pub json_values: usize,
@@ -205,6 +205,8 @@ pub mod rules {
     pub const PATTERN_BYTES: usize = 8 * 1024;
     /// Bytes of one compiled regex (its NFA).
     pub const REGEX_BYTES: usize = 4 * 1024 * 1024;
+    /// Beginnings of one regex that hostile text may keep going at once: each byte costs as many steps.
+    pub const OVERLAP: usize = 1500;
     /// Fewest bytes of a literal pattern; shorter ones match everywhere.
     pub const LITERAL_BYTES_MIN: usize = 3;
     /// Longest match, in bytes, of a pattern that judges a stream while it flows: so much may be held back.
@@ -241,7 +243,8 @@ pub mod rules {
     pub const CONDITION_BYTES: usize = 4096;
     /// Brackets and `not`s inside each other in a condition.
     pub const CONDITION_DEPTH: usize = 32;
-    /// Matches of one rule that are listed for one text; rules that redact list all.
+    /// Matches of one pattern of a rule that are listed for one text; rules that redact, or that something may keep from
+    /// acting, list all.
     pub const MATCHES: usize = 64;
     /// Names in one list of where a rule or an exception applies.
     pub const SCOPE_NAMES: usize = 64;

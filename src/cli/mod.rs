@@ -35,7 +35,7 @@ pub const CAUGHT: u8 = 10;
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, max_term_width = 100)]
 #[command(
-    after_help = "First steps:\n  portcullis demo                          see it judge a score of prompts\n  portcullis run                           start the appliance\n  portcullis scan 'ignore all previous instructions'\n\nExit status: 0 done, 1 failed, 10 text blocked or redacted (scan), 64 bad usage or configuration."
+    after_help = "First steps:\n  portcullis demo                          see it judge a score of prompts\n  portcullis run                           start the appliance\n  portcullis scan 'ignore all previous instructions'\n\nExit status: 0 done, 1 failed, 10 more than a flag (scan: redact,\nstrip, route, throttle or block) or a change (rules replay), 64 bad usage or configuration."
 )]
 struct Cli {
     #[command(subcommand)]

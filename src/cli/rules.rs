@@ -25,7 +25,7 @@ use crate::verdict::Action;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesCommand {
-    /// List the rules in force
+    /// List the rules that the configuration names, those with `mode: off` too
     List {
         /// As a JSON array
         #[arg(long)]

@@ -8,7 +8,7 @@ use crate::verdict::Action;
 
 /// Judge one text and print the verdict as JSON.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit status: 0 allow or flag, 10 block or redact, 64 usage.")]
+#[command(after_help = "Exit status: 0 allow or flag, 10 redact, strip, route, throttle or block, 64 usage.")]
 pub(super) struct ScanArgs {
     #[command(flatten)]
     text: TextArgs,

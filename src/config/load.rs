@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn nesting_is_bounded_at_n_and_n_plus_1() {
+        let set = |value: usize| [("PORTCULLIS_LIMITS__JSON_DEPTH".to_owned(), value.to_string())];
+        assert_eq!(load(None, &set(256)).unwrap().config.limits.json_depth, 256);
+        let found = load(None, &set(257)).unwrap_err();
+        assert!(found.to_string().contains("limits.json_depth is over 256"), "{found}");
+    }
+
+    #[test]
     fn what_kubernetes_says_of_a_service_is_no_configuration() {
         for name in
             ["PORTCULLIS_PORT", "PORTCULLIS_PORT_8080_TCP", "PORTCULLIS_SERVICE_HOST", "PORTCULLIS_SERVICE_PORT"]

@@ -10,6 +10,7 @@ use super::{
 use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
 use crate::base::{Limits, Secret};
+use crate::protocol::json::DEPTH_MAX;
 use crate::route::ModelPattern;
 use crate::telemetry::trace::LogFormat;
 use crate::yaml::diagnostic::Reporter;
@@ -404,6 +405,10 @@ fn limits(node: &Node, report: &mut Reporter<'_>) -> Option<Limits> {
                 let message = format!("limits.token_depth is over {TOKEN_DEPTH_MAX}");
                 let help = format!("write 1 to {TOKEN_DEPTH_MAX}: what is put back may double with every document");
                 report.error("C007", node.place, message, help);
+            }
+            if key == "json_depth" && value > DEPTH_MAX as u64 {
+                let message = format!("limits.json_depth is over {DEPTH_MAX}, which no document is read beyond");
+                report.error("C007", node.place, message, format!("write {DEPTH_MAX} or less"));
             }
             values.insert(key.clone(), value.into());
         }

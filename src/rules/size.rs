@@ -75,6 +75,59 @@ fn sum(sizes: impl Iterator<Item = usize>) -> usize {
     sizes.fold(0, usize::saturating_add)
 }
 
+/// How many beginnings of an expression's matches hostile text can keep going at once, at most: an engine that is linear
+/// in the text takes so many steps for each byte of it.
+///
+/// A repeat counts as many times as it may go on, where a match could begin anew inside of it; where none can, the beginning
+/// that is under way is the only one.
+pub(super) fn overlap(hir: &Hir) -> usize {
+    let heads =
+        AllHeads::default().of(hir).map(|heads| heads.texts.iter().map(|text| text.as_slice().to_vec()).collect());
+    overlap_of(hir, &Begins { heads, firsts: Firsts::of(hir) })
+}
+
+/// What an expression's matches begin with.
+struct Begins {
+    /// Texts, folded; `None`: too many.
+    heads: Option<Vec<Vec<u8>>>,
+    firsts: Firsts,
+}
+
+impl Begins {
+    /// Bytes of the shortest beginning that is known.
+    fn shortest(&self) -> usize {
+        self.heads.iter().flatten().map(Vec::len).min().unwrap_or(1).max(1)
+    }
+
+    /// True when a match may begin in a text of these bytes, and go on in it for as long as is known.
+    fn fits(&self, bytes: &Firsts) -> bool {
+        let mut folded = Firsts::default();
+        (0..=u8::MAX).filter(|byte| bytes.holds(*byte)).for_each(|byte| folded.put(fold(byte)));
+        match &self.heads {
+            Some(heads) => heads.iter().any(|head| head.iter().all(|byte| folded.holds(*byte))),
+            None => (0..=u8::MAX).any(|byte| self.firsts.holds(byte) && bytes.holds(byte)),
+        }
+    }
+}
+
+fn overlap_of(hir: &Hir, begins: &Begins) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => 0,
+        HirKind::Capture(capture) => overlap_of(&capture.sub, begins),
+        HirKind::Concat(parts) => sum(parts.iter().map(|part| overlap_of(part, begins))),
+        HirKind::Alternation(parts) => sum(parts.iter().map(|part| overlap_of(part, begins))),
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
+            if !begins.fits(&Firsts::all_of(sub)) {
+                return 0;
+            }
+            let copies = usize::try_from(max.unwrap_or(*min).max(*min).max(1)).unwrap_or(usize::MAX);
+            // One beginning does not stand inside another, but for their last and first bytes.
+            let apart = begins.shortest();
+            overlap_of(sub, begins).max(1).saturating_mul(copies.div_ceil(apart))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_oneof, proptest};
@@ -144,74 +197,14 @@ mod tests {
             }
         }
     }
-}
 
-/// How many beginnings of an expression's matches hostile text can keep going at once, at most: an engine that is linear
-/// in the text takes so many steps for each byte of it.
-///
-/// A repeat counts as many times as it may go on, where a match could begin anew inside of it; where none can, the beginning
-/// that is under way is the only one.
-pub(super) fn overlap(hir: &Hir) -> usize {
-    let heads = AllHeads::default().of(hir).map(|heads| heads.texts.iter().map(|text| text.as_slice().to_vec()).collect());
-    overlap_of(hir, &Begins { heads, firsts: Firsts::of(hir) })
-}
-
-/// What an expression's matches begin with.
-struct Begins {
-    /// Texts, folded; `None`: too many.
-    heads: Option<Vec<Vec<u8>>>,
-    firsts: Firsts,
-}
-
-impl Begins {
-    /// Bytes of the shortest beginning that is known.
-    fn shortest(&self) -> usize {
-        self.heads.iter().flatten().map(Vec::len).min().unwrap_or(1).max(1)
-    }
-
-    /// True when a match may begin in a text of these bytes, and go on in it for as long as is known.
-    fn fits(&self, bytes: &Firsts) -> bool {
-        let folded = |byte: u8| (0..=u8::MAX).any(|other| fold(other) == byte && bytes.holds(other));
-        match &self.heads {
-            Some(heads) => heads.iter().any(|head| head.iter().all(|byte| folded(*byte))),
-            None => (0..=u8::MAX).any(|byte| self.firsts.holds(byte) && bytes.holds(byte)),
-        }
-    }
-}
-
-fn overlap_of(hir: &Hir, begins: &Begins) -> usize {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => 0,
-        HirKind::Capture(capture) => overlap_of(&capture.sub, begins),
-        HirKind::Concat(parts) => sum(parts.iter().map(|part| overlap_of(part, begins))),
-        HirKind::Alternation(parts) => sum(parts.iter().map(|part| overlap_of(part, begins))),
-        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
-            if !begins.fits(&Firsts::all_of(sub)) {
-                return 0;
-            }
-            let copies = usize::try_from(max.unwrap_or(*min).max(*min).max(1)).unwrap_or(usize::MAX);
-            // One beginning does not stand inside another, but for their last and first bytes.
-            let apart = begins.shortest();
-            overlap_of(sub, begins).max(1).saturating_mul(copies.div_ceil(apart))
-        }
-    }
-}
-
-#[cfg(test)]
-mod widths {
     #[test]
-    fn shipped() {
-        let loaded = crate::rules::load(&[std::path::PathBuf::from("/work/main/rules")]).unwrap();
-        let mut all: Vec<(usize, String, bool)> = Vec::new();
-        for (_, rule) in loaded.set.iter() {
-            for pattern in &rule.patterns {
-                all.push((super::overlap(&pattern.hir()), rule.id.clone(), rule.on_reply));
-            }
-        }
-        all.sort();
-        for (width, id, reply) in all.iter().rev().take(40) {
-            println!("{width} {id} {reply}");
-        }
-        println!("median {:?} n {}", all[all.len() / 2], all.len());
+    fn beginnings_that_may_be_under_way_at_once_are_counted() {
+        let count = |regex: &str| overlap(&regex_syntax::parse(regex).unwrap());
+        assert_eq!(count("(?:vault|vaul).{0,8000}zend"), 2000, "a beginning has four bytes at least");
+        assert_eq!(count("vault[a-k]{0,8000}zend"), 0, "none begins in the gap");
+        assert_eq!(count("(?s)-----BEGIN KEY-----.{0,6000}-----END KEY-----"), 316);
+        assert_eq!(count("[a-z]{1,9}@[a-z]{1,9}"), 18);
+        assert_eq!(count("needle"), 0);
     }
 }

@@ -16,11 +16,12 @@ pub enum Transforms {
 }
 
 /// What turns bytes into other bytes. Text of this kind is rare by chance.
-pub const ENCODINGS: [&str; 7] = ["base32", "base64", "escape", "hex", "html", "percent", "quoted_printable"];
+pub const ENCODINGS: [&str; 10] =
+    ["base32", "base64", "binary", "decimal", "escape", "hex", "html", "octal", "percent", "quoted_printable"];
 
 /// Words written otherwise.
-pub const DISGUISES: [&str; 9] =
-    ["atbash", "caesar", "jamo", "leetspeak", "morse", "reversed", "reversed_words", "rot13", "spaced"];
+pub const DISGUISES: [&str; 10] =
+    ["atbash", "caesar", "jamo", "leetspeak", "morse", "reversed", "reversed_words", "rot13", "spaced", "split"];
 
 impl Transforms {
     /// What a rule wants that says nothing: rules of canonical text are about words, which are disguised; rules of raw text
@@ -65,5 +66,15 @@ mod tests {
         assert!(Transforms::Encodings.reads(&["html", "base64"]) && !Transforms::Encodings.reads(&["base64", "rot13"]));
         assert!(Transforms::Encodings.reads(&["an_encoding_of_tomorrow"]));
         assert!(Transforms::All.reads(&["base64", "rot13"]));
+    }
+
+    #[test]
+    fn every_layer_is_an_encoding_or_a_disguise() {
+        let mut sorted: Vec<&str> = ENCODINGS.into_iter().chain(DISGUISES).collect();
+        sorted.sort_unstable();
+        let mut layers = crate::text::layers::NAMES;
+        layers.sort_unstable();
+        assert_eq!(sorted, layers);
+        assert!(!Transforms::Encodings.reads(&["split"]) && Transforms::Encodings.reads(&["hex", "octal"]));
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::Limits;
 use crate::text::canonical::{Canonical, canonical};
+pub use crate::text::decode::NAMES;
 use crate::text::decode::{self, Decoded, Source};
 use crate::text::map::Map;
 use crate::text::signs::Signs;
@@ -117,6 +118,7 @@ fn decode_once(
     for decoding in decode::DECODINGS {
         let source = Source { text: reading, seen, room: budget.bytes, signs: &signs };
         let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
+        debug_assert!(encodings.iter().all(|name| NAMES.contains(name)), "{encodings:?} are not all in NAMES");
         budget.complete &= !cut;
         let map = inner.then(map);
         let is_same = |step: &Step| step.layer.text == text && step.layer.map == map;

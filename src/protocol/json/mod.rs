@@ -10,6 +10,7 @@ mod token;
 
 pub use error::{JsonError, JsonErrorKind};
 pub(crate) use place::Place;
+pub use read::DEPTH_MAX;
 pub use splice::{Replacement, splice};
 pub use tape::{Document, Elements, Kind, Members, Value};
 pub use text::{quote, quoted};

@@ -11,7 +11,7 @@ use super::tape::{Entry, Kind};
 use super::text::unescape;
 
 /// Nesting that no configuration can exceed, since those who walk a document recurse.
-pub(crate) const DEPTH_MAX: usize = 256;
+pub const DEPTH_MAX: usize = 256;
 
 /// Objects with more keys than this are checked for duplicates by hashing, others by comparison.
 const COMPARE_MAX: usize = 8;

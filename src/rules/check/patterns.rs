@@ -364,6 +364,14 @@ fn say(problem: &Problem, place: Place, report: &mut Reporter<'_>) {
             let help = r"make the repeats smaller, or use ASCII classes: `[a-z]`, `[0-9]`, `(?-u:\w)`";
             report.error("R015", place, message, help);
         }
+        Problem::Overlaps(count) => {
+            let message = format!(
+                "hostile text could keep {count} beginnings of this regex going, {} are allowed",
+                limits::OVERLAP
+            );
+            let help = "each byte would cost so many steps: make the repeats smaller in which it may begin anew, or let them not hold how it begins";
+            report.error("R047", place, message, help);
+        }
         Problem::TooShort { bytes } => {
             let message =
                 format!("the literal has {bytes} bytes as it is searched, it needs {}", limits::LITERAL_BYTES_MIN);

@@ -73,6 +73,30 @@ pub(super) const DECODINGS: [Decoding; 14] = [
     jamo::decode,
 ];
 
+/// Every name that a decoding may give, in the order of their files.
+pub const NAMES: [&str; 20] = [
+    "base32",
+    "base64",
+    "escape",
+    "hex",
+    "html",
+    "jamo",
+    "leetspeak",
+    "morse",
+    "binary",
+    "decimal",
+    "octal",
+    "percent",
+    "quoted_printable",
+    "reversed",
+    "reversed_words",
+    "atbash",
+    "caesar",
+    "rot13",
+    "spaced",
+    "split",
+];
+
 /// True when some decoding would still give something that matters. Backslash escapes alone do not count: their nesting is
 /// undone at once.
 pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
