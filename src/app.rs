@@ -5,6 +5,7 @@ mod build;
 mod capture;
 mod choice;
 mod keeper;
+mod names;
 mod offline;
 mod providers;
 mod refusal;
@@ -39,11 +40,12 @@ use crate::rules::{self, RuleSet};
 use crate::scan::Scanner;
 use crate::server::{Drained, Peer, Server, ServerConfig, tls_config};
 use crate::telemetry::metrics::PrometheusHandle;
-use crate::verdict::Action;
+use crate::yaml::Diagnostics;
 use archive::{Archive, ArchiveError};
 use build::Frame;
 use choice::Choice;
 use keeper::Keeper;
+use names::{Names, unserved};
 use providers::targets;
 use refusal::Refusal;
 use state::create_private_folder;
@@ -294,7 +296,7 @@ async fn open_policy(
     let choice = Choice::make(&archive, config, &written)?;
     let classifier = load_classifier(config).await?;
     let frame =
-        Frame { limits: Arc::clone(limits), state, table: Some(table_of(config)), has_model: classifier.is_some() };
+        Frame { limits: Arc::clone(limits), state, names: Some(Names::of(config)), has_model: classifier.is_some() };
     let opening = move || Keeper::open(choice, (source, written), frame, archive, watch, classifier);
     tokio::task::spawn_blocking(opening)
         .await
@@ -352,50 +354,30 @@ pub fn load_rules(folders: &[PathBuf]) -> Result<Scanner, StartError> {
 /// # Errors
 /// Every problem of every file.
 pub fn rules_in_force(config: &Config) -> Result<Scanner, StartError> {
-    let compiled = compile_rules(&config.rules, &config.policy, Some(&table_of(config)));
+    let compiled = compile_rules(&config.rules, &config.policy, Some(&Names::of(config)));
     compiled.map_err(|refusal| StartError::Rules(refusal.text))
 }
 
-/// Who serves which model.
-fn table_of(config: &Config) -> Table {
-    Table::new(config.providers.iter().map(|provider| (provider.name.clone(), provider.models.clone())).collect())
-}
-
-fn compile_rules(folders: &[PathBuf], policy: &PolicyConfig, table: Option<&Table>) -> Result<Scanner, Refusal> {
+fn compile_rules(folders: &[PathBuf], policy: &PolicyConfig, names: Option<&Names>) -> Result<Scanner, Refusal> {
     let set = load_set(folders)?;
-    let problems = unserved(policy, table, &set);
-    if !problems.is_empty() {
-        return Err(Refusal::new(problems.join("\n"), "name what there is, or add it to the configuration"));
+    let problems = unserved(policy, names, &set);
+    if !problems.errors.is_empty() {
+        return Err(problems.into());
     }
-    for notice in rules::exception::notices(set.exceptions(), today()) {
-        tracing::warn!(code = notice.code, file = %notice.file.display(), "{}", notice.message);
+    let unknown = names.map(|names| names.notices(&set)).unwrap_or_default();
+    for notice in rules::exception::notices(set.exceptions(), today()).into_iter().chain(unknown) {
+        let line = notice.place.map_or(0, |(line, _)| line);
+        tracing::warn!(code = notice.code, file = %notice.file.display(), line, "{}; {}", notice.message, notice.help);
     }
     compile(set.in_force(policy.paranoia))
 }
 
-/// Rules of the configuration that name a model which no provider serves, or a throttle that the policy does not have.
-pub fn unserved_rules(config: &Config, set: &RuleSet) -> Vec<String> {
-    unserved(&config.policy, Some(&table_of(config)), set)
-}
-
-/// `table`: left out where the providers are not known.
-fn unserved(policy: &PolicyConfig, table: Option<&Table>, set: &RuleSet) -> Vec<String> {
-    let wrong = set.iter().filter_map(|(_, rule)| {
-        let to = rule.to.as_ref()?;
-        let place = format!("{}:{}: {}", rule.file.display(), rule.line, rule.id);
-        match rule.action {
-            Some(Action::Route) if table.is_some_and(|table| table.choose(to).is_err()) => {
-                Some(format!("{place} routes to the model `{to}`, which no provider under `providers` serves"))
-            }
-            Some(Action::Throttle) if !policy.throttles.contains_key(to) => {
-                let names: Vec<&str> = policy.throttles.keys().map(String::as_str).collect();
-                let known = names.join(", ");
-                Some(format!("{place} names the throttle `{to}`; policy.throttles has: {known}"))
-            }
-            _ => None,
-        }
-    });
-    wrong.collect()
+/// Rules of the configuration that name a model which no provider serves, or a throttle that the policy does not have: errors.
+/// And names of routes, tenants and keys that nobody has: warnings.
+pub fn unknown_names(config: &Config, set: &RuleSet) -> Diagnostics {
+    let names = Names::of(config);
+    let Diagnostics { errors, .. } = unserved(&config.policy, Some(&names), set);
+    Diagnostics { errors, warnings: names.notices(set) }
 }
 
 /// The present day (UTC).

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::appliance::{Appliance, Settings};
+use support::appliance::{Appliance, Settings, poll};
 use support::http::{Client, Reply, said, until};
 use support::upstream::{Script, Upstream};
 use tempfile::TempDir;
@@ -338,4 +338,21 @@ fn a_model_or_a_throttle_that_is_not_there_keeps_it_from_starting() {
             assert!(said.contains(expected) && said.contains("AGT-901"), "{command}: {said}");
         }
     }
+}
+
+#[test]
+fn the_start_names_what_nobody_has_and_what_may_be_typed() {
+    let rules = [rule(901, "wombatted", "applies: { direction: request, routes: [chat_completion] }\naction: flag")];
+    let folder = site(&rules, "");
+    let settings = Settings::new("  - { name: mine, mock: true, models: ['x-*', my-model] }").rules_only();
+    let settings = settings.with("/rules']", &format!("/rules', '{}']", folder.path().display()));
+    let mut appliance = settings.start();
+    poll("the greeting", || appliance.output().contains("audit list"));
+    let said = appliance.output();
+    assert!(said.contains("W020") && said.contains("did you mean `chat_completions`?"), "{said}");
+    let program = appliance.command(&[]).get_program().to_string_lossy().into_owned();
+    let config = appliance.folder().join("portcullis.yaml");
+    assert!(said.contains(r#"{"model":"my-model","messages""#) && !said.contains(r#""demo""#), "{said}");
+    assert!(said.contains(&format!("{program} audit list --config {}", config.display())), "{said}");
+    appliance.stop();
 }

@@ -111,6 +111,9 @@ fn files_are_judged_by_both_sets() {
     let skipped: Vec<_> =
         said["not_replayed"].as_array().unwrap().iter().map(|one| (&one["reason"], &one["rows"])).collect();
     assert_eq!(json!(skipped), json!([["not a row", 2], ["refused unjudged (unparsable)", 1]]));
+    let place = |reason: usize| said["not_replayed"][reason]["places"][0].as_str().unwrap();
+    assert!(place(0).contains("not JSON") && place(0).contains(":7 "), "{}", place(0));
+    assert!(place(1).contains(":6 (") && place(1).contains("model"), "it says what is wrong: {}", place(1));
     assert_eq!(said["current"]["rules"], 2);
     assert_ne!(said["current"]["rules_version"], said["candidate"]["rules_version"]);
 }

@@ -196,3 +196,23 @@ fn word_lists_become_a_rule() {
     assert_eq!(site.count(), 3);
     assert_eq!(import("taken", "some words", &["--id", "LEAK-700"]).status.code(), Some(64));
 }
+
+#[test]
+fn imports_beside_each_other_get_ids_of_their_own() {
+    let site = Site::new();
+    let import = |name: &str, words: &[u8]| {
+        fs::write(site.path("words.txt"), words).unwrap();
+        let out = site.path(&format!("elsewhere/leak/{name}.yaml"));
+        site.rules(&["import", "words", "words.txt", "--family", "leak", "--out", out.to_str().unwrap()])
+    };
+    for (name, id) in [("one", "LEAK-500"), ("deeper/two", "LEAK-501"), ("three", "LEAK-502")] {
+        assert_eq!(import(name, b"Project Nightfall\n\0bad entry\n").status.code(), Some(0));
+        let written = fs::read_to_string(site.path(&format!("elsewhere/leak/{name}.yaml"))).unwrap();
+        assert!(written.contains(&format!("id: {id}")), "{name}: {written}");
+        assert!(written.contains(r"line 2: left out: `\0bad entry` has a control character"), "{written}");
+        assert_eq!(written.matches("bad entry").count(), 1, "{written}");
+    }
+    let latin = import("latin", b"Project Nightfall\nGr\xfcnes Tor\n");
+    assert_eq!(latin.status.code(), Some(64));
+    assert!(stderr(&latin).contains("line 2, byte 20") && stderr(&latin).contains("iconv"), "{latin:?}");
+}

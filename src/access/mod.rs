@@ -5,7 +5,7 @@ pub mod crowd;
 pub mod keys;
 pub mod throttle;
 
-pub use caller::{Caller, Identity};
+pub use caller::{Caller, DEFAULT_TENANT, Identity};
 pub use crowd::{Crowd, Place};
 pub use keys::{ClientKey, KeyHash, Keyring, Verified};
 pub use throttle::{Pace, Throttle, Throttles};

@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 
 use super::archive::FOLDER;
 use super::capture::{Captured, Hash, capture};
+use super::names::Names;
 use super::refusal::Refusal;
 use super::{compile_rules, policy_digest, snapshot};
 use crate::access::Throttle;
 use crate::base::{FaultAction, Limits};
 use crate::config::{PolicySections, Written};
 use crate::inspect::Snapshot;
-use crate::route::Table;
 
 /// How often files that change while they are read are read again.
 const READINGS: usize = 3;
@@ -42,8 +42,8 @@ pub(super) struct Frame {
     pub(super) limits: Arc<Limits>,
     /// The state folder.
     pub(super) state: PathBuf,
-    /// Who serves which model: rules may route to these. `None`: not known here.
-    pub(super) table: Option<Table>,
+    /// What rules may name besides the policy. `None`: not known here.
+    pub(super) names: Option<Names>,
     /// A classifier is loaded.
     pub(super) has_model: bool,
 }
@@ -69,7 +69,7 @@ pub(super) fn build(sections: PolicySections, written: Written, frame: &Frame) -
     apart(&folders, &frame.state)?;
     let mut before = capture(&folders, &frame.limits)?;
     for _ in 0..READINGS {
-        let compiled = aside(|| compile_rules(&folders, &policy, frame.table.as_ref()));
+        let compiled = aside(|| compile_rules(&folders, &policy, frame.names.as_ref()));
         let after = capture(&folders, &frame.limits)?;
         if before.stamp == after.stamp {
             let scanner = compiled?;

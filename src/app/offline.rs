@@ -79,7 +79,7 @@ pub fn rollback_offline(
     let restored = archive.restore(&version).map_err(refused)?;
     let policy = restored.written.policy().map_err(|found| refused(found.into()))?.policy;
     // Whether a classifier is there, and who serves the models that rules route to, is seen at the start.
-    let frame = Frame { limits: Arc::new(limits), state: state.clone(), table: None, has_model: true };
+    let frame = Frame { limits: Arc::new(limits), state: state.clone(), names: None, has_model: true };
     let sections = PolicySections { rules: restored.folders, policy };
     let built = build(sections, restored.written, &frame).map_err(refused)?;
     let pin = Pin {

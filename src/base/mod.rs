@@ -5,6 +5,7 @@ pub mod id;
 pub mod limits;
 pub mod secret;
 pub mod span;
+pub mod utf8;
 
 pub use fault::{Blame, Cause, Fault, FaultAction, FaultPolicy};
 pub use id::ExchangeId;

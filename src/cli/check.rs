@@ -64,9 +64,10 @@ impl CheckArgs {
         };
         self.warn(&loaded.warnings.warnings);
         self.warn(&rules::exception::notices(loaded.set.exceptions(), app::today()));
-        let unserved = config.map(|config| app::unserved_rules(config, &loaded.set)).unwrap_or_default();
-        if !unserved.is_empty() {
-            return Ok(Some(unserved.join("\n")));
+        let mut unknown = config.map(|config| app::unknown_names(config, &loaded.set)).unwrap_or_default();
+        self.warn(&std::mem::take(&mut unknown.warnings));
+        if !unknown.errors.is_empty() {
+            return Ok(Some(unknown.to_string()));
         }
         let count = loaded.set.len();
         match Scanner::new(Arc::new(loaded.set)) {

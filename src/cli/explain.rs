@@ -1,5 +1,6 @@
-//! `portcullis explain`: how the verdict about one text comes about, stage by stage.
+//! `portcullis explain`: how the verdict about one text or one body comes about, stage by stage.
 
+mod reader;
 mod report;
 mod shown;
 mod told;
@@ -7,11 +8,12 @@ mod told;
 use clap::Args;
 
 use self::report::Report;
-use super::one_text::TextArgs;
+use super::one_text::{Heard, TextArgs};
 use super::{Failure, out};
-use crate::inspect::Subject;
+use crate::inspect::trace::Known;
+use crate::inspect::{Subject, Trace};
 
-/// Show how the verdict about a text comes about.
+/// Show how the verdict about a text, or about each text of a body, comes about.
 #[derive(Args, Debug)]
 #[command(after_help = "What rules call sensitive is masked. Exit status: 0 whatever the verdict, 64 usage.")]
 pub(super) struct ExplainArgs {
@@ -28,13 +30,23 @@ pub(super) struct ExplainArgs {
 pub(super) fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     let asked = args.text.open()?;
     let (snapshot, direction) = (&asked.judges.snapshot, asked.direction);
-    let Some(passage) = asked.texts.passages().first() else { return Err(Failure::usage("there is no text")) };
-    let trace = snapshot.trace(passage, direction, &mut snapshot.scanner.scratch());
-    let scanned = asked.scan();
+    let message = asked.message()?;
+    let passages = message.passages();
+    if passages.is_empty() {
+        return Err(Failure::usage("there is no text"));
+    }
+    let scanned = asked.scan()?;
     let by_rules = scanned.by_rules().action;
-    let (judged, score) = asked.judge(scanned);
+    let Heard { judged, score, scores } = asked.judge(scanned);
+    let mut scratch = snapshot.scanner.scratch();
+    let traces = passages.iter().enumerate().map(|(index, passage)| {
+        let scores = scores.get(&index).copied().unwrap_or_default();
+        snapshot.trace(passage, Known { direction, facts: &asked.facts, scores }, &mut scratch)
+    });
+    let traces: Vec<Trace> = traces.collect();
     let model = asked.judges.classifier.as_ref().map(|classifier| (classifier.version().to_owned(), score));
-    let given = report::Given { snapshot, passage, direction, by_rules, model, trace: &trace };
+    let is_body = asked.role.is_none();
+    let given = report::Given { snapshot, passages, direction, is_body, by_rules, model, traces: &traces };
     let report = Report::new(&given, &judged, args.show_sensitive);
     if args.json {
         out::json(&report)?;

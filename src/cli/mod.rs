@@ -7,6 +7,7 @@ mod demo;
 mod eval;
 mod explain;
 mod keys;
+mod message;
 mod mock_provider;
 mod models;
 mod one_text;

@@ -1,12 +1,12 @@
-//! `portcullis scan`: one text through the same judges as the inline path.
+//! `portcullis scan`: one text or one body through the same judges as the inline path.
 
 use clap::Args;
 
-use super::one_text::{TextArgs, action};
+use super::one_text::{Heard, TextArgs, action};
 use super::{CAUGHT, Failure, out};
 use crate::verdict::Action;
 
-/// Judge one text and print the verdict as JSON.
+/// Judge one text, or one body, and print the verdict as JSON.
 #[derive(Args, Debug)]
 #[command(after_help = "Exit status: 0 allow or flag, 10 redact, strip, route, throttle or block, 64 usage.")]
 pub(super) struct ScanArgs {
@@ -16,7 +16,7 @@ pub(super) struct ScanArgs {
 
 pub(super) fn run(args: &ScanArgs) -> Result<u8, Failure> {
     let asked = args.text.open()?;
-    let (judged, score) = asked.judge(asked.scan());
+    let Heard { judged, score, .. } = asked.judge(asked.scan()?);
     let action = action(&judged);
     out::json(&serde_json::json!({
         "action": action,

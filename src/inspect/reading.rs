@@ -59,6 +59,11 @@ impl Hit {
         Self { rule, pattern: 0, span, reading: 0, is_decoded: false }
     }
 
+    /// By rule, then by pattern, then by place.
+    pub(super) fn order(&self) -> (RuleIndex, u16, Span, usize) {
+        (self.rule, self.pattern, self.span, self.reading)
+    }
+
     /// True for a match that is all there in the text as it was sent or in its canonical form.
     pub(super) fn is_plain(self) -> bool {
         !self.is_decoded
@@ -184,6 +189,12 @@ impl Snapshot {
 
     /// What all rules find in all readings of a text, by rule, then by place; and what its encodings hide.
     pub(super) fn hits(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Settled, Layers) {
+        let (hits, undone) = self.unsettled(text, context, scratch);
+        (settle(self.scanner.rules(), hits), undone)
+    }
+
+    /// The same before conditions are judged, in no order.
+    pub(super) fn unsettled(&self, text: &str, context: Context, scratch: &mut Scratch) -> (Vec<Hit>, Layers) {
         let mut hits = Vec::new();
         self.scan_text(text, context, scratch, |Match { rule, pattern, span }, is_raw| {
             hits.push(Hit { rule, pattern, span, reading: usize::from(!is_raw), is_decoded: false });
@@ -197,7 +208,7 @@ impl Snapshot {
                 }
             });
         }
-        (settle(self.scanner.rules(), hits), undone)
+        (hits, undone)
     }
 
     /// One text in its raw (true) and its canonical reading; spans are given in the text itself.

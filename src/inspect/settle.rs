@@ -67,7 +67,7 @@ impl Snapshot {
 
 /// Judges the conditions of all rules that match a text.
 pub(super) fn settle(rules: &RuleSet, mut hits: Vec<Hit>) -> Settled {
-    hits.sort_unstable_by_key(|hit| (hit.rule, hit.pattern, hit.span, hit.reading));
+    hits.sort_unstable_by_key(Hit::order);
     let mut settled = Settled::default();
     for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
         let Some(rule) = of_rule.first().map(|hit| hit.rule) else { continue };
@@ -75,10 +75,7 @@ pub(super) fn settle(rules: &RuleSet, mut hits: Vec<Hit>) -> Settled {
             settled.hits.extend(merged(of_rule.iter().copied()));
             continue;
         };
-        let mut counts = Counts::default();
-        for of_pattern in of_rule.chunk_by(|one, next| one.pattern == next.pattern) {
-            merged(of_pattern.iter().copied()).iter().for_each(|hit| counts.add(hit.pattern));
-        }
+        let counts = counted(of_rule);
         let truth = condition.before_scores(&counts);
         if truth == Truth::False {
             continue;
@@ -93,6 +90,15 @@ pub(super) fn settle(rules: &RuleSet, mut hits: Vec<Hit>) -> Settled {
         }
     }
     settled
+}
+
+/// How often each pattern of one rule matches. Its hits come by pattern, then by place.
+pub(super) fn counted(of_rule: &[Hit]) -> Counts {
+    let mut counts = Counts::default();
+    for of_pattern in of_rule.chunk_by(|one, next| one.pattern == next.pattern) {
+        merged(of_pattern.iter().copied()).iter().for_each(|hit| counts.add(hit.pattern));
+    }
+    counts
 }
 
 /// One hit for what is seen in one place, however many readings and patterns see it. A hit made of several names the

@@ -5,13 +5,16 @@
 //! and what these come to, is not decided here: it is read off the verdict.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use crate::base::Span;
+use crate::inspect::reading::Hit;
+use crate::inspect::settle::counted;
 use crate::inspect::snapshot::Snapshot;
-use crate::rules::RuleIndex;
-use crate::scan::{Context, Reading, Scratch};
+use crate::rules::{Facts, Misfit, Roles, RuleIndex, Scores};
+use crate::scan::{Context, Match, Reading, Scratch};
 use crate::text::{Direction, Map, Passage, canonical, layers};
 use crate::verdict::Layer;
 
@@ -57,6 +60,9 @@ pub struct Sighting {
     pub span: Span,
     /// Bytes of the text as sent.
     pub original: Span,
+    /// What the rule asks for and does not get here. Empty: it is among the findings, of this text or of another that it is
+    /// read together with.
+    pub misfits: Vec<Misfit>,
 }
 
 /// A match that a validator turned away.
@@ -69,16 +75,33 @@ pub struct Rejected {
     pub validator: &'static str,
 }
 
+/// What is known of a passage when it is traced.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'k> {
+    /// Which way it travels.
+    pub direction: Direction,
+    /// The exchange.
+    pub facts: &'k Facts,
+    /// What the classifier said of it.
+    pub scores: Scores,
+}
+
 impl Snapshot {
-    /// Every reading of a passage and what each shows, found or turned away.
-    pub fn trace(&self, passage: &Passage<'_>, direction: Direction, scratch: &mut Scratch) -> Trace {
+    /// Every reading of a passage and what each shows: found, turned away, or none of its rule's business.
+    pub fn trace(&self, passage: &Passage<'_>, known: Known<'_>, scratch: &mut Scratch) -> Trace {
         let text: &str = &passage.text;
         let undone = layers(text, &self.limits);
         let decoded: usize = undone.layers.iter().map(|layer| layer.text.len()).sum();
+        let context = Context { direction: known.direction, role: passage.role };
+        let is_short = text.len().saturating_add(decoded) <= NEAR_MISS_BYTES;
         let tracer = Tracer {
             snapshot: self,
-            context: Context { direction, role: passage.role },
-            near_misses: text.len().saturating_add(decoded) <= NEAR_MISS_BYTES,
+            passage,
+            known,
+            context,
+            elsewhere: if is_short { self.elsewhere(context) } else { Vec::new() },
+            conditions: self.conditions(text, context, known.scores, scratch),
+            near_misses: is_short,
         };
         let mut readings = tracer.both(&Layer::Raw, text, &Map::identity(), scratch);
         for layer in &undone.layers {
@@ -88,9 +111,50 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Directions and roles in which the rules are searched for that do not apply in this one.
+    fn elsewhere(&self, here: Context) -> Vec<Context> {
+        let mut contexts: Vec<Context> = Vec::new();
+        for (_, rule) in self.scanner.rules().iter().filter(|(_, rule)| !rule.applies(here.direction, here.role)) {
+            if contexts.iter().any(|known| rule.applies(known.direction, known.role)) {
+                continue;
+            }
+            let ways = [here.direction, Direction::Request, Direction::Reply];
+            let mut all = ways.into_iter().flat_map(|direction| Roles::EVERY.map(|role| Context { direction, role }));
+            contexts.extend(all.find(|context| rule.applies(context.direction, context.role)));
+        }
+        contexts
+    }
+
+    /// The conditions that do not hold, with what was seen of them in all readings of the text.
+    fn conditions(
+        &self,
+        text: &str,
+        context: Context,
+        scores: Scores,
+        scratch: &mut Scratch,
+    ) -> HashMap<RuleIndex, Misfit> {
+        let (mut hits, _) = self.unsettled(text, context, scratch);
+        hits.sort_unstable_by_key(Hit::order);
+        let mut failed = HashMap::new();
+        for of_rule in hits.chunk_by(|one, next| one.rule == next.rule) {
+            let Some(index) = of_rule.first().map(|hit| hit.rule) else { continue };
+            let rule = self.scanner.rules().rule(index);
+            failed.extend(Some(index).zip(rule.and_then(|rule| rule.misfit_of_condition(&counted(of_rule), &scores))));
+        }
+        failed
+    }
+}
+
 struct Tracer<'s> {
     snapshot: &'s Snapshot,
+    passage: &'s Passage<'s>,
+    known: Known<'s>,
     context: Context,
+    /// Where rules apply that do not apply here.
+    elsewhere: Vec<Context>,
+    /// Rules with a condition that does not hold.
+    conditions: HashMap<RuleIndex, Misfit>,
     near_misses: bool,
 }
 
@@ -115,13 +179,15 @@ impl Tracer<'_> {
         let (scanner, context) = (&self.snapshot.scanner, self.context);
         let mut matches = Vec::new();
         scanner.scan(text, reading, context, scratch, &mut matches);
-        let sightings = matches.iter().filter_map(|found| self.sighting(found.rule, found.span, &map)).collect();
+        self.matches_elsewhere(text, reading, scratch, &mut matches);
+        let sighting = |found: &Match| self.sighting(found.rule, found.span, &map, layer);
+        let sightings = matches.iter().filter_map(sighting).collect();
         let mut rejected = Vec::new();
         if self.near_misses {
             scanner.near_misses(text, reading, context, scratch, &mut rejected);
         }
         let near_misses = rejected.iter().filter_map(|miss| {
-            let sighting = self.sighting(miss.rule, miss.span, &map)?;
+            let sighting = self.sighting(miss.rule, miss.span, &map, layer)?;
             Some(Rejected { sighting, validator: miss.validator.name() })
         });
         let near_misses = near_misses.collect();
@@ -129,9 +195,31 @@ impl Tracer<'_> {
         TracedReading { layer: layer.clone(), folded, text: text.to_owned(), map, sightings, near_misses }
     }
 
-    fn sighting(&self, rule: RuleIndex, span: Span, map: &Map) -> Option<Sighting> {
-        let rule = self.snapshot.scanner.rules().rule(rule)?;
-        Some(Sighting { rule: rule.id.clone(), sensitive: rule.sensitive, span, original: map.to_original(span) })
+    /// The first match of each rule that does not apply to texts of this role that travel this way.
+    fn matches_elsewhere(&self, text: &str, reading: Reading, scratch: &mut Scratch, out: &mut Vec<Match>) {
+        let (scanner, here) = (&self.snapshot.scanner, self.context);
+        let mut known = HashSet::new();
+        for context in &self.elsewhere {
+            let mut matches = Vec::new();
+            scanner.scan(text, reading, *context, scratch, &mut matches);
+            matches.retain(|found| {
+                let rule = scanner.rules().rule(found.rule);
+                rule.is_some_and(|rule| !rule.applies(here.direction, here.role)) && known.insert(found.rule)
+            });
+            out.append(&mut matches);
+        }
+        out.sort_unstable_by_key(|found| (found.span, found.rule, found.pattern));
+    }
+
+    fn sighting(&self, index: RuleIndex, span: Span, map: &Map, layer: &Layer) -> Option<Sighting> {
+        let rule = self.snapshot.scanner.rules().rule(index)?;
+        let mut misfits = rule.misfits(self.known.facts, self.known.direction, self.passage);
+        if let Layer::Decoded(encodings) = layer {
+            misfits.extend(rule.misfit_of_reading(encodings));
+        }
+        misfits.extend(self.conditions.get(&index).cloned());
+        let original = map.to_original(span);
+        Some(Sighting { rule: rule.id.clone(), sensitive: rule.sensitive, span, original, misfits })
     }
 }
 

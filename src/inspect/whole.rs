@@ -240,6 +240,14 @@ impl<T> Scanned<T> {
     pub fn questions(&self) -> Vec<String> {
         self.questions.iter().map(|question| question.text.clone()).collect()
     }
+
+    /// What the model's answer says of each passage that it was asked about.
+    pub fn scores(&self, answer: &Answer) -> BTreeMap<usize, Scores> {
+        match answer {
+            Answer::Scores(judgements) => ask::scores(&self.questions, judgements),
+            Answer::Fault(_) | Answer::NotAsked => BTreeMap::new(),
+        }
+    }
 }
 
 impl<T: Subject> Scanned<T> {

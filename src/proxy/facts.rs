@@ -27,23 +27,28 @@ pub(super) fn gather(
     let mut salt = [0; 8];
     getrandom::fill(&mut salt)
         .map_err(|error| Fault::ours(Cause::Internal, format!("no random bytes for tokens: {error}")))?;
-    let fields = wanted.iter().flat_map(|name| {
-        let values = headers.get_all(name).iter();
-        values.map(|value| (name.clone(), clip(&String::from_utf8_lossy(value.as_bytes()))))
-    });
     Ok(Facts {
         tenant: Some(caller.tenant.clone()),
         key: caller.key_id(),
         model: Some(model.to_owned()),
         route: Some(ROUTE.to_owned()),
-        headers: fields.collect(),
+        headers: fields(headers, wanted),
         today: Some(exchange.at.to_zoned(TimeZone::UTC).date()),
         salt,
     })
 }
 
 /// The name of the one route there is.
-pub(super) const ROUTE: &str = "chat_completions";
+pub const ROUTE: &str = "chat_completions";
+
+/// Header fields as rules see them: those that some rule asks for.
+pub fn fields(headers: &HeaderMap, wanted: &BTreeSet<String>) -> Vec<(String, String)> {
+    let fields = wanted.iter().flat_map(|name| {
+        let values = headers.get_all(name).iter();
+        values.map(|value| (name.clone(), clip(&String::from_utf8_lossy(value.as_bytes()))))
+    });
+    fields.collect()
+}
 
 fn clip(value: &str) -> String {
     let mut end = value.len().min(VALUE_BYTES);

@@ -13,6 +13,7 @@ mod respond;
 mod stream;
 
 pub use body::{CutShort, Piece, ReplyBody};
+pub use facts::{ROUTE, fields};
 pub use intake::read_body;
 pub use judge::{Judges, judgement};
 pub use pipeline::{Admission, Proxy, Target};

@@ -243,6 +243,11 @@ pub(super) fn names_at(table: &Table<'_>, key: &'static str, report: &mut Report
     written
 }
 
+/// The name that rules use.
+pub(super) fn trust_name(trust: Trust) -> &'static str {
+    TRUSTS.iter().find(|(_, known)| *known == trust).map_or("", |(name, _)| name)
+}
+
 fn trust(name: &At<String>, report: &mut Reporter<'_>) -> Option<Trust> {
     let found = TRUSTS.iter().find(|(known, _)| *known == name.value).map(|(_, trust)| *trust);
     if found.is_none() {

@@ -167,6 +167,7 @@ fn rule(
         capture: source.capture.as_ref().map_or(0, |capture| capture.value),
         action: action?,
         to: source.to.as_ref().map(|to| to.value.clone()),
+        to_place: source.to.as_ref().map(|to| to.place),
         mask,
         message,
         sensitive: source.sensitive,

@@ -173,6 +173,25 @@ impl Condition {
         self.positive.binary_search(&pattern).is_ok()
     }
 
+    /// What was seen of all that it could go by, for people. `names`: of the rule's patterns, in order.
+    pub fn seen(&self, names: &[Option<&str>], counts: &Counts, scores: &Scores) -> String {
+        let patterns = (0u16..).zip(names).map(|(number, name)| {
+            let name = name.map_or_else(|| format!("pattern {}", number + 1), str::to_owned);
+            match counts.of(number) {
+                0 => format!("{name} not"),
+                1 => format!("{name} once"),
+                times => format!("{name} {times} times"),
+            }
+        });
+        let labels = if self.asks_scores { &Label::ALL[..] } else { &[] };
+        let scores =
+            labels.iter().filter(|label| self.written.contains(&format!("score.{}", label.name()))).map(|label| {
+                let score = scores.of(*label).map_or_else(|| "not known".to_owned(), |score| format!("{score:.2}"));
+                format!("score.{} {score}", label.name())
+            });
+        patterns.chain(scores).collect::<Vec<_>>().join(", ")
+    }
+
     /// Does it hold, as far as it can be told without the scores?
     pub fn before_scores(&self, counts: &Counts) -> Truth {
         self.expression.truth(counts, None)

@@ -52,6 +52,11 @@ impl FieldGlob {
         written.starts_with('/').then(|| Self(written.to_owned()))
     }
 
+    /// As it stands in the rule.
+    pub fn written(&self) -> &str {
+        &self.0
+    }
+
     /// True when the whole place fits. A key (`…/~key`) fits where its value would.
     pub fn fits(&self, place: &str) -> bool {
         let place = place.strip_suffix("/~key").unwrap_or(place);

@@ -195,11 +195,10 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// `ids`: of all rules that are written, those with problems too.
-    pub(super) fn new<'i>(ids: impl Iterator<Item = &'i String>, rules: &[Rule]) -> Self {
+    /// `ids` and `tags`: of all rules that are written, those with problems too.
+    pub(super) fn new(ids: impl Iterator<Item = String>, tags: BTreeSet<String>) -> Self {
         let families = Family::ALL.map(|family| family.name().to_owned());
-        let tags = rules.iter().flat_map(|rule| rule.tags.iter().cloned());
-        Self { known: ids.cloned().chain(families).chain(tags).collect() }
+        Self { known: ids.chain(families).chain(tags).collect() }
     }
 }
 

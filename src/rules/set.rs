@@ -15,6 +15,7 @@ use super::exception::Exception;
 use super::family::Family;
 use super::folder::RuleFile;
 use super::lint::Allowed;
+use super::mention::Mention;
 use super::overlay::Override;
 use super::required::Required;
 use super::roles::Roles;
@@ -39,6 +40,7 @@ pub struct RuleSet {
     rules: Box<[Rule]>,
     exceptions: Box<[Exception]>,
     headers: BTreeSet<String>,
+    mentions: Box<[Mention]>,
     /// What rules have a client told, by id.
     messages: HashMap<String, String>,
     version: String,
@@ -57,7 +59,13 @@ impl RuleSet {
     /// `sources`: every file, in order; they make the version. Of a path only the file's name and that of its
     /// folder count, so that the same rules have the same version wherever they are installed. `lists`: the digest of what else
     /// was read.
-    pub(super) fn new(rules: Vec<Rule>, exceptions: Vec<Exception>, sources: &[RuleFile], lists: &[Vec<u8>]) -> Self {
+    pub(super) fn new(
+        rules: Vec<Rule>,
+        exceptions: Vec<Exception>,
+        mentions: Vec<Mention>,
+        sources: &[RuleFile],
+        lists: &[Vec<u8>],
+    ) -> Self {
         let mut hash = Sha256::new();
         // Lengths in front keep two different lists of files from hashing alike.
         let mut add = |part: &[u8]| {
@@ -77,7 +85,8 @@ impl RuleSet {
             let _ = write!(version, "{byte:02x}");
         }
         let (headers, messages) = (headers(&rules, &exceptions), messages(&rules));
-        Self { rules: rules.into(), exceptions: exceptions.into(), headers, messages, version }
+        let (rules, mentions) = (rules.into(), mentions.into());
+        Self { rules, exceptions: exceptions.into(), headers, mentions, messages, version }
     }
 
     /// The rules that these levels let in, without those that are off everywhere.
@@ -98,6 +107,11 @@ impl RuleSet {
     /// Names of the request header fields that some rule, override or exception asks for, in lower case.
     pub fn headers(&self) -> &BTreeSet<String> {
         &self.headers
+    }
+
+    /// Names in the files that only the rest of the configuration knows.
+    pub fn mentions(&self) -> &[Mention] {
+        &self.mentions
     }
 
     /// True when some rule has a client told something.
@@ -229,6 +243,9 @@ pub struct Rule {
     pub action: Option<Action>,
     /// The model that it routes to, or the throttle that it puts on whoever calls.
     pub to: Option<String>,
+    /// Line and column of that name.
+    #[serde(skip)]
+    pub to_place: Option<(usize, usize)>,
     /// Stands in for the finding when it is redacted.
     pub mask: Option<String>,
     /// What a client is told whose request it blocks.
@@ -369,6 +386,9 @@ pub struct Written {
     pub name: Option<String>,
     /// The text, the regex, the list's path with the number of its entries, or the combined parts in one line.
     pub text: String,
+    /// Line and column of that text in the file; of combined parts, of the first.
+    #[serde(skip)]
+    pub place: (usize, usize),
 }
 
 /// A literal pattern.

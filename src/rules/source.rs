@@ -32,6 +32,11 @@ impl FileSource {
         let mut patterns = self.rules.iter().filter_map(|rule| rule.patterns.as_ref()).flatten();
         patterns.any(|pattern| matches!(pattern.form, Form::List(_)))
     }
+
+    /// All tags of its rules.
+    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| rule.tags.as_ref()).flatten().map(|tag| tag.value.as_str())
+    }
 }
 
 /// One variable of a file.

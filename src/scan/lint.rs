@@ -31,7 +31,7 @@ use super::Scanner;
 use super::scratch::Scratch;
 use crate::rules::lint::{Level, Lint};
 use crate::rules::set::Pattern;
-use crate::rules::{Rule, RuleIndex};
+use crate::rules::{Rule, RuleIndex, Written};
 
 /// One finding about one rule.
 #[derive(Clone, Debug, Serialize)]
@@ -48,6 +48,8 @@ pub struct Finding {
     pub line: u64,
     /// The pattern as it is written, where it is about one.
     pub pattern: Option<String>,
+    /// Line and column of that pattern in the file.
+    pub place: Option<(usize, usize)>,
     /// What is wrong, in words.
     pub message: String,
     /// What to do.
@@ -94,9 +96,10 @@ pub fn lint(scanner: &Scanner, benign: Option<&Benign>) -> Linted {
 /// In order of file and line, each once.
 fn sort(out: &mut Vec<Finding>) {
     out.sort_by(|a, b| {
-        (&a.file, a.line, b.level, a.lint, &a.pattern).cmp(&(&b.file, b.line, a.level, b.lint, &b.pattern))
+        (&a.file, a.line, b.level, a.lint, a.place, &a.pattern)
+            .cmp(&(&b.file, b.line, a.level, b.lint, b.place, &b.pattern))
     });
-    out.dedup_by(|a, b| a.rule == b.rule && a.lint == b.lint && a.pattern == b.pattern && a.message == b.message);
+    out.dedup_by(|a, b| a.rule == b.rule && a.lint == b.lint && a.place == b.place && a.message == b.message);
 }
 
 /// Nanoseconds per byte of ordinary text that looking for a pattern takes, by estimate; `None`: it has no literal.
@@ -104,22 +107,23 @@ pub fn estimates(rule: &Rule) -> impl Iterator<Item = Option<f64>> + '_ {
     rule.patterns.iter().map(|pattern| pattern.required.as_ref().map(|required| required.cost()))
 }
 
-fn add(out: &mut Vec<Finding>, rule: &Rule, pattern: Option<&str>, lint: Lint, message: String, help: &str) {
+fn add(out: &mut Vec<Finding>, rule: &Rule, pattern: Option<&Written>, lint: Lint, message: String, help: &str) {
     out.push(Finding {
         lint,
         level: lint.level(),
         rule: rule.id.clone(),
         file: rule.file.clone(),
         line: rule.line,
-        pattern: pattern.map(str::to_owned),
+        pattern: pattern.map(|pattern| pattern.text.clone()),
+        place: pattern.map(|pattern| pattern.place),
         message,
         help: help.to_owned(),
     });
 }
 
 /// The pattern as it stands in the file.
-fn written<'r>(rule: &'r Rule, pattern: &Pattern) -> &'r str {
-    rule.written.get(usize::from(pattern.number)).map_or("", |written| written.text.as_str())
+fn written<'r>(rule: &'r Rule, pattern: &Pattern) -> Option<&'r Written> {
+    rule.written.get(usize::from(pattern.number))
 }
 
 /// The number of a rule's first pattern; the others follow.

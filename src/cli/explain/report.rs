@@ -2,29 +2,29 @@
 
 use serde::Serialize;
 
-use super::shown::{Hidden, code_points};
+use super::reader;
 use crate::base::Span;
+use crate::cli::message::Message;
 use crate::cli::one_text::action;
-use crate::cli::texts::Texts;
-use crate::inspect::trace::{Sighting, TracedReading, changes};
-use crate::inspect::{Edit, FaultTaken, Judged, Outcome, Snapshot, Trace};
-use crate::text::{Direction, Map, Passage, Role, Trust};
-use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, Standing, decide_passage};
-
-/// Changes of one reading that are listed.
-const CHANGES: usize = 32;
+use crate::inspect::{FaultTaken, Judged, Outcome, Snapshot, Trace, visible};
+use crate::rules::Misfit;
+use crate::text::{Direction, Passage, Role, Trust};
+use crate::verdict::{Action, Decided, Finding, Layer, ModelLevels, Standing};
 
 /// What is known when the verdict is there.
 #[derive(Debug)]
 pub(super) struct Given<'g> {
     pub(super) snapshot: &'g Snapshot,
-    pub(super) passage: &'g Passage<'g>,
+    pub(super) passages: &'g [Passage<'g>],
     pub(super) direction: Direction,
+    /// The passages are those of a body; else there is one.
+    pub(super) is_body: bool,
     /// What the rules alone come to.
     pub(super) by_rules: Action,
     /// Version of the classifier, and its score where it was asked.
     pub(super) model: Option<(String, Option<f32>)>,
-    pub(super) trace: &'g Trace,
+    /// One for each passage.
+    pub(super) traces: &'g [Trace],
 }
 
 #[derive(Debug, Serialize)]
@@ -32,10 +32,41 @@ pub(super) struct Report {
     pub(super) action: Action,
     /// What decided, in words, the strongest first.
     pub(super) why: Vec<String>,
-    pub(super) role: Role,
-    pub(super) trust: Trust,
     pub(super) direction: Direction,
     pub(super) policy: String,
+    #[serde(flatten)]
+    pub(super) parts: Parts,
+    pub(super) findings: Vec<Finding>,
+    pub(super) by_rules: Action,
+    pub(super) model: Option<Model>,
+    pub(super) faults: Vec<FaultTaken>,
+}
+
+/// The text, or the texts of a body.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Parts {
+    Body { passages: Vec<Part> },
+    Text(Box<Part>),
+}
+
+impl Parts {
+    pub(super) fn all(&self) -> &[Part] {
+        match self {
+            Self::Body { passages } => passages,
+            Self::Text(part) => std::slice::from_ref(part),
+        }
+    }
+}
+
+/// What is told of one passage.
+#[derive(Debug, Serialize)]
+pub(super) struct Part {
+    /// Where in the body it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<String>,
+    pub(super) role: Role,
+    pub(super) trust: Trust,
     /// Bytes of the text as sent.
     pub(super) bytes: usize,
     pub(super) readings: Vec<Reading>,
@@ -43,15 +74,21 @@ pub(super) struct Report {
     pub(super) complete: bool,
     /// Whether matches that validators turned away were looked for.
     pub(super) near_misses_looked_for: bool,
-    pub(super) findings: Vec<Finding>,
     /// What each judge adds, once.
     pub(super) points: Vec<Points>,
     pub(super) decided: Decided,
-    pub(super) by_rules: Action,
-    pub(super) model: Option<Model>,
-    pub(super) faults: Vec<FaultTaken>,
+    /// Levels of the classifier for texts of this trust.
+    pub(super) levels: ModelLevels,
     /// What is replaced in the text that passes.
     pub(super) redactions: Vec<Redaction>,
+}
+
+impl Part {
+    /// True when there is nothing to tell of it.
+    pub(super) fn is_quiet(&self) -> bool {
+        let sees = |reading: &Reading| !reading.matches.is_empty() || !reading.near_misses.is_empty();
+        self.points.is_empty() && self.redactions.is_empty() && self.complete && !self.readings.iter().any(sees)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -97,8 +134,10 @@ pub(super) struct Match {
     pub(super) original: Span,
     /// The place in the text as sent, and a line that marks it.
     pub(super) marked: [String; 2],
-    /// Whether the rule is among the findings.
+    /// Whether the rule is among the passage's findings.
     pub(super) counts: bool,
+    /// What it asks for and does not get here, where it is not.
+    pub(super) misfits: Vec<Misfit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,6 +155,8 @@ pub(super) struct Points {
     pub(super) standing: Standing,
     pub(super) points: u32,
     pub(super) action: Option<Action>,
+    /// A rule that the text alone does not show: it is seen where texts are read together.
+    pub(super) together: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,39 +164,35 @@ pub(super) struct Model {
     pub(super) version: String,
     /// Null: it was not asked.
     pub(super) score: Option<f32>,
-    pub(super) levels: ModelLevels,
+    /// The levels of the text's trust; in a body each passage has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) levels: Option<ModelLevels>,
 }
 
 impl Report {
-    pub(super) fn new(given: &Given<'_>, judged: &Judged<Texts>, show_sensitive: bool) -> Self {
-        let Given { snapshot, passage, direction, trace, .. } = *given;
-        let trust = passage.trust(direction);
-        // The verdict's own sum over the same findings.
-        let decided = decide_passage(&judged.verdict.findings, snapshot.policy.score.of(trust));
-        let reader = Reader {
-            given,
-            hidden: if show_sensitive { Hidden::default() } else { hidden(given, &judged.verdict.findings) },
-            findings: &judged.verdict.findings,
+    pub(super) fn new(given: &Given<'_>, judged: &Judged<Message>, show_sensitive: bool) -> Self {
+        let passages = given.passages.iter().zip(given.traces).enumerate();
+        let parts = passages
+            .map(|(index, (passage, trace))| reader::part(given, (index, passage, trace), judged, show_sensitive));
+        let mut parts: Vec<Part> = parts.collect();
+        let levels = parts.first().filter(|_| !given.is_body).map(|part| part.levels);
+        let parts = match parts.pop() {
+            Some(part) if !given.is_body => Parts::Text(Box::new(part)),
+            last => {
+                parts.extend(last);
+                Parts::Body { passages: parts }
+            }
         };
-        let levels = snapshot.policy.model.of(trust);
         let mut report = Self {
             action: action(judged),
             why: Vec::new(),
-            role: passage.role,
-            trust,
-            direction,
-            policy: snapshot.version.clone(),
-            bytes: passage.text.len(),
-            readings: reader.readings(),
-            complete: trace.complete,
-            near_misses_looked_for: trace.near_misses,
+            direction: given.direction,
+            policy: given.snapshot.version.clone(),
+            parts,
             findings: judged.verdict.findings.clone(),
-            points: points(&judged.verdict.findings),
-            decided,
             by_rules: given.by_rules,
             model: given.model.clone().map(|(version, score)| Model { version, score, levels }),
             faults: judged.faults.clone(),
-            redactions: redactions(judged),
         };
         report.why = report.reasons(matches!(judged.outcome, Outcome::Refused(..)));
         report
@@ -164,15 +201,19 @@ impl Report {
     /// What brought the verdict about.
     fn reasons(&self, refused: bool) -> Vec<String> {
         let mut why = Vec::new();
-        let Decided { score, levels, by_score, .. } = self.decided;
-        if by_score == self.action && by_score != Action::Allow {
-            let level = if by_score == Action::Block { levels.block.unwrap_or_default() } else { levels.flag };
-            let trust = name(self.trust);
-            why.push(format!("{score} points reach {level}, where text of trust `{trust}` is {}", done(by_score)));
-        }
-        for part in &self.points {
-            if part.action == Some(self.action) && self.action != Action::Allow {
-                why.push(format!("{} demands `{}` whatever the points are", part.source, self.action.name()));
+        for part in self.parts.all() {
+            let at = part.place.as_ref().map_or_else(String::new, |place| format!("{}: ", visible(place)));
+            let Decided { score, levels, by_score, .. } = part.decided;
+            if by_score == self.action && by_score != Action::Allow {
+                let level = if by_score == Action::Block { levels.block.unwrap_or_default() } else { levels.flag };
+                let (trust, done) = (name(part.trust), done(by_score));
+                why.push(format!("{at}{score} points reach {level}, where text of trust `{trust}` is {done}"));
+            }
+            for points in &part.points {
+                if points.action == Some(self.action) && self.action != Action::Allow {
+                    let (source, action) = (&points.source, self.action.name());
+                    why.push(format!("{at}{source} demands `{action}` whatever the points are"));
+                }
             }
         }
         if refused {
@@ -180,8 +221,10 @@ impl Report {
             why.extend(blocking.map(|fault| format!("policy blocks on the fault `{}`", fault.cause.name())));
         }
         if why.is_empty() {
-            let acts = self.points.iter().any(|part| part.standing.acts());
-            let what = match (self.points.is_empty(), acts) {
+            let points = || self.parts.all().iter().flat_map(|part| &part.points);
+            let acts = points().any(|part| part.standing.acts());
+            let what = match (points().next().is_none(), acts) {
+                _ if self.action != Action::Allow => "points add up over texts that a reader puts together",
                 (true, _) => "nothing was found",
                 (false, true) => "what was found reaches no level",
                 (false, false) => "nothing that was found acts",
@@ -208,110 +251,4 @@ pub(super) fn done(action: Action) -> &'static str {
 /// The name that the policy uses.
 pub(super) fn name(trust: Trust) -> String {
     format!("{trust:?}").to_lowercase()
-}
-
-fn points(findings: &[Finding]) -> Vec<Points> {
-    let mut points: Vec<Points> = Vec::new();
-    for finding in findings {
-        let source = finding.source.name();
-        match points.iter_mut().find(|known| known.source == source && known.standing == finding.standing) {
-            Some(known) => known.action = known.action.max(finding.action),
-            None => points.push(Points {
-                source: source.to_owned(),
-                standing: finding.standing.clone(),
-                title: finding.title.clone(),
-                points: finding.points,
-                action: finding.action,
-            }),
-        }
-    }
-    points
-}
-
-/// Where nothing passes, nothing is replaced.
-fn redactions(judged: &Judged<Texts>) -> Vec<Redaction> {
-    let Outcome::Cleared(cleared) = &judged.outcome else { return Vec::new() };
-    let redaction = |edit: &Edit| {
-        let token = judged.tokens.contains(edit);
-        // The last part of a token is another one in each exchange.
-        let form = edit.with.rsplit_once('-').filter(|_| token).map(|(form, _)| format!("{form}-…]"));
-        Redaction { span: edit.span, with: form.unwrap_or_else(|| edit.with.clone()), token }
-    };
-    cleared.edits().iter().map(redaction).collect()
-}
-
-/// Everything that a sensitive rule sees or nearly sees, in the text as sent.
-fn hidden(given: &Given<'_>, findings: &[Finding]) -> Hidden {
-    let sensitive = |id: &str| given.snapshot.scanner.rules().by_id(id).is_some_and(|(_, rule)| rule.sensitive);
-    let found = findings.iter().filter(|finding| sensitive(finding.source.name())).map(|finding| finding.span);
-    let seen = given.trace.readings.iter().flat_map(|reading| {
-        let near = reading.near_misses.iter().map(|miss| &miss.sighting);
-        reading.sightings.iter().chain(near).filter(|sighting| sighting.sensitive).map(|sighting| sighting.original)
-    });
-    Hidden::new(found.chain(seen).collect())
-}
-
-struct Reader<'r> {
-    given: &'r Given<'r>,
-    hidden: Hidden,
-    findings: &'r [Finding],
-}
-
-impl Reader<'_> {
-    fn readings(&self) -> Vec<Reading> {
-        let mut before: Option<&TracedReading> = None;
-        let mut readings = Vec::new();
-        for traced in &self.given.trace.readings {
-            readings.push(self.reading(traced, before.filter(|_| traced.folded)));
-            before = Some(traced);
-        }
-        readings
-    }
-
-    /// `unfolded`: what a canonical reading was made of.
-    fn reading(&self, traced: &TracedReading, unfolded: Option<&TracedReading>) -> Reading {
-        let (changes, change_count) = unfolded.map_or_else(Default::default, |unfolded| self.changes(traced, unfolded));
-        let near_misses = traced.near_misses.iter();
-        Reading {
-            layer: traced.layer.clone(),
-            folded: traced.folded,
-            shown: self.hidden.show(&traced.text, Span::new(0, traced.text.len()), &traced.map),
-            bytes: traced.text.len(),
-            changes,
-            change_count,
-            matches: traced.sightings.iter().map(|sighting| self.found(sighting)).collect(),
-            near_misses: near_misses
-                .map(|miss| NearMiss { at: self.found(&miss.sighting), validator: miss.validator })
-                .collect(),
-        }
-    }
-
-    /// Told by code points, unless they are part of what is hidden.
-    fn changes(&self, traced: &TracedReading, unfolded: &TracedReading) -> (Vec<Change>, usize) {
-        let folded = crate::text::canonical(&unfolded.text);
-        let (changes, count) = changes(&unfolded.text, &traced.text, &folded.map, CHANGES);
-        let told = changes.into_iter().map(|change| {
-            let shown = self.hidden.show(&unfolded.text, change.original, &unfolded.map);
-            let (from, to) = if shown.contains('•') && !change.from.contains('•') {
-                (shown, "•".to_owned())
-            } else {
-                (code_points(&change.from), code_points(&change.to))
-            };
-            Change { span: change.original, from, to }
-        });
-        (told.collect(), count)
-    }
-
-    fn found(&self, sighting: &Sighting) -> Match {
-        let rule = self.given.snapshot.scanner.rules().by_id(&sighting.rule);
-        let (line, marks) = self.hidden.mark(&self.given.passage.text, sighting.original, &Map::identity());
-        Match {
-            rule: sighting.rule.clone(),
-            title: rule.map_or_else(String::new, |(_, rule)| rule.title.clone()),
-            span: sighting.span,
-            original: sighting.original,
-            marked: [line, marks],
-            counts: self.findings.iter().any(|finding| finding.source.name() == sighting.rule),
-        }
-    }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::report::{Match, Model, Reading, Redaction, Report, name};
+use super::report::{Match, Model, Part, Reading, Redaction, Report, name};
+use crate::inspect::visible;
+use crate::rules::Misfit;
 use crate::text::Direction;
 use crate::verdict::{Action, Layer};
 
@@ -11,19 +13,22 @@ const MATCHES: usize = 40;
 
 pub(super) fn tell(report: &Report) -> String {
     let mut out = String::new();
-    for reading in &report.readings {
-        stage(&mut out, reading, report);
+    let parts = report.parts.all();
+    let told = || parts.iter().filter(|part| part.place.is_none() || !part.is_quiet());
+    for part in told() {
+        if let Some(place) = &part.place {
+            line(&mut out, &format!("at          {}", visible(place)));
+        }
+        one(&mut out, part, report.direction);
     }
-    if !report.complete {
-        line(&mut out, "decoding    stopped at a limit: something encoded was not read");
+    let quiet = parts.len() - told().count();
+    if quiet > 0 {
+        line(&mut out, &format!("nothing     is seen in {quiet} text(s) of the body\n"));
     }
-    if !report.near_misses_looked_for {
-        line(&mut out, "            the text is long: near misses were not looked for");
-    }
-    line(&mut out, "");
-    points(&mut out, report);
     model(&mut out, report);
-    redactions(&mut out, report);
+    for part in told() {
+        redactions(&mut out, part);
+    }
     for fault in &report.faults {
         let action = format!("{:?}", fault.action).to_lowercase();
         line(&mut out, &format!("fault       {}: {}; policy says {action}", fault.cause.name(), fault.detail));
@@ -38,11 +43,39 @@ pub(super) fn tell(report: &Report) -> String {
     out
 }
 
-fn stage(out: &mut String, reading: &Reading, report: &Report) {
+/// One text: its readings and its points.
+fn one(out: &mut String, part: &Part, direction: Direction) {
+    // In a body, readings that show nothing are left out: there are many texts.
+    let is_told = |reading: &&Reading| {
+        part.place.is_none()
+            || reading.layer == Layer::Raw
+            || !reading.matches.is_empty()
+            || !reading.near_misses.is_empty()
+    };
+    for reading in part.readings.iter().filter(is_told) {
+        stage(out, reading, part, direction);
+    }
+    if !part.complete {
+        line(out, "decoding    stopped at a limit: something encoded was not read");
+    }
+    if !part.near_misses_looked_for {
+        line(
+            out,
+            "            the text is long: near misses and rules for other roles and the other way were not looked for",
+        );
+    }
+    line(out, "");
+    points(out, part);
+    if part.place.is_some() {
+        line(out, "");
+    }
+}
+
+fn stage(out: &mut String, reading: &Reading, part: &Part, direction: Direction) {
     let head = match (&reading.layer, reading.folded) {
         (Layer::Raw, _) => {
-            let way = if report.direction == Direction::Reply { "reply" } else { "request" };
-            let (role, trust) = (report.role.name(), name(report.trust));
+            let way = if direction == Direction::Reply { "reply" } else { "request" };
+            let (role, trust) = (part.role.name(), name(part.trust));
             format!("as sent     {} bytes, {way}, role {role}, trust {trust}", reading.bytes)
         }
         (Layer::Canonical, _) => format!("canonical   {} bytes, {} change(s)", reading.bytes, reading.change_count),
@@ -61,14 +94,29 @@ fn stage(out: &mut String, reading: &Reading, report: &Report) {
         line(out, &format!("    and {} more", reading.change_count - reading.changes.len()));
     }
     for found in reading.matches.iter().take(MATCHES) {
-        let said = if found.counts { "" } else { "; seen, and not among the findings" };
-        place(out, found, &format!("matches{said}"));
+        let said = if found.counts { "matches" } else { "seen, and not among the findings" };
+        place(out, found, said);
+        found.misfits.iter().for_each(|misfit| line(out, &format!("      {}", why_not(misfit))));
     }
     if reading.matches.len() > MATCHES {
         line(out, &format!("    and {} more matches", reading.matches.len() - MATCHES));
     }
     for miss in reading.near_misses.iter().take(MATCHES) {
         place(out, &miss.at, &format!("would match, but `{}` turns it away", miss.validator));
+    }
+}
+
+/// What a rule asks for, and what is there instead.
+fn why_not(misfit: &Misfit) -> String {
+    let Misfit { part, asks, has } = misfit;
+    let (asks, has) = (visible(asks), has.as_deref().map(visible));
+    match (*part, has) {
+        ("condition", Some(seen)) => format!("its condition `{asks}` does not hold: {seen}"),
+        (_, Some(has)) => format!("it asks for `{part}: {asks}`; here it is {has}"),
+        (_, None) => {
+            let option = part.trim_end_matches('s');
+            format!("it asks for `{part}: {asks}`; here none is known: say it with `--{option}`")
+        }
     }
 }
 
@@ -81,13 +129,16 @@ fn place(out: &mut String, found: &Match, what: &str) {
     line(out, &format!("      | {marks}"));
 }
 
-fn points(out: &mut String, report: &Report) {
+fn points(out: &mut String, report: &Part) {
     let mut head = "points";
     for part in &report.points {
         let mut action = part.action.map_or_else(String::new, |action| format!(", demands {}", action.name()));
         if !part.standing.acts() {
             let by = part.standing.by().map_or_else(String::new, |by| format!(" by {by}"));
             action.push_str(&format!(", does not act: {}{by}", part.standing.name()));
+        }
+        if part.together {
+            action.push_str(", seen where texts are read together");
         }
         line(out, &format!("{head:<10}{:>4}  {} {}{action}", part.points, part.source, part.title));
         head = "";
@@ -112,20 +163,22 @@ fn model(out: &mut String, report: &Report) {
         return;
     };
     let level = |level: Option<f32>| level.map_or_else(|| "never".to_owned(), |level| format!("from {level}"));
-    let levels = format!("flag {}, block {}", level(levels.flag), level(levels.block));
+    let levels = levels
+        .map_or_else(String::new, |levels| format!(" (flag {}, block {})", level(levels.flag), level(levels.block)));
     let said = match score {
-        Some(score) => format!("{score:.4} ({levels})"),
+        Some(score) => format!("{score:.4}{levels}"),
         None if report.by_rules == Action::Block => "not asked: the rules alone block".to_owned(),
-        None => format!("not asked ({levels})"),
+        None => format!("not asked{levels}"),
     };
     line(out, &format!("model       {said}, version {version}"));
 }
 
-fn redactions(out: &mut String, report: &Report) {
+fn redactions(out: &mut String, report: &Part) {
+    let at = report.place.as_ref().map_or_else(String::new, |place| format!("{}: ", visible(place)));
     let mut head = "redacted";
     for Redaction { span, with, token } in report.redactions.iter().take(MATCHES) {
         let back = if *token { ", which is put back in the reply" } else { "" };
-        line(out, &format!("{head:<12}bytes {}..{} become {with}{back}", span.start, span.end));
+        line(out, &format!("{head:<12}{at}bytes {}..{} become {with}{back}", span.start, span.end));
         head = "";
     }
     if report.redactions.len() > MATCHES {

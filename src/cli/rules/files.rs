@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::limits::rules as limits;
+use crate::base::utf8::{self, NotUtf8};
 use crate::cli::{ConfigArg, Failure};
 use crate::rules::{self, Family};
 
@@ -78,16 +79,18 @@ pub(super) fn replace(path: &Path, content: &str) -> io::Result<()> {
 /// A text to import; `-` is standard input.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let read = match path == Path::new("-") {
-        true => io::stdin().lock().take(IMPORT_BYTES + 1).read_to_string(&mut text),
-        false => File::open(path).and_then(|file| file.take(IMPORT_BYTES + 1).read_to_string(&mut text)),
+        true => io::stdin().lock().take(IMPORT_BYTES + 1).read_to_end(&mut bytes),
+        false => File::open(path).and_then(|file| file.take(IMPORT_BYTES + 1).read_to_end(&mut bytes)),
     };
-    let bytes = read.map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
-    if bytes as u64 > IMPORT_BYTES {
+    read.map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    if bytes.len() as u64 > IMPORT_BYTES {
         return Err(Failure::usage(format!("{shown} has more than {IMPORT_BYTES} bytes")));
     }
-    Ok(text)
+    let text = utf8::text(&bytes);
+    text.map(str::to_owned)
+        .map_err(|found| Failure::usage(format!("{shown} cannot be read: {found}\n  help: {}", NotUtf8::HELP)))
 }
 
 /// A rule file.
@@ -101,11 +104,20 @@ pub(super) fn read_rules(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The ids of all rules that the configuration names.
-pub(super) fn ids(config: &ConfigArg) -> Result<Vec<String>, Failure> {
+/// The ids that are taken: those of all rules that the configuration names, and those below the family's folder that holds
+/// the file, which may lie elsewhere.
+pub(super) fn ids(config: &ConfigArg, file: Option<(&Path, Family)>) -> Result<Vec<String>, Failure> {
     let folders = config.config()?.rules;
     let loaded = rules::load(&folders).map_err(|found| Failure::usage(format!("the rules do not load:\n{found}")))?;
-    Ok(loaded.set.iter().map(|(_, rule)| rule.id.clone()).collect())
+    let mut ids: Vec<String> = loaded.set.iter().map(|(_, rule)| rule.id.clone()).collect();
+    let beside = file.and_then(|(file, family)| {
+        file.ancestors().skip(1).find(|folder| folder.file_name().is_some_and(|name| name == family.name()))
+    });
+    if let Some(folder) = beside {
+        let failed = |error| Failure::usage(format!("which ids are taken there cannot be told: {error}"));
+        ids.extend(rules::ids::below(folder).map_err(failed)?);
+    }
+    Ok(ids)
 }
 
 /// A family by its name.
@@ -143,6 +155,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "1");
         assert!(NewFile::check(&path, Family::Secrets).is_err());
         assert!(NewFile::check(&path.with_file_name("y.yaml"), Family::Leak).is_err());
-        assert!(NewFile::check(&path.with_file_name("y.yml"), Family::Secrets).is_err());
+        assert!(NewFile::check(&path.with_file_name("y.yml"), Family::Secrets).is_ok());
+        assert!(NewFile::check(&path.with_file_name("y.txt"), Family::Secrets).is_err());
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn run(command: &ImportCommand) -> Result<u8, Failure> {
 
 fn gitleaks(args: &GitleaksArgs) -> Result<u8, Failure> {
     let out = NewFile::check(&args.out, Family::Secrets)?;
-    let taken = files::ids(&args.config)?;
+    let taken = files::ids(&args.config, Some((&args.out, Family::Secrets)))?;
     let text = files::read(&args.file)?;
     let mut imported = gitleaks::import(&text)
         .map_err(|error| Failure::usage(format!("{} cannot be imported: {error}", args.file.display())))?;
@@ -101,7 +101,7 @@ fn gitleaks(args: &GitleaksArgs) -> Result<u8, Failure> {
 
 fn words(args: &WordsArgs) -> Result<u8, Failure> {
     let out = NewFile::check(&args.out, args.family)?;
-    let taken = files::ids(&args.config)?;
+    let taken = files::ids(&args.config, Some((&args.out, args.family)))?;
     let id = match &args.id {
         Some(id) if taken.contains(id) => {
             return Err(Failure::usage(format!("the id {id} is taken; leave --id out for the next free one")));

@@ -195,21 +195,13 @@ fn shorter(file: &Path) -> PathBuf {
     file.strip_prefix(here).unwrap_or(file).to_owned()
 }
 
-/// Line and column of the pattern, if it stands in the file as it is written between quotes; else of the rule.
+/// Line and column of the pattern; of what is about the whole rule, where its id stands.
 fn place(finding: &Finding, content: &str) -> (usize, usize) {
-    let first = usize::try_from(finding.line).unwrap_or(1).max(1);
-    let rest = || lines(content).enumerate().skip(first - 1);
-    let of_rule =
-        (first, rest().next().map_or(1, |(_, line)| line.chars().take_while(|c| " -".contains(*c)).count() + 1));
-    let Some(pattern) = &finding.pattern else { return of_rule };
-    // Up to the next rule.
-    let within = rest().take_while(|(number, line)| *number < first || !line.trim_start().starts_with("- id:"));
-    let quoted = pattern.replace('\'', "''");
-    let column = |line: &str| {
-        let at = line.find(pattern.as_str()).or_else(|| line.find(quoted.as_str()))?;
-        Some(line.get(..at)?.chars().count() + 1)
-    };
-    within.filter_map(|(number, line)| Some((number + 1, column(line)?))).next().unwrap_or(of_rule)
+    finding.place.unwrap_or_else(|| {
+        let line = usize::try_from(finding.line).unwrap_or(1).max(1);
+        let text = lines(content).nth(line - 1).unwrap_or_default();
+        (line, text.chars().take_while(|c| " -".contains(*c)).count() + 1)
+    })
 }
 
 #[cfg(test)]
@@ -217,28 +209,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_pointed_at_where_it_stands() {
-        let content = "rules:\n  - id: INJ-001\n    patterns:\n      - regex: 'it''s'\n  - id: INJ-002\n    patterns: [{ literal: thread }]\n";
-        let finding = |line, pattern: Option<&str>| Finding {
+    fn a_rule_is_pointed_at_where_it_begins() {
+        let content = "rules:\n  - id: INJ-001\n    title: x\n  - id: INJ-002\n";
+        let finding = |line, place| Finding {
             lint: Lint::Unexercised,
             level: Level::Warning,
             rule: "INJ-001".into(),
             file: "x".into(),
             line,
-            pattern: pattern.map(Into::into),
+            pattern: None,
+            place,
             message: String::new(),
             help: String::new(),
         };
-        assert_eq!(place(&finding(2, Some("it's")), content), (4, 17));
-        assert_eq!(place(&finding(5, Some("thread")), content), (6, 27));
-        assert_eq!(place(&finding(2, Some("thread")), content), (2, 5), "not that of another rule");
-        assert_eq!(place(&finding(5, None), content), (5, 5));
-        assert_eq!(place(&finding(50, Some("thread")), content), (50, 1));
+        assert_eq!(place(&finding(4, None), content), (4, 5));
+        assert_eq!(place(&finding(2, Some((3, 9))), content), (3, 9));
+        assert_eq!(place(&finding(50, None), content), (50, 1));
         // YAML counts a carriage return alone as the end of a line, and so do the rules' lines.
         let content = &content.replace('\n', "\r");
-        assert_eq!(place(&finding(2, Some("it's")), content), (4, 17));
-        assert_eq!(place(&finding(5, None), content), (5, 5));
-        let shown = diagnostic(&finding(2, Some("it's")), content);
-        assert_eq!(shown.line_text.as_deref(), Some("      - regex: 'it''s'"));
+        assert_eq!(place(&finding(4, None), content), (4, 5));
+        assert_eq!(diagnostic(&finding(4, None), content).line_text.as_deref(), Some("  - id: INJ-002"));
     }
 }

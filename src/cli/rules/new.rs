@@ -62,7 +62,6 @@ pub(in crate::cli) struct NewArgs {
 }
 
 pub(super) fn run(args: &NewArgs) -> Result<u8, Failure> {
-    let mut taken = files::ids(&args.config)?;
     let existing = match &args.file {
         Some(path) => {
             files::in_family(path, args.family)?;
@@ -70,14 +69,7 @@ pub(super) fn run(args: &NewArgs) -> Result<u8, Failure> {
         }
         None => None,
     };
-    // The file may lie outside the folders of the configuration.
-    let is_known = |text: &str| {
-        text.lines()
-            .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("id: "))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    taken.extend(existing.as_deref().map(is_known).unwrap_or_default());
+    let taken = files::ids(&args.config, args.file.as_deref().map(|path| (path, args.family)))?;
     let id = draft::free_ids(args.family, 1, 1, |id| taken.iter().any(|known| known == id))
         .pop()
         .ok_or_else(|| Failure::job(format!("all numbers of {} are taken", args.family.prefix())))?;

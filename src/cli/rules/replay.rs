@@ -14,12 +14,12 @@ use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 
 use self::traffic::{Said, Traffic};
 use crate::app;
-use crate::base::Limits;
+use crate::base::{Fault, Limits};
 use crate::classify::Classifier;
 use crate::cli::run::failure;
 use crate::cli::{CAUGHT, ConfigArg, Failure, block_on};
 use crate::config::Config;
-use crate::inspect::{Answer, Snapshot, Subject};
+use crate::inspect::{Answer, Snapshot, Subject, visible};
 use crate::proxy::judgement;
 use crate::review::replay::{Comparison, Origin};
 use crate::rules::Facts;
@@ -154,13 +154,22 @@ impl Replay {
         for ((origin, ..), verdicts) in batch.into_iter().zip(verdicts) {
             match verdicts {
                 Ok((current, candidate)) => self.comparison.add(origin, &current, &candidate),
-                Err(reason) => self.comparison.skip(&reason, || origin.id),
+                Err((reason, detail)) => {
+                    self.comparison.skip(&reason, || format!("{} ({})", origin.id, visible(&detail)));
+                }
             }
         }
     }
 
-    fn judge(&self, traffic: &Traffic, direction: Direction, facts: &Facts) -> Result<(Verdict, Verdict), String> {
-        let verdict = |snapshot: &Arc<Snapshot>| match traffic.said(direction, &self.limits)? {
+    /// The error: why not, in the words under which such rows are counted, and what was wrong with this one.
+    fn judge(
+        &self,
+        traffic: &Traffic,
+        direction: Direction,
+        facts: &Facts,
+    ) -> Result<(Verdict, Verdict), (String, String)> {
+        let refused = |fault: Fault| (format!("refused unjudged ({})", fault.cause.name()), fault.detail);
+        let verdict = |snapshot: &Arc<Snapshot>| match traffic.said(direction, &self.limits).map_err(refused)? {
             Said::Request(request) => self.verdict(snapshot, request, direction, facts),
             Said::Reply(reply) => self.verdict(snapshot, reply, direction, facts),
             Said::Texts(texts) => self.verdict(snapshot, Passages(texts), direction, facts),
@@ -175,7 +184,7 @@ impl Replay {
         subject: T,
         direction: Direction,
         facts: &Facts,
-    ) -> Result<Verdict, String> {
+    ) -> Result<Verdict, (String, String)> {
         let scanned = snapshot.scan(subject, direction, facts);
         let Some(classifier) = &self.classifier else { return Ok(scanned.without_model()) };
         let questions = scanned.questions();
@@ -183,7 +192,7 @@ impl Replay {
             return Ok(scanned.judge(Answer::NotAsked).verdict);
         }
         let asked = classifier.submit(questions, Instant::now() + MODEL_TIME).and_then(|ticket| ticket.wait());
-        let scored = asked.map_err(|fault| format!("the classifier did not answer: {}", fault.detail))?;
+        let scored = asked.map_err(|fault| ("the classifier did not answer".to_owned(), fault.detail))?;
         Ok(scanned.judge(Answer::Scores(scored.iter().map(judgement).collect())).verdict)
     }
 }

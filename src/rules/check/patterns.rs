@@ -60,7 +60,8 @@ impl Compiler<'_, '_> {
         let mut all = Patterns::default();
         for (number, source) in sources.iter().enumerate() {
             let name = name(source, &all.written, report);
-            all.written.push(Written { kind: kind(&source.form), name, text: shown_form(&source.form) });
+            let (kind, text) = (kind(&source.form), shown_form(&source.form));
+            all.written.push(Written { kind, name, text, place: source.place() });
             let target = source.on.as_ref().and_then(|text| choose(text, "on", &TARGETS, report));
             let target = target.unwrap_or(defaults.target);
             let case = source.case.as_ref().and_then(|text| choose(text, "case", &CASES, report));

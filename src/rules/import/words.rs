@@ -4,6 +4,7 @@ use super::{Imported, Named, Note};
 use crate::base::limits::rules as limits;
 use crate::rules::draft::{Draft, PatternForm};
 use crate::text::canonical;
+use crate::yaml::table::shown;
 
 /// Entries up to which they stand in the rule itself.
 pub const INLINE: usize = 50;
@@ -24,7 +25,10 @@ pub fn import(text: &str, mut draft: Draft, list: &str) -> Result<(Imported, Vec
             continue;
         }
         let folded = canonical(entry).text.to_lowercase();
-        let what = if folded.len() < limits::LITERAL_BYTES_MIN {
+        let what = if entry.chars().any(char::is_control) {
+            // Nobody writes one, and in a file it would be an escape that reads as something else.
+            format!("`{}` has a control character", shown(&entry.escape_debug().to_string()))
+        } else if folded.len() < limits::LITERAL_BYTES_MIN {
             format!("`{entry}` is shorter than {} bytes", limits::LITERAL_BYTES_MIN)
         } else if entry.len() > limits::PATTERN_BYTES {
             format!("an entry of {} bytes, {} are allowed", entry.len(), limits::PATTERN_BYTES)
@@ -70,6 +74,15 @@ mod tests {
             ("It is about Project Nightfall.".to_owned(), Some("Project Nightfall".to_owned()))
         );
         assert!(import("# nothing\nab", Draft::default(), "x").is_err());
+    }
+
+    #[test]
+    fn control_characters_are_no_words() {
+        let (imported, entries) = import("\0bad one\na\tb c\nesc\u{1b}[0m\nplain\n", Draft::default(), "x").unwrap();
+        assert_eq!(entries, ["plain"]);
+        let told: Vec<&str> = imported.notes.iter().map(|note| note.what.as_str()).collect();
+        let has = |text: &str| format!("`{text}` has a control character");
+        assert_eq!(told, [has("\\0bad one"), has("a\\tb c"), has("esc\\u{1b}[0m")]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::rules::set::Pattern;
 const HOLD_MAX: usize = 256;
 
 pub(super) fn cost(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
-    let written = Some(written(rule, pattern));
+    let written = written(rule, pattern);
     match &pattern.required {
         None => {
             let message = "no literal is in every match: each text is searched for it from end to end".to_owned();

@@ -23,7 +23,7 @@ pub(super) fn exercised(scanner: &Scanner, rule: &Rule, first: u32, scratch: &mu
         if !found {
             let message = "no example under `match` is found by this pattern".to_owned();
             let help = "add a text that it must find, or remove it";
-            add(out, rule, Some(&written.text), Lint::Unexercised, message, help);
+            add(out, rule, Some(written), Lint::Unexercised, message, help);
         }
     }
 }

@@ -26,14 +26,14 @@ pub(super) fn possible(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
     if pattern.target != Target::Canonical {
         return;
     }
-    let text = written(rule, pattern);
-    let written = Some(text);
+    let written = written(rule, pattern);
+    let text = written.map_or("", |written| written.text.as_str());
     if !can_match(&pattern.hir()) {
         let message = "canonical text never has what it looks for: such characters are folded away".to_owned();
         add(out, rule, written, Lint::Impossible, message, "write `on: raw` to judge the text as it was sent");
         return;
     }
-    let dropped = match rule.written.get(usize::from(pattern.number)).map(|written| written.kind) {
+    let dropped = match written.map(|written| written.kind) {
         Some(PatternKind::Literal) => text.chars().any(vanishes),
         Some(PatternKind::Regex) => regex_syntax::parse(text).is_ok_and(|hir| needs_vanishing(&hir)),
         _ => false,

@@ -29,8 +29,9 @@ pub(super) fn within(scanner: &Scanner, rule: &Rule, first: u32, scratch: &mut S
                 && plain::finds(&scanner.program, *unit, &literal.text, scratch)
         });
         if let Some((_, (_, finder))) = finder {
-            let message = format!("whatever it finds, `{}` of the same rule finds too", written(rule, finder));
-            add(out, rule, Some(written(rule, pattern)), Lint::Unreachable, message, "remove it");
+            let finder = written(rule, finder).map_or("", |written| written.text.as_str());
+            let message = format!("whatever it finds, `{finder}` of the same rule finds too");
+            add(out, rule, written(rule, pattern), Lint::Unreachable, message, "remove it");
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::traffic::Traffic;
@@ -68,7 +69,7 @@ fn one(file: &Path, replay: &mut Replay) -> std::io::Result<()> {
         }
         match serde_json::from_slice(&buffer) {
             Ok(row) => take(row, place, replay),
-            Err(error) => replay.skip(NO_ROW, || format!("{} ({})", place(), first_part(&error.to_string()))),
+            Err(error) => replay.skip(NO_ROW, || format!("{} ({})", place(), what_is_wrong(&error))),
         }
     }
     Ok(())
@@ -115,7 +116,10 @@ fn add(origin: Origin, traffic: Traffic, facts: Facts, replay: &mut Replay) {
     replay.add(origin, traffic, facts);
 }
 
-/// The parser's own "at line 1 column …" speaks of a line that is this one.
-fn first_part(error: &str) -> &str {
-    error.split(" at line ").next().unwrap_or_default()
+/// A value of a wrong type is told in the parser's words; its own "at line 1 column …" speaks of a line that is this one.
+fn what_is_wrong(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Data => error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+        Category::Eof | Category::Io | Category::Syntax => format!("not JSON, from column {}", error.column().max(1)),
+    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::Limits;
+use crate::base::{Fault, Limits};
 use crate::protocol::openai::{ChatReply, ChatRequest};
 use crate::text::{Direction, Passage};
 
@@ -30,16 +30,11 @@ impl Traffic {
     }
 
     /// The error: why the inline path would refuse it unjudged.
-    pub(super) fn said(&self, direction: Direction, limits: &Limits) -> Result<Said, String> {
-        let refused = |fault: crate::base::Fault| format!("refused unjudged ({})", fault.cause.name());
+    pub(super) fn said(&self, direction: Direction, limits: &Limits) -> Result<Said, Fault> {
         Ok(match (self, direction) {
             (Self::Texts(texts), _) => Said::Texts(texts.clone()),
-            (Self::Body(body), Direction::Request) => {
-                Said::Request(ChatRequest::parse(body.clone(), limits).map_err(refused)?)
-            }
-            (Self::Body(body), Direction::Reply) => {
-                Said::Reply(ChatReply::parse(body.clone(), limits).map_err(refused)?)
-            }
+            (Self::Body(body), Direction::Request) => Said::Request(ChatRequest::parse(body.clone(), limits)?),
+            (Self::Body(body), Direction::Reply) => Said::Reply(ChatReply::parse(body.clone(), limits)?),
         })
     }
 }
