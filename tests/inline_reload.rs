@@ -410,6 +410,18 @@ async fn back_by_one_command_and_it_stays() {
     assert_eq!(site.mask().await, "P3");
 }
 
+/// The system's notices are enough, with the configuration and the folders of the rules named by relative paths.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_seen_at_once() {
+    let mut site = Site::limited(echo(None).await, true, &[("watch_poll_ms", 3_600_000)]);
+    site.appliance.start();
+    let version = site.version().await;
+    site.write("P1");
+    site.until("the notice", |policy| policy["in_force"]["version"] != version.as_str()).await;
+    assert_eq!(site.mask().await, "P1");
+    site.appliance.stop();
+}
+
 /// Files are watched as they are really changed: in place and half, by rename, as Kubernetes swaps a folder of links, and
 /// where the folder itself is put in the place of another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

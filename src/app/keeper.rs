@@ -93,8 +93,7 @@ impl Keeper {
             error,
         })?;
         let in_force = in_force(&built.snapshot, origin, pinned);
-        let file = source.file().map(std::path::Path::to_owned);
-        let watched = Watched { is_on: watch, folders: files_folders, file };
+        let watched = Watched::new(watch, &files_folders, source.file());
         let status = PolicyStatus {
             in_force: in_force.clone(),
             attempts: VecDeque::new(),
@@ -254,8 +253,7 @@ impl Keeper {
         if !needs_restart.is_empty() {
             return Ok(Some(Done { change: Change::NeedsRestart, needs_restart }));
         }
-        let file = self.source.file().map(std::path::Path::to_owned);
-        self.watch(Watched { is_on: config.watch_rules, folders, file });
+        self.watch(Watched::new(config.watch_rules, &folders, self.source.file()));
         self.room()?;
         let sections = PolicySections { rules: config.rules, policy: config.policy };
         let built = build(sections, written, &self.frame)?;

@@ -29,6 +29,12 @@ pub(super) struct Watched {
 }
 
 impl Watched {
+    /// With whole paths, since the system's notices name those: what is relative is so to where the process works.
+    pub(super) fn new(is_on: bool, folders: &[PathBuf], file: Option<&Path>) -> Self {
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { is_on, folders: folders.iter().map(|folder| whole(folder)).collect(), file: file.map(whole) }
+    }
+
     /// True for an event in a rules folder or about the configuration's file. What else happens beside that file (a log, say)
     /// must not keep us busy; names with two dots in front are links that Kubernetes swaps.
     fn concerns(&self, event: &Event) -> bool {
@@ -169,9 +175,7 @@ impl Guard {
             }
         }
         // Its folder, not the file: editors and Kubernetes put another file, or another link, in its place.
-        let beside = watched.file.as_deref().and_then(Path::parent);
-        let beside = beside.map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
-        if let Some(folder) = beside
+        if let Some(folder) = watched.file.as_deref().and_then(Path::parent)
             && let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
         {
             self.slow(Some(folder), &error);

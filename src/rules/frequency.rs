@@ -12,11 +12,10 @@ static TABLE: &[u8; ROWS + GRAMS * 5] = include_bytes!("frequency.bin");
 const ROWS: usize = 65 * 64;
 const GRAMS: usize = 8192;
 
-/// The byte as the literal pass sees it: ASCII letters in lower case, every digit a `0`, white space a blank.
+/// The byte as the literal pass sees it: ASCII letters in lower case, every digit a `0`.
 pub(crate) const fn fold(byte: u8) -> u8 {
     match byte {
         b'0'..=b'9' => b'0',
-        b'\t'..=b'\r' => b' ',
         _ => byte.to_ascii_lowercase(),
     }
 }

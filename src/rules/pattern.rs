@@ -54,7 +54,7 @@ pub(super) fn literal(written: &str, word: bool, reading: Reading) -> Result<Com
     Ok(Compiled {
         required: Some(Required::prefix(text.as_bytes(), Hir::empty())),
         length_max: Some(text.len()),
-        what: What::Literal(Literal { text, word, any_space: reading.fold }),
+        what: What::Literal(Literal { text, word }),
     })
 }
 
@@ -118,23 +118,9 @@ pub(super) fn finish(hir: Hir, reading: Reading) -> Result<Compiled, Problem> {
 impl Literal {
     /// The literal as an expression, word boundaries and case applied.
     pub(super) fn hir(&self, case_sensitive: bool) -> Hir {
-        let plain =
-            if self.any_space { with_any_space(&self.text) } else { Hir::literal(self.text.clone().into_bytes()) };
+        let plain = Hir::literal(self.text.clone().into_bytes());
         as_word(&self.text, self.word, if case_sensitive { plain } else { ignore_case(&plain) })
     }
-}
-
-/// A text in which a blank is one character of white space.
-fn with_any_space(text: &str) -> Hir {
-    let space = ClassBytes::new([ClassBytesRange::new(b'\t', b'\r'), ClassBytesRange::new(b' ', b' ')]);
-    let mut parts = Vec::new();
-    for (number, word) in text.split(' ').enumerate() {
-        if number > 0 {
-            parts.push(Hir::class(Class::Bytes(space.clone())));
-        }
-        parts.push(Hir::literal(word.as_bytes()));
-    }
-    Hir::concat(parts)
 }
 
 fn as_word(text: &str, word: bool, hir: Hir) -> Hir {

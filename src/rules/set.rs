@@ -398,35 +398,19 @@ pub(crate) struct Literal {
     pub(crate) text: String,
     /// It must not touch another ASCII word character where its own edge is one.
     pub(crate) word: bool,
-    /// A blank in it stands for one character of white space of any kind.
-    pub(crate) any_space: bool,
 }
 
 impl Literal {
-    /// True where it stands, but for what its neighbours say. `there`: as many bytes.
-    pub(crate) fn is(&self, there: &[u8], case_sensitive: bool) -> bool {
-        self.begins(there, case_sensitive) && there.len() == self.text.len()
-    }
-
     /// True where it stands as far as there is text: `there` has no more bytes than it has.
     pub(crate) fn begins(&self, there: &[u8], case_sensitive: bool) -> bool {
-        let same = |(own, other): (&u8, &u8)| match own {
-            b' ' if self.any_space => is_space(*other),
-            _ if case_sensitive => own == other,
-            _ => own.eq_ignore_ascii_case(other),
-        };
-        there.len() <= self.text.len() && self.text.as_bytes().iter().zip(there).all(same)
+        let own = self.text.as_bytes().get(..there.len());
+        own.is_some_and(|own| if case_sensitive { own == there } else { own.eq_ignore_ascii_case(there) })
     }
 
     /// What is equal of texts that may be the same literal.
     pub(crate) fn fold(byte: u8) -> u8 {
-        if is_space(byte) { b' ' } else { byte.to_ascii_lowercase() }
+        byte.to_ascii_lowercase()
     }
-}
-
-/// True for what [`Literal::any_space`] speaks of: a blank, and tab to carriage return. Canonical text has no other.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Which reading of a text a rule judges.

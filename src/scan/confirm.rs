@@ -211,7 +211,7 @@ fn literal_at(literal: &Literal, case_sensitive: bool, text: &str, start: usize)
     let end = start.checked_add(literal.text.len())?;
     let there = text.as_bytes().get(start..end)?;
     let stands = !literal.word || (is_edge(text, start) && is_edge(text, end));
-    (stands && literal.is(there, case_sensitive)).then_some(Span::new(start, end))
+    (stands && literal.begins(there, case_sensitive)).then_some(Span::new(start, end))
 }
 
 /// True unless an ASCII word goes on across this place.

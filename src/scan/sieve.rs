@@ -554,8 +554,6 @@ impl Block {
 fn folded(byte: u8) -> u8 {
     let upper = u8::from(byte.wrapping_sub(b'A') < 26);
     let digit = u8::from(byte.wrapping_sub(b'0') < 10);
-    let space = u8::from(byte.wrapping_sub(b'\t') < 5);
     let letter = byte | (upper << 5);
-    // Tab to carriage return are 9 to 13.
-    (letter & !(digit * 0x0F) & !(space * 0x0F)) | (space << 5)
+    letter & !(digit * 0x0F)
 }

@@ -130,7 +130,8 @@ impl Appliance {
                 command.env_remove(name);
             }
         }
-        command.args(arguments).arg("--config").arg(self.folder.path().join("portcullis.yaml"));
+        // By a relative path, as most people do.
+        command.args(arguments).args(["--config", "portcullis.yaml"]);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(self.folder.path());
         command.stdin(Stdio::null());
         command

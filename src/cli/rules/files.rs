@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "1");
         assert!(NewFile::check(&path, Family::Secrets).is_err());
         assert!(NewFile::check(&path.with_file_name("y.yaml"), Family::Leak).is_err());
-        assert!(NewFile::check(&path.with_file_name("y.yml"), Family::Secrets).is_err());
+        assert!(NewFile::check(&path.with_file_name("y.yml"), Family::Secrets).is_ok());
+        assert!(NewFile::check(&path.with_file_name("y.txt"), Family::Secrets).is_err());
     }
 }
