@@ -457,6 +457,7 @@ fn keys_of_json_that_tools_print_are_documented() {
         file: PathBuf::new(),
         line: 0,
         pattern: None,
+        place: None,
         message: String::new(),
         help: String::new(),
     };
