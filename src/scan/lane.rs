@@ -40,6 +40,9 @@ pub(super) const LOOK_BEHIND: usize = 4;
 /// Places that are noted before equal ones are thrown out: where texts crowd, each tells of the same starts.
 const PLACES: usize = if cfg!(test) { 4 } else { 8192 };
 
+/// Places for which memory is kept from text to text.
+const PLACES_KEPT: usize = 64 * 1024;
+
 /// A match that is under way for longer than this is not looked at for every chunk, but whenever it has grown by an eighth:
 /// small chunks would make it quadratic.
 const PATIENCE: usize = 512;
@@ -187,6 +190,7 @@ impl Lane {
             }
         }
         tools.scratch.places = places;
+        tools.scratch.places.shrink_to(PLACES_KEPT);
         open.unwrap_or(self.window.len())
     }
 

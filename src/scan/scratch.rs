@@ -73,9 +73,11 @@ pub(super) struct UnitState {
     pub(super) windows: Vec<(usize, usize)>,
 }
 
-/// Caches kept in one scratch. Each may grow to a megabyte under hostile text; past this many, all are dropped and made
-/// again when needed.
+/// Caches kept in one scratch. Each may grow to a megabyte under hostile text; past this many, or so many bytes of all, they
+/// are dropped and made again when needed.
 pub(super) const CACHES_MAX: usize = if cfg!(test) { 64 } else { 1024 };
+/// Bytes of these caches.
+const CACHES_BYTES: usize = if cfg!(test) { 1024 * 1024 } else { 128 * 1024 * 1024 };
 
 /// Caches of the regexes, made when first needed.
 #[derive(Debug)]
@@ -174,7 +176,7 @@ impl RegexCaches {
     /// The caches of one unit's regex.
     pub(super) fn of(&mut self, unit: u32, regex: &Regex) -> Option<&mut UnitCaches> {
         if self.caches.get(unit as usize)?.is_none() {
-            if self.kept == CACHES_MAX {
+            if self.kept == CACHES_MAX || self.memory() > CACHES_BYTES {
                 self.caches.fill_with(|| None);
                 self.kept = 0;
             }

@@ -50,7 +50,8 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
     }
     let bytes = decoded_bytes_max(canonical_text.text.len(), limits);
     let mut budget = Budget { bytes, layers: limits.decode_layers, complete: true };
-    let mut all = decode_once(&canonical_text.text, &canonical_text.map, &unseen, &[], &[], &mut budget);
+    let sent = Reading { text: &canonical_text.text, map: &canonical_text.map, seen: &unseen, was_disguised: false };
+    let mut all = decode_once(&sent, &[], &[], &mut budget);
     let mut done = 0;
     for depth in 1..=limits.decode_depth {
         let level = done..all.len();
@@ -69,7 +70,8 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
                 budget.complete &= !decode::is_encoded(&readable.text, &map);
             } else {
                 let seen = if *in_place { &unseen } else { &map };
-                let found = decode_once(&readable.text, &map, seen, &layer.encodings, &all, &mut budget);
+                let reading = Reading { text: &readable.text, map: &map, seen, was_disguised: *in_place };
+                let found = decode_once(&reading, &layer.encodings, &all, &mut budget);
                 all.extend(found);
             }
         }
@@ -102,21 +104,24 @@ struct Step {
     in_place: bool,
 }
 
-/// The layers directly below one reading; `map` leads from that reading to the original, `seen` does where runs that were
-/// only copied need no second look. What is among the layers that were `made` already is left out: disguises in different
-/// places give the same layer in any order.
-fn decode_once(
-    reading: &str,
-    map: &Map,
-    seen: &Map,
-    outer: &[&'static str],
-    made: &[Step],
-    budget: &mut Budget,
-) -> Vec<Step> {
+/// A text to look for layers in.
+struct Reading<'a> {
+    text: &'a str,
+    /// Leads to the original.
+    map: &'a Map,
+    /// Does so where runs that were only copied need no second look.
+    seen: &'a Map,
+    was_disguised: bool,
+}
+
+/// The layers directly below one reading. What is among the layers that were `made` already is left out: disguises in
+/// different places give the same layer in any order.
+fn decode_once(reading: &Reading<'_>, outer: &[&'static str], made: &[Step], budget: &mut Budget) -> Vec<Step> {
+    let &Reading { text, map, seen, was_disguised } = reading;
     let mut found: Vec<Step> = Vec::new();
-    let signs = Signs::of(reading);
+    let signs = Signs::of(text);
     for decoding in decode::DECODINGS {
-        let source = Source { text: reading, seen, room: budget.bytes, signs: &signs };
+        let source = Source { text, seen, room: budget.bytes, signs: &signs, was_disguised };
         let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
         debug_assert!(encodings.iter().all(|name| NAMES.contains(name)), "{encodings:?} are not all in NAMES");
         budget.complete &= !cut;

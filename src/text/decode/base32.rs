@@ -67,6 +67,11 @@ fn is_apart(bytes: &[u8], run: Span) -> bool {
     !touches(run.start.checked_sub(1)) && !touches(Some(run.end))
 }
 
+/// The bytes in digits of one case; `None` where there are others.
+pub(super) fn probe(digits: &[u8]) -> Option<Vec<u8>> {
+    digits.iter().all(|digit| is_digit(*digit)).then(|| decode_run(digits))
+}
+
 fn decode_run(digits: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(digits.len() * 5 / 8);
     let (mut bits, mut count) = (0_u32, 0);

@@ -61,17 +61,22 @@ fn join_lines(bytes: &[u8], first: Span, next: Option<Span>, clean: &mut Vec<u8>
     let (mut line, mut next) = (first, next);
     loop {
         let digits = bytes.get(line.range()).unwrap_or_default();
-        clean.extend(digits.iter().map(|byte| match byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => *other,
-        }));
+        clean.extend(standard(digits));
         let Some(following) = next else { break };
         line = following;
         next = next_line(bytes, line.end, is_digit);
     }
     let padding = bytes.get(line.end..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
     line.end + padding
+}
+
+/// Digits in the standard alphabet.
+fn standard(digits: &[u8]) -> impl Iterator<Item = u8> {
+    digits.iter().map(|byte| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    })
 }
 
 /// The text in a run. A run that has something else in front (a path, a word) is read at the other three offsets as well.
@@ -91,6 +96,15 @@ fn decode_run(clean: &[u8], buffer: &mut Vec<u8>) -> Option<String> {
         }
     }
     (!pieces.is_empty()).then(|| pieces.join("\n"))
+}
+
+/// The bytes in digits of either alphabet, from the first on; `None` where they have not both cases, or are none.
+pub(super) fn probe(digits: &[u8]) -> Option<Vec<u8>> {
+    if !has_both_cases(digits) {
+        return None;
+    }
+    let digits = if digits.len() % 4 == 1 { digits.get(..digits.len() - 1)? } else { digits };
+    ENGINE.decode(standard(digits).collect::<Vec<_>>()).ok()
 }
 
 #[cfg(test)]

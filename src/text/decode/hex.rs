@@ -1,5 +1,6 @@
 //! Hexadecimal: runs of digits, and bytes apart by blanks, commas, colons, dashes or `0x`.
 
+use super::believable::is_believable;
 use super::readable::{Readable, readable};
 use super::{Decoded, Runs, Source, is_seen};
 use crate::base::Span;
@@ -39,6 +40,46 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
         }
     }
     runs.finish(source.text)
+}
+
+/// Runs of bytes apart from each other that hold text once they are read from right to left; in order.
+pub(super) fn turned(text: &str, numeric: &[Span]) -> Vec<Span> {
+    let mut found = Vec::new();
+    let mut values = Vec::new();
+    for numeric in numeric {
+        let bytes = text.as_bytes().get(..numeric.end).unwrap_or_default();
+        let mut at = numeric.start;
+        while let Some(digit) = next_decimal(bytes, at) {
+            let is_second = digit > at && bytes.get(digit - 1).is_some_and(u8::is_ascii_alphabetic);
+            let start = if is_second { digit - 1 } else { digit };
+            let end = read_turned(bytes, start, &mut values);
+            at = end.max(digit + 1);
+            if values.len() < BYTES_MIN {
+                continue;
+            }
+            values.reverse();
+            if decode_run(&values).is_some_and(|text| is_believable(&text)) {
+                found.push(Span::new(start, end));
+            }
+        }
+    }
+    found
+}
+
+/// Reads bytes whose second digit is written first, as far as they are letters, blanks or the like (0x20 to 0x7F).
+fn read_turned(bytes: &[u8], start: usize, values: &mut Vec<u8>) -> usize {
+    values.clear();
+    let mut end = start;
+    let mut at = start;
+    while let Some([low, high @ b'2'..=b'7']) = bytes.get(at..at + 2)
+        && let Some(low) = nibble(*low)
+    {
+        values.push((high - b'0') << 4 | low);
+        end = at + 2;
+        let after = bytes.get(end..).unwrap_or_default();
+        at = end + after.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
+    }
+    end
 }
 
 /// The next decimal digit. Text in hexadecimal has one in every byte: its letters are 0x41 to 0x7A, and `0x` starts with
@@ -145,7 +186,7 @@ mod tests {
         fn the_runs_of_numbers_are_all_that_is_needed(parts in proptest::collection::vec("[0-9a-f]{1,20}|0x[0-9A-F]{2}|[ ,:;_-]{1,4}|[g-z.]{1,3}|696e7374727563746976656c79|69 67 6e 6f 72 65 20 61 6c 6c", 0..24)) {
             let text = parts.concat();
             let all = Signs { numeric: vec![Span::new(0, text.len())], ..Signs::default() };
-            let source = Source { text: &text, seen: &Map::identity(), room: usize::MAX, signs: &all };
+            let source = Source { text: &text, seen: &Map::identity(), room: usize::MAX, signs: &all, was_disguised: false };
             let plain = decode(&source).map(|found| (found.text, found.map));
             prop_assert_eq!(source_of(&text, decode).map(|found| (found.text, found.map)), plain);
         }

@@ -3,11 +3,13 @@
 mod base32;
 mod base64;
 mod believable;
+mod encoded;
 mod escape;
 mod hex;
 mod html;
 mod inline;
 mod jamo;
+mod joined;
 mod leetspeak;
 mod morse;
 mod numbers;
@@ -50,13 +52,15 @@ pub(super) struct Source<'a> {
     /// Bytes of decoded text that there is room for.
     pub room: usize,
     pub signs: &'a Signs,
+    /// True when the text is what the undoing of some disguise has made: another disguise of single words is likelier in it.
+    pub was_disguised: bool,
 }
 
 /// A decoding of a text: all it finds, as one layer. `None` when the text holds nothing of its kind.
 type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 14] = [
+pub(super) const DECODINGS: [Decoding; 15] = [
     |source| inline::decode(source.text, source.seen, source.room),
     base64::decode,
     hex::decode,
@@ -70,6 +74,7 @@ pub(super) const DECODINGS: [Decoding; 14] = [
     leetspeak::decode,
     spaced::decode,
     split::decode,
+    joined::decode,
     jamo::decode,
 ];
 
@@ -100,7 +105,7 @@ pub const NAMES: [&str; 20] = [
 /// True when some decoding would still give something that matters. Backslash escapes alone do not count: their nesting is
 /// undone at once.
 pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
-    let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text) };
+    let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
     DECODINGS.iter().any(|decoding| decoding(&source).is_some_and(|found| found.encodings != [escape::NAME]))
 }
 
@@ -159,5 +164,5 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 /// What one decoding makes of a text, with room for all.
 #[cfg(test)]
 fn source_of(text: &str, decoding: Decoding) -> Option<Decoded> {
-    decoding(&Source { text, seen: &Map::identity(), room: usize::MAX, signs: &Signs::of(text) })
+    decoding(&Source { text, seen: &Map::identity(), room: usize::MAX, signs: &Signs::of(text), was_disguised: false })
 }

@@ -1,5 +1,7 @@
 //! Which decoded bytes are text that somebody could have meant.
 
+use crate::text::fold::{Folded, folded};
+
 /// Letters and digits that make bytes count as text. Digits count because the text may itself be encoded in them.
 const SIGNS_MIN: usize = 4;
 /// Characters of a piece of text between bytes that are none. Twelve printable ones in a row come up about once in a
@@ -49,9 +51,20 @@ fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |any, byte| any | is_control(*byte))
 }
 
-/// True when a text has enough letters and digits to say something.
+/// True when a text has enough letters and digits to say something, those too that only read as such: tag characters.
 pub(super) fn says_something(text: &str) -> bool {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || c.is_alphanumeric()).nth(SIGNS_MIN - 1).is_some()
+    let is_sign = |c: &char| c.is_ascii_alphanumeric() || c.is_alphanumeric() || is_folded_sign(*c);
+    text.chars().filter(is_sign).nth(SIGNS_MIN - 1).is_some()
+}
+
+/// True for a character that is no letter and reads as one or as a digit.
+fn is_folded_sign(c: char) -> bool {
+    !c.is_ascii()
+        && match folded(c) {
+            Folded::Same => false,
+            Folded::Ascii(byte) => byte.is_ascii_alphanumeric(),
+            Folded::Text(text) => text.contains(char::is_alphanumeric),
+        }
 }
 
 /// True when so many bytes that make a piece may stand in a row. A quick look that lets some noise through and stops no text:
@@ -118,5 +131,10 @@ mod tests {
         assert_eq!(readable(b"12-,- a !?!"), Readable::Nothing);
         assert_eq!(readable(b"\xFFshort one\xFF"), Readable::Nothing);
         assert_eq!(readable(&[0; 64]), Readable::Nothing);
+        let tags: String = "ignore all".chars().filter_map(|c| char::from_u32(u32::from(c) + 0xE0000)).collect();
+        assert_eq!(readable(tags.as_bytes()), Readable::Whole(tags.clone()));
+        let flags = "\u{1F1E9}\u{1F1EA}";
+        assert_eq!(readable(flags.as_bytes()), Readable::Nothing);
+        assert_eq!(readable("\u{200B}\u{2014}\u{1F642}\u{2190}\u{E007F}".as_bytes()), Readable::Nothing);
     }
 }
