@@ -79,13 +79,14 @@ pub(super) const DECODINGS: [Decoding; 15] = [
 ];
 
 /// Every name that a decoding may give, in the order of their files.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "base32",
     "base64",
     "escape",
     "hex",
     "html",
     "jamo",
+    "joined",
     "leetspeak",
     "morse",
     "binary",
