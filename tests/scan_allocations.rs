@@ -22,7 +22,7 @@ fn clean() -> String {
         "The committee met on Tuesday to review the draft budget for the coming year.",
         "Please find attached the minutes, with the changes that we discussed last week.",
         "Our bakery opens at seven; the first loaves are gone by half past eight.",
-        "A function that returns early is easier to read than one that nests.",
+        "A sentence that ends early is easier to read than one that nests.",
         "What is the difference between a mutex and a semaphore?",
         "She asked whether the museum would show the old instruments again, and nobody could say.",
         "In 2019 the river rose by 3 metres in 12 hours, which no model had expected.",
