@@ -20,8 +20,19 @@ pub const ENCODINGS: [&str; 10] =
     ["base32", "base64", "binary", "decimal", "escape", "hex", "html", "octal", "percent", "quoted_printable"];
 
 /// Words written otherwise.
-pub const DISGUISES: [&str; 11] =
-    ["atbash", "caesar", "jamo", "joined", "leetspeak", "morse", "reversed", "reversed_words", "rot13", "spaced", "split"];
+pub const DISGUISES: [&str; 11] = [
+    "atbash",
+    "caesar",
+    "jamo",
+    "joined",
+    "leetspeak",
+    "morse",
+    "reversed",
+    "reversed_words",
+    "rot13",
+    "spaced",
+    "split",
+];
 
 impl Transforms {
     /// What a rule wants that says nothing: rules of canonical text are about words, which are disguised; rules of raw text
