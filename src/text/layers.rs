@@ -330,6 +330,10 @@ mod tests {
             "Sudoku row: 5 3 4 6 7 8 9 1 2; scores 78, 85, 92, 67, 88, 95; primes 2 3 5 7 11 13 17 19 23 29 31 37",
             "A. B. C. D. all of the above. Q W E R T Y.",
             "ls -la | grep foo | awk '{print $1}' && cd ~/src || exit 1; $HOME/bin/run.sh --flag=1",
+            "fn read_all_of_the_lines_in_order(&self) {} // see https://example.com/how-to-read-all-of-the-lines-in-order?a=20&b=61",
+            "Subject: Re: hello\nContent-Type: text/plain; charset=utf-8\n\nPrice = 3D, size =\n big; limit=73",
+            "com.example.data.service.user.UserServiceImpl.get(), src/main/java/com/example/data/UserService.java",
+            "GetElementsByTagNameAndClassName, XMLHttpRequestEventTarget, AKIAIOSFODNN7EXAMPLE, dQw4w9WgXcQ_dQw4w9WgXcQ",
         ] {
             let found = layers(text, &Limits::default());
             let unexpected: Vec<&Layer> = found.layers.iter().filter(|layer| layer.encodings != ["escape"]).collect();
@@ -434,6 +438,22 @@ mod tests {
             "MFRGGZDFMZTWQ2LK".repeat(10_000),
             "\u{1100}\u{1161}".repeat(30_000),
             "ig-nore ".repeat(20_000),
+            "ignore_all_of_the_previous_rules ".repeat(8_000),
+            "a_b_".repeat(60_000),
+            "a.b.".repeat(60_000),
+            "ab,_abcdefghijklmnop_".repeat(10_000),
+            "96%".repeat(80_000),
+            "9600u\\".repeat(40_000),
+            "96 ".repeat(80_000),
+            "1g-n0r3 ".repeat(30_000),
+            "1-".repeat(100_000),
+            "=69b ".repeat(50_000),
+            "a=20".repeat(60_000),
+            "i\n\n".repeat(80_000),
+            "a W d u ".repeat(30_000),
+            "vtaber all ".repeat(20_000),
+            reversed(&base64(PHRASE)).repeat(8_000),
+            format!("{} ", reversed(&base64(PHRASE))).repeat(8_000),
             "a.".repeat(100_000),
         ];
         for bomb in bombs {

@@ -50,7 +50,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
 
 /// Every text of twelve bytes that says something has capitals and small letters once it is encoded: of four digits the
 /// first two depend on the high bits of a letter. Hashes, paths and names in programs have not.
-fn has_both_cases(digits: &[u8]) -> bool {
+pub(super) fn has_both_cases(digits: &[u8]) -> bool {
     digits.iter().any(u8::is_ascii_uppercase) && digits.iter().any(u8::is_ascii_lowercase)
 }
 

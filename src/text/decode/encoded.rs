@@ -4,7 +4,7 @@
 //! certain ones at certain places. Of a long run a bounded part is decoded.
 
 use super::base32;
-use super::base64;
+use super::base64::{self, has_both_cases};
 use super::believable::is_believable;
 use super::hex::nibble;
 use super::readable::{Readable, readable};
@@ -18,6 +18,8 @@ const PROBE: usize = 480;
 const CERTAIN: usize = 24;
 /// Digits of a run that is looked at whatever its first ones are: text in other scripts.
 const LONG: usize = 48;
+/// Digits of base32 in small letters.
+const LONG_SMALL: usize = 32;
 
 /// What is to be undone before a run of digits can be decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,12 +47,21 @@ impl Disguise {
         if run.len() < RUN_MIN {
             return false;
         }
-        let all = |places: &[usize], test: fn(u8) -> bool| places.iter().all(|at| test(self.digit(run, *at)));
+        let digit = |at: usize| self.digit(run, at);
         // Six, four and five bits, of which the highest are those of a byte under 0x80.
-        let may_be_base64 =
-            run.len() >= LONG || all(&[0, 4, 8, 12], |digit| matches!(digit, b'A'..=b'Z' | b'a'..=b'f'));
-        let may_be_hex = all(&[0, 2, 4, 6, 8, 10, 12, 14], |digit| matches!(digit, b'2'..=b'7'));
-        let may_be_base32 = all(&[0, 8], |digit| matches!(digit, b'A'..=b'P' | b'a'..=b'p'));
+        let may_be_base64 = if run.len() >= LONG {
+            has_both_cases(run.get(..PROBE).unwrap_or(run))
+        } else {
+            [0, 4, 8, 12].into_iter().all(|at| matches!(digit(at), b'A'..=b'Z' | b'a'..=b'f'))
+        };
+        let may_be_hex = (0..RUN_MIN).step_by(2).all(|at| matches!(digit(at), b'2'..=b'7'));
+        let may_be_base32 = match digit(0) {
+            // A word, more often than not.
+            b'a'..=b'p' if run.len() < LONG_SMALL => false,
+            b'a'..=b'p' => (1..RUN_MIN).all(|at| matches!(digit(at), b'a'..=b'z' | b'2'..=b'7')),
+            b'A'..=b'P' => (1..RUN_MIN).all(|at| matches!(digit(at), b'A'..=b'Z' | b'2'..=b'7')),
+            _ => false,
+        };
         if !may_be_base64 && !may_be_hex && !may_be_base32 {
             return false;
         }

@@ -46,40 +46,40 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
 pub(super) fn turned(text: &str, numeric: &[Span]) -> Vec<Span> {
     let mut found = Vec::new();
     let mut values = Vec::new();
-    for numeric in numeric {
+    for numeric in numeric.iter().filter(|numeric| numeric.len() >= 3 * BYTES_MIN - 1) {
         let bytes = text.as_bytes().get(..numeric.end).unwrap_or_default();
         let mut at = numeric.start;
-        while let Some(digit) = next_decimal(bytes, at) {
-            let is_second = digit > at && bytes.get(digit - 1).is_some_and(u8::is_ascii_alphabetic);
-            let start = if is_second { digit - 1 } else { digit };
-            let end = read_turned(bytes, start, &mut values);
-            at = end.max(digit + 1);
-            if values.len() < BYTES_MIN {
-                continue;
+        while at < bytes.len() {
+            let start = at;
+            values.clear();
+            let mut end = at;
+            while let Some(value) = turned_byte(bytes, at) {
+                values.push(value);
+                end = at + 2;
+                let after = bytes.get(end..).unwrap_or_default();
+                at = end + after.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
             }
-            values.reverse();
-            if decode_run(&values).is_some_and(|text| is_believable(&text)) {
-                found.push(Span::new(start, end));
+            if values.len() >= BYTES_MIN {
+                values.reverse();
+                if decode_run(&values).is_some_and(|text| is_believable(&text)) {
+                    found.push(Span::new(start, end));
+                }
             }
+            // A longer number, and what is no number.
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += rest.iter().take_while(|byte| !byte.is_ascii_alphanumeric()).count();
         }
     }
     found
 }
 
-/// Reads bytes whose second digit is written first, as far as they are letters, blanks or the like (0x20 to 0x7F).
-fn read_turned(bytes: &[u8], start: usize, values: &mut Vec<u8>) -> usize {
-    values.clear();
-    let mut end = start;
-    let mut at = start;
-    while let Some([low, high @ b'2'..=b'7']) = bytes.get(at..at + 2)
-        && let Some(low) = nibble(*low)
-    {
-        values.push((high - b'0') << 4 | low);
-        end = at + 2;
-        let after = bytes.get(end..).unwrap_or_default();
-        at = end + after.iter().take(SEPARATORS_MAX).take_while(|byte| is_separator(**byte)).count();
-    }
-    end
+/// A byte of two digits that stand alone, the second one first, if it is a letter, a blank or the like (0x20 to 0x7F).
+fn turned_byte(bytes: &[u8], at: usize) -> Option<u8> {
+    let [low, high @ b'2'..=b'7'] = bytes.get(at..at + 2)? else { return None };
+    let is_alone = !bytes.get(at + 2).is_some_and(u8::is_ascii_alphanumeric);
+    nibble(*low).filter(|_| is_alone).map(|low| (high - b'0') << 4 | low)
 }
 
 /// The next decimal digit. Text in hexadecimal has one in every byte: its letters are 0x41 to 0x7A, and `0x` starts with

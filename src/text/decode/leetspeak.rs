@@ -25,8 +25,12 @@ const CHOICES_MAX: u32 = 4;
 /// Bytes of the longest word that may be of digits for more than two thirds.
 const DIGITS_MAX: usize = 7;
 
+/// Digits of what may be a part of a hash, or of a UUID.
+const HASH_MIN: usize = 4;
 /// Letters of the shortest word that has punctuation inside.
 const JOINED_MIN: usize = 5;
+/// Bytes of the longest one.
+const JOINED_MAX: usize = 24;
 
 /// A word that may be leetspeak.
 #[derive(Debug)]
@@ -44,10 +48,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     }
     let words = candidates(source);
     let mut pieces = Pieces::new(source.text, source.room);
-    for group in words.chunk_by(|one, next| next.span.start - one.span.end <= NEAR) {
-        if group.iter().map(|word| word.weight).sum::<usize>() < WEIGHT_MIN {
-            continue;
-        }
+    for group in groups(&words) {
         for word in group {
             pieces.begin(NAME, word.span);
             for (at, byte) in &word.read {
@@ -61,18 +62,35 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     pieces.finish()
 }
 
-/// The words at the signs, in order.
+/// The words at the signs that are believed, in order, and those near them, which may have too few digits to show.
 fn candidates(source: &Source<'_>) -> Vec<Word> {
+    let words = words_at(source, &source.signs.leet);
+    let near = |group: &[Word]| {
+        let (first, last) = (group.first()?.span.start, group.last()?.span.end);
+        Some(Span::new(first.saturating_sub(NEAR), (last + NEAR).min(source.text.len())))
+    };
+    let places: Vec<Span> = groups(&words).filter_map(near).collect();
+    words_at(source, &places)
+}
+
+/// Words near each other that are believed together.
+fn groups(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+    let near = words.chunk_by(|one, next| next.span.start - one.span.end <= NEAR);
+    near.filter(|group| group.iter().map(|word| word.weight).sum::<usize>() >= WEIGHT_MIN)
+}
+
+/// The words at some places, in order.
+fn words_at(source: &Source<'_>, places: &[Span]) -> Vec<Word> {
     let bytes = source.text.as_bytes();
     let mut words = Vec::new();
     let mut done = 0;
-    for place in &source.signs.leet {
+    for place in places {
         // From the beginning of the word in which the sign begins.
         let mut at = place.start.max(done);
         while at > done && bytes.get(at - 1).is_some_and(|byte| is_part(*byte)) && place.start - at < WORD_MAX {
             at -= 1;
         }
-        while at < place.end {
+        while at < place.end.min(bytes.len()) {
             let rest = bytes.get(at..).unwrap_or_default();
             let length = rest.iter().take_while(|byte| is_part(**byte)).count();
             let run = Span::new(at, at + length);
@@ -93,7 +111,7 @@ fn candidates(source: &Source<'_>) -> Vec<Word> {
                 words.push(word);
             }
         }
-        done = at;
+        done = done.max(at);
     }
     words
 }
@@ -134,6 +152,8 @@ fn word(text: &[u8], span: Span) -> Option<Word> {
         (Some(_), _) if last_only || only_digits => 0,
         (Some(Way::Plain), 5..) | (Some(_), 6..) => 2,
         (Some(Way::Turned), _) if first_only => 0,
+        // So many short words come about by chance: `$err` is FREE after ROT13.
+        (Some(Way::Turned | Way::Rotated), ..=4) => 0,
         (Some(_), _) => 1,
         (None, _) if only_digits || signs * 2 > text.len() => return None,
         (None, _) => 0,
@@ -148,34 +168,36 @@ fn across_punctuation(bytes: &[u8], run: Span, from: usize) -> Option<Word> {
     let comes_from =
         |at: usize| at > from + 1 && is_inner(at - 1) && bytes.get(at - 2).is_some_and(|byte| is_part(*byte));
     let has_digit = |text: &[u8]| text.iter().any(|byte| !byte.is_ascii_alphabetic());
-    if !(goes_on(run.end) || comes_from(run.start)) || !has_digit(bytes.get(run.range())?) {
+    let signs = bytes.get(run.range())?;
+    if !(goes_on(run.end) || comes_from(run.start)) || !has_digit(signs) || is_hash(signs) {
         return None;
     }
     let belongs = |byte: &&u8| is_part(**byte) || is_joiner(**byte);
-    let before = bytes.get(from..run.start)?.iter().rev().take(WORD_MAX).take_while(belongs).count();
-    let after = bytes.get(run.end..)?.iter().take(WORD_MAX).take_while(belongs).count();
+    let before = bytes.get(from..run.start)?.iter().rev().take(JOINED_MAX + 1).take_while(belongs).count();
+    let after = bytes.get(run.end..)?.iter().take(JOINED_MAX + 1).take_while(belongs).count();
     let token = bytes.get(run.start - before..run.end + after)?;
     let is_end = |byte: &u8| is_joiner(*byte) || matches!(byte, b'!' | b'|' | b'+');
     let head = token.iter().take_while(|byte| is_end(byte)).count();
     let tail = token.iter().rev().take_while(|byte| is_end(byte)).count();
-    let token = token.get(head..token.len().checked_sub(tail)?)?;
+    let token = token.get(head..token.len().checked_sub(tail)?).filter(|token| token.len() <= JOINED_MAX)?;
     let start = run.start - before + head;
     let is_number = |chunk: &[u8]| !chunk.is_empty() && chunk.iter().all(u8::is_ascii_digit);
     let mut chunks = token.split(|byte| is_joiner(*byte));
     if chunks.next().is_some_and(is_number) || chunks.next_back().is_none_or(is_number) {
         return None;
     }
-    let places: Vec<usize> = (start..).zip(token).filter(|(_, byte)| is_part(**byte)).map(|(at, _)| at).collect();
-    if !(JOINED_MIN..=words::LETTERS_MAX).contains(&places.len()) {
+    let letters: Vec<u8> = token.iter().copied().filter(|byte| !is_joiner(*byte)).collect();
+    let digits = letters.iter().filter(|byte| !byte.is_ascii_alphabetic()).count();
+    if !(JOINED_MIN..=words::LETTERS_MAX).contains(&letters.len()) || digits * 3 > letters.len() * 2 {
         return None;
     }
-    let letters: Vec<u8> = places.iter().filter_map(|at| bytes.get(*at).copied()).collect();
     let mut read = [0; WORD_MAX];
     let read = read.get_mut(..letters.len())?;
     plain(&letters, read)?;
     let weight = if letters.len() > JOINED_MIN { 2 } else { 1 };
+    let places = (start..).zip(token).filter(|(_, byte)| !is_joiner(**byte)).map(|(at, _)| at);
     let span = Span::new(start, start + token.len());
-    Some(Word { span, read: places.into_iter().zip(read.iter().copied()).collect(), weight })
+    Some(Word { span, read: places.zip(read.iter().copied()).collect(), weight })
 }
 
 /// What makes a known word of letters once leetspeak is undone.
@@ -204,25 +226,9 @@ fn plain(text: &[u8], read: &mut [u8]) -> Option<Way> {
                 };
                 place += u32::from(second.is_some());
             }
-            if words::is_known(read) {
-                return Some(Way::Plain);
-            }
-            let mut other = [0; words::LETTERS_MAX];
-            let other = other.get_mut(..read.len())?;
-            other.iter_mut().zip(read.iter().rev()).for_each(|(to, byte)| *to = *byte);
-            if words::is_known(other) {
-                return Some(Way::Turned);
-            }
-            other.iter_mut().zip(read.iter()).for_each(|(to, byte)| *to = rotated(*byte));
-            if words::is_known(other) {
-                return Some(Way::Rotated);
-            }
-            for ((to, byte), sign) in other.iter_mut().zip(read.iter()).zip(text) {
-                *to = if sign.is_ascii_alphabetic() { rotated(*byte) } else { *byte };
-            }
-            if words::is_known(other) {
-                read.iter_mut().zip(other).for_each(|(to, byte)| *to = rotated(*byte));
-                return Some(Way::Rotated);
+            let way = way(text, read);
+            if way.is_some() {
+                return way;
             }
         }
     }
@@ -236,6 +242,51 @@ fn plain(text: &[u8], read: &mut [u8]) -> Option<Way> {
             _ => first,
         };
         before = letter(*to);
+    }
+    None
+}
+
+/// What letters need to be a known word. `text`: what they are read from. Their first letters tell most words that are none.
+fn way(text: &[u8], read: &mut [u8]) -> Option<Way> {
+    if words::is_known(read) {
+        return Some(Way::Plain);
+    }
+    // Parts of hashes are many.
+    if is_hash(text) {
+        return None;
+    }
+    let (length, mut copy) = (read.len(), [0; words::LETTERS_MAX]);
+    let copy = copy.get_mut(..length)?;
+    copy.copy_from_slice(read);
+    // Letters that were digits after ROT13 are those of the plain word.
+    let inner = |at: usize| match text.get(at) {
+        Some(sign) if sign.is_ascii_alphabetic() => rotated(*sign),
+        _ => copy.get(at).copied().unwrap_or(b' '),
+    };
+    let mut other = [0; words::LETTERS_MAX];
+    let other = other.get_mut(..length)?;
+    if let [.., second, first] = read
+        && words::may_be_known(length, *first, *second)
+    {
+        other.iter_mut().zip(read.iter().rev()).for_each(|(to, byte)| *to = *byte);
+        if words::is_known(other) {
+            return Some(Way::Turned);
+        }
+    }
+    if let [first, second, ..] = read
+        && words::may_be_known(length, rotated(*first), rotated(*second))
+    {
+        other.iter_mut().zip(read.iter()).for_each(|(to, byte)| *to = rotated(*byte));
+        if words::is_known(other) {
+            return Some(Way::Rotated);
+        }
+    }
+    if words::may_be_known(length, inner(0), inner(1)) {
+        other.iter_mut().enumerate().for_each(|(at, to)| *to = inner(at));
+        if words::is_known(other) {
+            read.iter_mut().zip(other).for_each(|(to, byte)| *to = rotated(*byte));
+            return Some(Way::Rotated);
+        }
     }
     None
 }
@@ -256,6 +307,11 @@ fn letters(byte: u8) -> (u8, Option<u8>) {
         b'9' => (b'g', Some(b'q')),
         other => (other, None),
     }
+}
+
+/// True for what may be a part of a hash.
+fn is_hash(text: &[u8]) -> bool {
+    text.len() >= HASH_MIN && text.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// True for what may stand inside a word and is no letter of it.
@@ -313,6 +369,7 @@ mod tests {
             "1n t0 1t 1s n0 5o m3 b3 0n, h3 s3 c4 a4",
             "Order A1B2C3 for $5 at 10:30, call +1 (212) 555-0100!",
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "\\x06\\x0f\\x05\\x0b $ptr:ident $err:expr, {6e7} {4be}",
             "XK7P-9QD2-M4TN-8WZ3 Tr0ub4dor&3 correcthorse7",
             "e4 e5 Nf3 Nc6 Bb5 a6 0-0",
             "let x1 = y2 + z3; a1[b2] |= c3 | d4;",

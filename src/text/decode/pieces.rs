@@ -33,6 +33,11 @@ impl<'a> Pieces<'a> {
         self.cut
     }
 
+    /// Where the last piece ends in the source.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
     /// Begins a piece that stands for `origin`; the plain text before it is written as far as it is near. Pieces come in
     /// order and do not overlap.
     pub(super) fn begin(&mut self, kind: &'static str, origin: Span) {

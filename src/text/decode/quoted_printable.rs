@@ -108,7 +108,7 @@ fn weight(bytes: &[u8], span: Span, values: &[u8]) -> Option<usize> {
     if let [value] = values {
         return match value {
             b'A'..=b'Z' | b'a'..=b'z' => Some(letter_weight(bytes, span)),
-            b' ' => blank_weight(bytes, span),
+            b' ' => Some(blank_weight(bytes, span)),
             _ => None,
         };
     }
@@ -172,11 +172,11 @@ fn escape_ends(bytes: &[u8], end: usize) -> Option<usize> {
     escape(bytes, start).filter(u8::is_ascii_alphabetic).map(|_| start)
 }
 
-/// What an escape says that stands for a blank, between two words.
-fn blank_weight(bytes: &[u8], span: Span) -> Option<usize> {
-    let (before, after) = words_beside(bytes, span.start, span.end)?;
+/// What an escape says that stands for a blank: something between two words.
+fn blank_weight(bytes: &[u8], span: Span) -> usize {
     let is_word = |word: &[u8]| word.len() > 1 && words::is_known(word);
-    Some(usize::from(is_word(before) && is_word(after)))
+    words_beside(bytes, span.start, span.end)
+        .map_or(0, |(before, after)| usize::from(is_word(before) && is_word(after)))
 }
 
 /// The letters right before and right after a place; `None` where there are none on a side, or very many.

@@ -48,6 +48,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
             }
             if run.is_encoded(source.text) {
                 run.write_digits(source.text, &mut pieces);
+                at = at.max(pieces.done());
             } else if let Some(words) = run.words() {
                 run.write(&words, &mut pieces);
             }
@@ -83,7 +84,7 @@ impl Run {
     fn read(text: &str, from: usize) -> Self {
         let mut run = Self { signs: Vec::new(), chunks: 0, end: from };
         let mut gap = Span::new(from, from);
-        // A letter a line: then an empty line is a blank.
+        // Where there is a letter a line, an empty line is a blank.
         let mut is_upright = true;
         loop {
             let rest = text.get(run.end..).unwrap_or_default();
@@ -96,10 +97,10 @@ impl Run {
             }
             let is_first = run.signs.is_empty();
             if !is_first {
-                is_upright &= lines > 0;
                 if gap_chars > GAP_MAX || lines > if is_upright { LINES_MAX } else { 1 } {
                     break;
                 }
+                is_upright = lines > 0;
             }
             let chunk = text.get(gap.end..).unwrap_or_default();
             let mut chars = chunk.chars().take_while(|c| c.is_alphanumeric());
@@ -188,8 +189,12 @@ impl Run {
     }
 
     fn write_digits(&self, text: &str, pieces: &mut Pieces<'_>) {
-        pieces.begin(NAME, self.span());
-        for (at, c) in self.digits(text) {
+        let rest = text.get(self.end..).unwrap_or_default();
+        let padding = rest.char_indices().take(GAP_MAX).take_while(|(_, c)| c.is_whitespace() || *c == '=');
+        let padding: Vec<usize> = padding.filter(|(_, c)| *c == '=').map(|(at, _)| self.end + at).collect();
+        let end = padding.last().map_or(self.end, |last| last + 1);
+        pieces.begin(NAME, Span::new(self.span().start, end));
+        for (at, c) in self.digits(text).chain(padding.into_iter().map(|at| (at, '='))) {
             pieces.character(c, Span::new(at, at + c.len_utf8()));
             if pieces.is_cut() {
                 return;
