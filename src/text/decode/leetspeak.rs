@@ -48,10 +48,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     }
     let words = candidates(source);
     let mut pieces = Pieces::new(source.text, source.room);
-    for group in words.chunk_by(|one, next| next.span.start - one.span.end <= NEAR) {
-        if group.iter().map(|word| word.weight).sum::<usize>() < WEIGHT_MIN {
-            continue;
-        }
+    for group in groups(&words) {
         for word in group {
             pieces.begin(NAME, word.span);
             for (at, byte) in &word.read {
@@ -65,19 +62,21 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     pieces.finish()
 }
 
-/// The words at the signs, in order; and those near known ones, which may have too few digits to show.
+/// The words at the signs that are believed, in order, and those near them, which may have too few digits to show.
 fn candidates(source: &Source<'_>) -> Vec<Word> {
     let words = words_at(source, &source.signs.leet);
-    if words.iter().all(|word| word.weight == 0) {
-        return Vec::new();
-    }
-    let near = words.iter().filter(|word| word.weight > 0).map(|word| {
-        let end = (word.span.end + NEAR).min(source.text.len());
-        Span::new(word.span.start.saturating_sub(NEAR), end)
-    });
-    let mut places: Vec<Span> = source.signs.leet.iter().copied().chain(near).collect();
-    places.sort_unstable();
+    let near = |group: &[Word]| {
+        let (first, last) = (group.first()?.span.start, group.last()?.span.end);
+        Some(Span::new(first.saturating_sub(NEAR), (last + NEAR).min(source.text.len())))
+    };
+    let places: Vec<Span> = groups(&words).filter_map(near).collect();
     words_at(source, &places)
+}
+
+/// Words near each other that are believed together.
+fn groups(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+    let near = words.chunk_by(|one, next| next.span.start - one.span.end <= NEAR);
+    near.filter(|group| group.iter().map(|word| word.weight).sum::<usize>() >= WEIGHT_MIN)
 }
 
 /// The words at some places, in order.
