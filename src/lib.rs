@@ -16,8 +16,9 @@ pub mod base;
 
 pub mod telemetry;
 pub mod text;
-pub mod verdict;
 pub mod yaml;
+
+pub mod verdict;
 
 pub mod access;
 pub mod audit;
@@ -36,7 +37,6 @@ pub mod route;
 pub mod provider;
 
 pub mod proxy;
-
 pub mod review;
 
 pub mod console;

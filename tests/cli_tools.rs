@@ -54,10 +54,16 @@ rules:
 
 /// Runs a command over the rules above.
 fn run(arguments: &[&str]) -> Output {
+    over(&[("injection/test.yaml", RULES.as_bytes()), ("secrets/test.yaml", SECRETS.as_bytes())], arguments)
+}
+
+/// Runs a command over rule files of these contents.
+fn over(files: &[(&str, &[u8])], arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    for (family, rules) in [("injection", RULES), ("secrets", SECRETS)] {
-        std::fs::create_dir(folder.path().join(family)).unwrap();
-        std::fs::write(folder.path().join(family).join("test.yaml"), rules).unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
     }
     shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output().unwrap()
 }
@@ -75,21 +81,20 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
 fn one_rule_is_shown_with_what_the_site_says_about_it() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("secrets")).unwrap();
-    std::fs::write(folder.path().join("secrets/test.yaml"), SECRETS).unwrap();
     let site = "overrides:\n- { rules: [SEC-001], applies: { tenants: [acme], roles: [user] }, action: redact, token: KEY }\n\
                 exceptions:\n- { id: E1, rules: [secrets], reason: looked at, expires: 2999-12-31 }\n";
-    std::fs::write(folder.path().join("site.yaml"), site).unwrap();
-    let folders = format!("[{}]", folder.path().display());
-    let run = |arguments: &[&str]| shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", &folders).output().unwrap();
-    let told = stdout(&run(&["rules", "explain", "SEC-001"]));
+    let files = [("secrets/test.yaml", SECRETS.as_bytes()), ("site.yaml", site.as_bytes())];
+    let told = stdout(&over(&files, &["rules", "explain", "SEC-001"]));
     for part in [
         "high, confidence medium, paranoia 1",
         "sensitive",
@@ -101,7 +106,7 @@ fn one_rule_is_shown_with_what_the_site_says_about_it() {
     ] {
         assert!(told.contains(part), "{part}:\n{told}");
     }
-    let warnings = String::from_utf8(run(&["check"]).stderr).unwrap();
+    let warnings = stderr(&over(&files, &["check"]));
     assert!(warnings.contains("W012") && warnings.contains("covers everything"), "{warnings}");
 }
 
@@ -125,9 +130,6 @@ fn test_counts_what_it_ran_and_fails_with_the_rule() {
 
 #[test]
 fn of_many_warnings_a_few_are_shown_and_all_on_demand() {
-    let folder = tempfile::tempdir().unwrap();
-    // Below a folder of the family's, as a site may lay them out.
-    std::fs::create_dir_all(folder.path().join("injection/of/ours")).unwrap();
     let rule = |number: usize| {
         format!(
             "- {{ id: INJ-{number:03}, title: A slow one, severity: low, tags: [owasp:LLM01:2025], applies: {{ direction: request }}, \
@@ -135,21 +137,17 @@ fn of_many_warnings_a_few_are_shown_and_all_on_demand() {
         )
     };
     let rules: String = (1..=5).map(rule).collect();
-    std::fs::write(folder.path().join("injection/of/ours/slow.yml"), format!("family: injection\nrules:\n{rules}"))
-        .unwrap();
-    let told = |arguments: &[&str]| {
-        let output =
-            shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output();
-        String::from_utf8(output.unwrap().stderr).unwrap()
-    };
-    let few = told(&["check"]);
+    let rules = format!("family: injection\nrules:\n{rules}");
+    // Below a folder of the family's, as a site may lay them out.
+    let slow: (&str, &[u8]) = ("injection/of/ours/slow.yml", rules.as_bytes());
+    let few = stderr(&over(&[slow], &["check"]));
     assert_eq!(few.matches("slow.yml:").count(), 3, "{few}");
     assert!(few.contains("warning W001: and 2 more of this kind; `portcullis check --all` shows them"), "{few}");
-    let all = told(&["check", "--all"]);
+    let all = stderr(&over(&[slow], &["check", "--all"]));
     assert_eq!((all.matches("slow.yml:").count(), all.contains("more of this kind")), (5, false), "{all}");
     // Warnings of rules that do not load, too.
-    std::fs::write(folder.path().join("injection/broken.yaml"), "family: injection\nrules: [\n").unwrap();
-    let broken = told(&["check"]);
+    let unclosed: (&str, &[u8]) = ("injection/broken.yaml", b"family: injection\nrules: [\n");
+    let broken = stderr(&over(&[slow, unclosed], &["check"]));
     assert!(broken.contains("error R002") && broken.contains("help: close this bracket"), "{broken}");
     assert_eq!(broken.matches("slow.yml:").count(), 3, "{broken}");
 }
@@ -251,13 +249,8 @@ fn explain_shows_what_stands_in_the_place_of_what_is_redacted() {
     let text = format!("the key is {KEY}, and again {KEY}");
     let told = stdout(&run(&["explain", "--role", "user", &text]));
     assert!(told.contains("redacted    bytes 11..51 become [key]\n"), "{told}");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("secrets")).unwrap();
     let rules = SECRETS.replace("mask: '[key]'", "token: KEY");
-    std::fs::write(folder.path().join("secrets/test.yaml"), rules).unwrap();
-    let run = |arguments: &[&str]| {
-        shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output().unwrap()
-    };
+    let run = |arguments: &[&str]| over(&[("secrets/test.yaml", rules.as_bytes())], arguments);
     let told = stdout(&run(&["explain", "--role", "user", &text]));
     assert!(told.contains("bytes 11..51 become [KEY-1-…], which is put back in the reply"), "{told}");
     let explained = json(&run(&["explain", "--role", "user", "--json", &text]));
@@ -309,11 +302,9 @@ overrides:
 ";
 
 fn somewhere(arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("injection")).unwrap();
     let off = "  - id: INJ-904\n    title: Off for acme\n    patterns: [{ literal: forget the rules }]\n    examples:\n      match: [forget the rules, please forget the rules]\n      pass: [forget the ruler, remember the rules]\noverrides:\n";
-    std::fs::write(folder.path().join("injection/test.yaml"), SOMEWHERE.replace("overrides:\n", off)).unwrap();
-    shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output().unwrap()
+    let rules = SOMEWHERE.replace("overrides:\n", off);
+    over(&[("injection/test.yaml", rules.as_bytes())], arguments)
 }
 
 #[test]
@@ -345,21 +336,6 @@ fn explain_says_why_a_rule_that_sees_something_finds_nothing() {
     for bad in ["no colon", "a b: c", "x: a\u{1}b"] {
         assert_eq!(somewhere(&["explain", "--header", bad, "x"]).status.code(), Some(64), "{bad}");
     }
-}
-
-/// Runs a command over rule files of these contents.
-fn over(files: &[(&str, &[u8])], arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    shipped(arguments).env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display())).output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 const BROAD: &str = r"family: injection

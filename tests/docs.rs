@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +12,17 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 use portcullis::base::limits::{Limits, TOKEN_DEPTH_MAX, rules as rule_limits};
-use portcullis::base::{Blame, Cause, Fault, FaultAction, FaultPolicy};
+use portcullis::base::{Blame, Cause, Fault, FaultPolicy};
 use portcullis::classify::metrics::{Metrics, ScoreLevels};
-use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Snapshot};
+use portcullis::inspect::{Answer, OpaqueKind};
 use portcullis::protocol::openai::{ChatRequest, PublicError};
 use portcullis::rules::lint::{Level, Lint};
-use portcullis::rules::{Facts, Paranoia};
+use portcullis::rules::{Facts, Paranoia, RuleSet};
 use portcullis::scan::Scanner;
 use portcullis::scan::examples::{Trial, run_examples};
 use portcullis::text::Direction;
-use portcullis::verdict::{Levels, ModelLevels, ModelThresholds, Policy, Standing, Thresholds, Verdict};
+use portcullis::verdict::{Levels, Standing, Verdict};
+use support::snapshot;
 
 #[test]
 fn every_limit_is_documented_with_its_default() {
@@ -314,7 +317,7 @@ fn the_readme_s_rule_loads_and_its_examples_hold() {
 }
 
 /// The rules of the repository, with what the manual shows as a site's own.
-fn of_the_manual() -> Scanner {
+fn of_the_manual() -> RuleSet {
     let blocks = fences(&read("docs/rules.md"), "yaml");
     let block = |start: &str| {
         let found = blocks.iter().find(|block| block.starts_with(start));
@@ -326,30 +329,15 @@ fn of_the_manual() -> Scanner {
     let allows = format!("family: pii\nrules:\n{}", block("  - id: PII-900"));
     fs::write(site.path().join("pii/cards.yaml"), allows).unwrap();
     let loaded = portcullis::rules::load(&[root().join("rules"), site.path().to_owned()]);
-    let set = loaded.unwrap_or_else(|found| panic!("{found}")).set;
-    Scanner::new(Arc::new(set.in_force(Paranoia { blocking: 1, executing: 1 }))).unwrap()
+    loaded.unwrap_or_else(|found| panic!("{found}")).set.in_force(Paranoia { blocking: 1, executing: 1 })
 }
 
 #[test]
 fn the_manual_s_overlay_and_allowing_rule_do_what_it_says() {
-    let scanner = of_the_manual();
-    let report = Trial { scanner: &scanner, reloaded: None, only: "PII-900" }.run();
+    let snapshot = Arc::new(snapshot::of(of_the_manual(), Levels { flag: 2, block: None }));
+    let report = Trial { scanner: &snapshot.scanner, reloaded: None, only: "PII-900" }.run();
     assert!(report.is_ok() && report.rules == 1, "{report}");
 
-    let levels = Levels { flag: 2, block: None };
-    let model = ModelLevels { flag: None, block: None };
-    let snapshot = Arc::new(Snapshot {
-        scanner,
-        policy: Policy {
-            score: Thresholds { operator: levels, user: levels, untrusted: levels, provider: levels },
-            model: ModelThresholds { operator: model, user: model, untrusted: model, provider: model },
-        },
-        faults: FaultPolicy::from_names(|_| FaultAction::Block),
-        opaque: OpaqueKind::ALL.map(|kind| (kind, OpaqueAction::Refuse)).into_iter().collect(),
-        block_end: BlockEnd::Release,
-        limits: Arc::new(Limits::default()),
-        version: "test".to_owned(),
-    });
     let judge = |tenant: &str, tool: &str, text: &str| -> Verdict {
         let body = serde_json::json!({ "model": "m", "messages": [
             { "role": "user", "content": "Look it up." },

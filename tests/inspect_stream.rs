@@ -3,19 +3,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis::base::{Blame, Cause, ExchangeId, FaultAction, FaultPolicy, Limits};
-use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Snapshot, Step};
+use portcullis::base::{Blame, Cause, ExchangeId, Limits};
+use portcullis::inspect::{Answer, BlockEnd, Outcome, ReplyStream, Snapshot, Step};
 use portcullis::protocol::openai::{ChatChunk, ChatReply, ChatStream, Template};
-use portcullis::rules::Facts;
-use portcullis::rules::Loaded;
-use portcullis::scan::Scanner;
+use portcullis::rules::{Facts, Loaded};
 use portcullis::text::Direction;
-use portcullis::verdict::{Action, Levels, ModelLevels, ModelThresholds, Policy, Thresholds};
+use portcullis::verdict::{Action, Levels, ModelLevels};
 use serde_json::{Value, json};
+use support::snapshot;
 
 /// A rule of the tests' own that blocks replies.
 const BLOCKING: &str = r"
@@ -39,20 +40,8 @@ fn snapshot(block_end: BlockEnd) -> Arc<Snapshot> {
 }
 
 fn of(rules: Loaded, block_end: BlockEnd) -> Arc<Snapshot> {
-    let levels = Levels { flag: 2, block: Some(5) };
-    let off = ModelLevels { flag: None, block: None };
-    Arc::new(Snapshot {
-        scanner: Scanner::new(Arc::new(rules.set)).unwrap(),
-        policy: Policy {
-            score: Thresholds { operator: levels, user: levels, untrusted: levels, provider: levels },
-            model: ModelThresholds { operator: off, user: off, untrusted: off, provider: off },
-        },
-        faults: FaultPolicy::from_names(|_| FaultAction::Block),
-        opaque: OpaqueKind::ALL.map(|kind| (kind, OpaqueAction::Refuse)).into_iter().collect(),
-        block_end,
-        limits: Arc::new(Limits::default()),
-        version: "test".to_owned(),
-    })
+    let snapshot = snapshot::of(rules.set, Levels { flag: 2, block: Some(5) });
+    Arc::new(Snapshot { block_end, ..snapshot })
 }
 
 /// What a client has put together from the frames it got.

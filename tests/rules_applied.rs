@@ -3,21 +3,21 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::civil::date;
-use portcullis::base::{ExchangeId, FaultAction, FaultPolicy, Limits};
-use portcullis::inspect::{
-    Answer, BlockEnd, Frame, Judged, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Snapshot, Step, Vault,
-};
+use portcullis::base::{ExchangeId, Limits};
+use portcullis::inspect::{Answer, BlockEnd, Frame, Judged, Outcome, ReplyStream, Snapshot, Step, Vault};
 use portcullis::protocol::openai::{ChatChunk, ChatReply, ChatRequest, ChatStream, Template};
 use portcullis::rules::{Facts, Paranoia, from_sources};
-use portcullis::scan::Scanner;
 use portcullis::text::Direction;
-use portcullis::verdict::{Action, Levels, ModelLevels, ModelThresholds, Policy, Standing, Thresholds, Verdict};
+use portcullis::verdict::{Action, Levels, Standing, Verdict};
 use serde_json::{Value, json};
+use support::snapshot;
 
 /// A rule of the family `agent` that finds `pattern`.
 fn rule(number: u32, pattern: &str, rest: &str) -> String {
@@ -37,20 +37,7 @@ fn snapshot_of(rules: &[String], overlay: &str, paranoia: Paranoia, block_end: B
         sources.push((PathBuf::from("site/overlay.yaml"), overlay.to_owned()));
     }
     let set = from_sources(sources).unwrap_or_else(|found| panic!("{found}")).set.in_force(paranoia);
-    let levels = Levels { flag: 2, block: None };
-    let model = ModelLevels { flag: None, block: None };
-    Arc::new(Snapshot {
-        scanner: Scanner::new(Arc::new(set)).unwrap(),
-        policy: Policy {
-            score: Thresholds { operator: levels, user: levels, untrusted: levels, provider: levels },
-            model: ModelThresholds { operator: model, user: model, untrusted: model, provider: model },
-        },
-        faults: FaultPolicy::from_names(|_| FaultAction::Block),
-        opaque: OpaqueKind::ALL.map(|kind| (kind, OpaqueAction::Refuse)).into_iter().collect(),
-        block_end,
-        limits: Arc::new(Limits::default()),
-        version: "test".to_owned(),
-    })
+    Arc::new(Snapshot { block_end, ..snapshot::of(set, Levels { flag: 2, block: None }) })
 }
 
 fn snapshot(rules: &[String], overlay: &str) -> Arc<Snapshot> {

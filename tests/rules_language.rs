@@ -3,6 +3,8 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
@@ -14,16 +16,14 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use portcullis::base::limits::rules as limits;
 use portcullis::base::{Cause, ExchangeId, Fault, FaultAction, FaultPolicy, Limits, Span};
-use portcullis::inspect::{
-    Answer, BlockEnd, Encode, Judged, Judgement, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Scanned, Snapshot,
-    Step,
-};
+use portcullis::inspect::{Answer, BlockEnd, Encode, Judged, Judgement, Outcome, ReplyStream, Scanned, Snapshot, Step};
 use portcullis::protocol::openai::{ChatChunk, ChatRequest, ChatStream, Template};
 use portcullis::rules::{Facts, Loaded, from_sources, load};
 use portcullis::scan::{Context, Reading, Scanner};
 use portcullis::text::{Direction, Role, canonical};
-use portcullis::verdict::{Action, Levels, ModelLevels, ModelThresholds, Policy, Source, Thresholds, Verdict};
+use portcullis::verdict::{Action, Levels, ModelLevels, ModelThresholds, Source, Verdict};
 use serde_json::{Value, json};
+use support::snapshot;
 
 /// Rules of the same head: each the lines that it adds.
 fn rules(each: &[&str]) -> Loaded {
@@ -43,21 +43,11 @@ fn rules(each: &[&str]) -> Loaded {
 
 /// The classifier is asked about users' texts and replies where `asks`.
 fn snapshot(loaded: Loaded, asks: bool, block_end: BlockEnd) -> Arc<Snapshot> {
-    let levels = Levels { flag: 2, block: Some(100) };
-    let model = ModelLevels { flag: asks.then_some(0.99), block: None };
-    let off = ModelLevels { flag: None, block: None };
-    Arc::new(Snapshot {
-        scanner: Scanner::new(Arc::new(loaded.set)).unwrap(),
-        policy: Policy {
-            score: Thresholds { operator: levels, user: levels, untrusted: levels, provider: levels },
-            model: ModelThresholds { operator: off, user: model, untrusted: off, provider: model },
-        },
-        faults: FaultPolicy::from_names(|_| FaultAction::Pass),
-        opaque: OpaqueKind::ALL.map(|kind| (kind, OpaqueAction::Refuse)).into_iter().collect(),
-        block_end,
-        limits: Arc::new(Limits::default()),
-        version: "test".to_owned(),
-    })
+    let mut snapshot = snapshot::of(loaded.set, Levels { flag: 2, block: Some(100) });
+    let asked = ModelLevels { flag: asks.then_some(0.99), block: None };
+    snapshot.policy.model = ModelThresholds { user: asked, provider: asked, ..snapshot.policy.model };
+    snapshot.faults = FaultPolicy::from_names(|_| FaultAction::Pass);
+    Arc::new(Snapshot { block_end, ..snapshot })
 }
 
 fn scan(snapshot: &Arc<Snapshot>, content: &Value) -> Scanned<ChatRequest> {

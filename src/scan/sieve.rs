@@ -8,12 +8,14 @@
 //! In the bitmap the first three of the bytes choose a word and the fourth a bit of it, so that a literal of only three bytes
 //! has all of one word. Literals of one or two bytes are looked for by their rarest byte.
 
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::crowd::{CROWD, Crowd};
+use self::table::{Grams, Seat, Table};
+use super::crowd::CROWD;
 use crate::rules::frequency;
 use crate::rules::required::{GRAM, LITERAL_BYTES_MAX, rarest_gram};
 
@@ -33,56 +35,6 @@ pub(super) struct Sieve {
     watch: Box<[u8; 256]>,
 }
 
-/// A literal under one of its grams.
-#[derive(Clone, Copy, Debug)]
-struct Seat {
-    /// Its first eight bytes, zeros behind a shorter one.
-    head: u64,
-    literal: u32,
-    /// Where its bytes begin in [`Sieve::bytes`].
-    start: u32,
-    length: u8,
-    /// Where the gram stands in the literal.
-    offset: u8,
-}
-
-/// A hash table with open addresses: gram to seats.
-#[derive(Debug)]
-struct Table {
-    slots: Box<[Slot]>,
-    shift: u32,
-    seats: Box<[Seat]>,
-    /// Of grams with too many seats to try: the gram, where it stands in their literals, and those literals by their numbers
-    /// among the gram's seats. In order.
-    crowds: Box<[(u32, u8, Crowd)]>,
-}
-
-impl Seat {
-    /// The literal's bytes among all literals'.
-    fn bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        let start = self.start as usize;
-        bytes.get(start..start + usize::from(self.length)).unwrap_or_default()
-    }
-
-    /// What may follow the gram, as [`Slot::next`] has it.
-    fn next(&self, bytes: &[u8]) -> u32 {
-        let behind = usize::from(self.offset) + GRAM;
-        let byte = bytes.get(self.start as usize + behind).filter(|_| behind < usize::from(self.length));
-        byte.map_or(u32::MAX, |byte| 1 << (byte & 31))
-    }
-}
-
-/// The seats of one gram.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    gram: u32,
-    first: u32,
-    /// 0: nobody sits here.
-    count: u32,
-    /// The bytes that may follow, by their lower five bits.
-    next: u32,
-}
-
 /// The bitmap, in the sizes of three caches; more entries than a size serves well take the next.
 #[derive(Debug)]
 enum Bits {
@@ -90,9 +42,6 @@ enum Bits {
     Middle(Box<[u64; 1 << 15]>),
     Large(Box<[u64; 1 << 18]>),
 }
-
-/// Seats by their gram, in the making.
-type Grams = HashMap<u32, Vec<Seat>>;
 
 /// Folded text of one block with its margins.
 #[derive(Debug)]
@@ -107,8 +56,6 @@ const BEFORE: usize = LITERAL_BYTES_MAX;
 /// Bytes after a block that its literals may end in.
 const AFTER: usize = LITERAL_BYTES_MAX + 8;
 
-/// In [`Slot::next`]: the zero behind a text's end.
-const NO_MORE: u32 = 1;
 /// The first three bytes of a gram.
 const TRIPLE: u32 = 0x00FF_FFFF;
 
@@ -404,80 +351,6 @@ fn bit<const WORDS: usize>(bits: &[u64; WORDS], gram: u32) -> u32 {
 #[inline]
 fn word<const WORDS: usize>(gram: u32) -> usize {
     ((gram & TRIPLE).wrapping_mul(SPREAD) >> (32 - WORDS.trailing_zeros())) as usize & (WORDS - 1)
-}
-
-impl Table {
-    /// `bytes`: all literals'.
-    fn new(grams: &Grams, bytes: &[u8]) -> Self {
-        let places = (grams.len() * 2).next_power_of_two().max(2);
-        let mut table = Self {
-            slots: vec![Slot::default(); places].into(),
-            shift: 32 - places.trailing_zeros(),
-            seats: Box::default(),
-            crowds: Box::default(),
-        };
-        let (mut seats, mut crowds) = (Vec::new(), Vec::new());
-        // In order, so that the same rules make the same tables.
-        let mut sorted: Vec<_> = grams.iter().collect();
-        sorted.sort_unstable_by_key(|(gram, _)| **gram);
-        for (gram, sitting) in sorted {
-            let first = u32::try_from(seats.len()).unwrap_or(u32::MAX);
-            let count = u32::try_from(sitting.len()).unwrap_or(u32::MAX);
-            let next = sitting.iter().fold(NO_MORE, |next, seat| next | seat.next(bytes));
-            let slot = Slot { gram: *gram, first, count, next };
-            seats.extend_from_slice(sitting);
-            if sitting.len() > CROWD {
-                crowds.extend(crowds_of(sitting, bytes).map(|(offset, crowd)| (*gram, offset, crowd)));
-            }
-            let mut at = table.slot(*gram);
-            while table.slots.get(at).is_some_and(|slot| slot.count > 0) {
-                at = (at + 1) & (places - 1);
-            }
-            if let Some(place) = table.slots.get_mut(at) {
-                *place = slot;
-            }
-        }
-        table.seats = seats.into();
-        table.crowds = crowds.into();
-        table
-    }
-
-    fn crowds_of(&self, gram: u32) -> impl Iterator<Item = &(u32, u8, Crowd)> {
-        let first = self.crowds.partition_point(|(other, ..)| *other < gram);
-        self.crowds.get(first..).unwrap_or_default().iter().take_while(move |(other, ..)| *other == gram)
-    }
-
-    #[inline]
-    fn of(&self, gram: u32, after: u8) -> &[Seat] {
-        let mut slot = self.slot(gram);
-        while let Some(Slot { gram: sitting, first, count: count @ 1.., next }) = self.slots.get(slot) {
-            if *sitting == gram {
-                let seats = self.seats.get(*first as usize..(*first + *count) as usize).unwrap_or_default();
-                return if next >> (after & 31) & 1 == 0 { &[] } else { seats };
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
-        }
-        &[]
-    }
-
-    fn slot(&self, gram: u32) -> usize {
-        // The upper bits of another multiple than the bitmap's, so that its false candidates do not meet here again.
-        (gram.wrapping_mul(0x85EB_CA6B) >> self.shift) as usize
-    }
-
-    fn memory(&self) -> usize {
-        let crowds = self.crowds.iter().map(|(.., crowd)| size_of::<(u32, u8, Crowd)>() + crowd.memory());
-        size_of_val(self.slots.as_ref()) + size_of_val(self.seats.as_ref()) + crowds.sum::<usize>()
-    }
-}
-
-/// Seats of one gram, by where it stands in their literals.
-fn crowds_of(seats: &[Seat], bytes: &[u8]) -> impl Iterator<Item = (u8, Crowd)> {
-    let mut by_offset: BTreeMap<u8, Vec<(Vec<u8>, u32)>> = BTreeMap::new();
-    for (number, seat) in (0..).zip(seats) {
-        by_offset.entry(seat.offset).or_default().push((seat.bytes(bytes).to_vec(), number));
-    }
-    by_offset.into_iter().map(|(offset, texts)| (offset, Crowd::new(texts)))
 }
 
 impl Bits {

@@ -13,6 +13,7 @@ pub mod appliance;
 pub mod audit;
 pub mod http;
 pub mod postgres;
+pub mod snapshot;
 pub mod upstream;
 
 /// Says why a test cannot run here.
