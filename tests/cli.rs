@@ -45,6 +45,8 @@ fn scan_judges_and_says_so_in_its_exit_status() {
     let secret = run(&["scan", "--reply", "the key is ghp_A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"]);
     assert_eq!(status(&secret), 10);
     assert!(!stdout(&secret).contains("A1b2C3d4"), "{}", stdout(&secret));
+    let secret: Value = serde_json::from_str(&stdout(&secret)).unwrap();
+    assert_eq!(secret["role"], "assistant", "who else replies");
 }
 
 #[test]
@@ -106,6 +108,14 @@ fn check_names_every_problem_at_once() {
     for expected in ["a.yaml:3", "no/such/folder"] {
         assert!(stderr(&output).contains(expected), "{expected}: {}", stderr(&output));
     }
+    // What the policy says it can do without keeps nothing from starting.
+    let degraded = portcullis(&["check"])
+        .env("PORTCULLIS_MODEL__FOLDER", "no/such/folder")
+        .env("PORTCULLIS_POLICY__FAULTS__MODEL_MISSING", "degrade")
+        .output()
+        .unwrap();
+    assert_eq!(status(&degraded), 0);
+    assert!(stderr(&degraded).contains("no/such/folder") && stderr(&degraded).contains("rules alone"));
     // A wrong line of the configuration does not hide what is wrong behind it.
     let all = portcullis(&["check"])
         .env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display()))

@@ -134,7 +134,7 @@ fn folders_and_overlays_are_read_recursively() {
     let missing = load(&[here("tests/data/rules/nowhere")]).unwrap_err();
     assert_eq!(missing.errors[0].code, "R001");
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(load(&[empty.path().to_owned()]).unwrap_err().errors[0].code, "R022");
+    assert_eq!(load(&[empty.path().to_owned()]).unwrap_err().errors[0].code, "R049");
     fs::write(empty.path().join("latin.yaml"), b"family: \xe9\n").unwrap();
     let latin = load(&[empty.path().to_owned()]).unwrap_err();
     assert_eq!((latin.errors.len(), latin.errors[0].code), (1, "R001"));

@@ -100,6 +100,24 @@ fn new_gives_the_next_id_and_proves_the_rule() {
 }
 
 #[test]
+fn new_makes_the_first_rule_of_a_site_and_says_where_nobody_looks() {
+    let site = Site::new();
+    fs::remove_file(site.path("rules/leak/a.yaml")).unwrap();
+    let add = |file: &Path| {
+        let examples = ["--match", "green door 1", "--match", "a green door", "--pass", "a", "--pass", "b"];
+        let arguments = ["new", "leak", "--literal", "green door", "--file", file.to_str().unwrap()];
+        site.rules(&[&arguments[..], &examples].concat())
+    };
+    let elsewhere = site.path("more/leak/b.yaml");
+    let first = add(&site.path("rules/leak/a.yaml"));
+    assert!(first.status.success() && stderr(&first).is_empty(), "{first:?}");
+    assert_eq!(site.count(), 1);
+    let outside = add(&elsewhere);
+    assert!(outside.status.success() && stderr(&outside).contains("not in force"), "{outside:?}");
+    assert_eq!(site.count(), 1);
+}
+
+#[test]
 fn fmt_lays_files_out_and_check_only_says_so() {
     let site = Site::new();
     let file = site.path("rules/leak/a.yaml");

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{ConfigArg, Failure, out};
 use crate::app;
-use crate::base::Limits;
+use crate::base::{FaultAction, Limits};
 use crate::classify::{Classifier, ClassifierConfig};
 use crate::config::{Config, Loaded, ModelConfig, Readable};
 use crate::rules;
@@ -35,7 +35,14 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
             let Config { rules, model, limits, .. } = &config;
             problems.extend(app::problems(&config));
             problems.extend(args.check_rules(rules, Some(&config))?);
-            problems.extend(check_model(model, limits)?);
+            if let Some(problem) = check_model(model, limits)? {
+                match config.policy.faults.model_missing {
+                    FaultAction::Degrade => out::error(&format!(
+                        "warning {problem}\n  help: policy.faults.model_missing says `degrade`: it would run on rules alone"
+                    )),
+                    FaultAction::Block | FaultAction::Pass => problems.push(problem),
+                }
+            }
         }
         Err(found) => {
             problems.push(found.to_string());

@@ -16,7 +16,7 @@ use super::run::failure;
 use super::texts::Texts;
 use super::{ConfigArg, Failure, block_on};
 use crate::app;
-use crate::base::utf8::{self, NotUtf8};
+use crate::base::utf8;
 use crate::base::{Cause, Fault, Limits};
 use crate::inspect::{Answer, Judged, Outcome, Scanned, visible};
 use crate::proxy::{Judges, ROUTE, fields, judgement};
@@ -35,7 +35,7 @@ pub(super) struct TextArgs {
     /// Judge a whole body, a chat-completions request or with --reply its reply, as JSON in a file; `-` reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "role", "tool"])]
     body: Option<PathBuf>,
-    /// Who speaks; without it the text is untrusted, of unknown origin
+    /// Who speaks; without it the text is untrusted, of unknown origin, and a reply's is the assistant's
     #[arg(long, value_parser = roles())]
     role: Option<Role>,
     /// Judge the text as a provider's reply
@@ -112,7 +112,7 @@ impl TextArgs {
         let (given, role) = match &self.body {
             Some(file) => (Given::Body(from_file(file, limits.body_bytes)?.into()), None),
             None => {
-                let role = self.role.unwrap_or(Role::Unknown);
+                let role = self.role.unwrap_or(if self.reply { Role::Assistant } else { Role::Unknown });
                 let text = text(self.text.as_deref(), self.file.as_deref(), limits.body_bytes)?;
                 (Given::Text(Texts::new(role, text).of_tool(self.tool.as_deref())), Some(role))
             }
@@ -199,7 +199,7 @@ fn text(text: Option<&str>, file: Option<&Path>, limit: usize) -> Result<String,
     };
     utf8::text(&bytes)
         .map(str::to_owned)
-        .map_err(|found| Failure::usage(format!("the text cannot be read: {found}\n  help: {}", NotUtf8::HELP)))
+        .map_err(|found| Failure::usage(format!("the text cannot be read: {found}\n  help: {}", found.help())))
 }
 
 /// `-` is standard input.

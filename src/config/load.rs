@@ -137,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn what_blocks_is_flagged_too() {
+        let set = |key: &str, value: &str| [(format!("PORTCULLIS_POLICY__{key}__USER"), value.to_owned())];
+        for (key, well, wrong) in [
+            ("SCORE", ["{ flag: 3, block: 3 }", "{ flag: null, block: 3 }"], "{ flag: 9, block: 3 }"),
+            ("MODEL", ["{ flag: 0.5, block: 0.5 }", "{ flag: 0.5, block: null }"], "{ flag: 0.9, block: 0.5 }"),
+        ] {
+            well.iter().for_each(|well| assert!(load(None, &set(key, well)).is_ok(), "{well}"));
+            let found = load(None, &set(key, wrong)).unwrap_err().to_string();
+            let key = format!("policy.{}.user flags from", key.to_lowercase());
+            assert!(found.contains("C007") && found.contains(&key) && found.contains("flag: null"), "{found}");
+        }
+    }
+
+    #[test]
     fn the_environment_lies_over_the_file() {
         let set = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
         let config = load(None, &set("PORTCULLIS_SERVER__DATA", "127.0.0.1:1")).unwrap().config;

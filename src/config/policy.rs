@@ -1,6 +1,7 @@
 //! Section `policy`: every line of it is a safety choice, so every line is required.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use super::value::{number, points, probability, word};
 use crate::access::Throttle;
@@ -9,7 +10,7 @@ use crate::inspect::{BlockEnd, OpaqueAction, OpaqueKind};
 use crate::rules::Paranoia;
 use crate::verdict::{Levels, ModelLevels, ModelThresholds, Policy, Thresholds};
 use crate::yaml::diagnostic::Reporter;
-use crate::yaml::node::{Node, Value};
+use crate::yaml::node::{Node, Place, Value};
 use crate::yaml::table::Table;
 
 /// Section `policy`.
@@ -72,12 +73,21 @@ fn score(node: &Node, report: &mut Reporter<'_>) -> Option<Thresholds> {
         let table = Table::open(node, "a score level", &["flag", "block"], report)?;
         let flag = table.needed("flag", report).and_then(|node| points(node, "flag", report));
         let block = table.needed("block", report).and_then(|node| points(node, "block", report));
+        ordered(&format!("policy.score.{trust}"), node.place, flag.flatten().zip(block.flatten()), report);
         // `flag: null` means: never by score, which no sum reaches.
         Some(Levels { flag: flag?.unwrap_or(u32::MAX), block: block? })
     };
     let (operator, user) = (levels("operator"), levels("user"));
     let (untrusted, provider) = (levels("untrusted"), levels("provider"));
     Some(Thresholds { operator: operator?, user: user?, untrusted: untrusted?, provider: provider? })
+}
+
+/// What blocks is flagged too: a level for flags above that for blocks was meant otherwise.
+fn ordered<T: PartialOrd + Display>(key: &str, place: Place, levels: Option<(T, T)>, report: &mut Reporter<'_>) {
+    if let Some((flag, block)) = levels.filter(|(flag, block)| flag > block) {
+        let message = format!("{key} flags from {flag} on and blocks from {block} on: nothing would ever be flagged");
+        report.error("C007", place, message, "write a `flag` that is not above `block`, or `flag: null`");
+    }
 }
 
 fn paranoia(node: &Node, report: &mut Reporter<'_>) -> Option<Paranoia> {
@@ -137,6 +147,7 @@ fn model(node: &Node, report: &mut Reporter<'_>) -> Option<ModelThresholds> {
         let table = Table::open(node, "a model level", &["flag", "block"], report)?;
         let flag = table.needed("flag", report).and_then(|node| probability(node, "flag", report));
         let block = table.needed("block", report).and_then(|node| probability(node, "block", report));
+        ordered(&format!("policy.model.{trust}"), node.place, flag.flatten().zip(block.flatten()), report);
         Some(ModelLevels { flag: flag?, block: block? })
     };
     let (operator, user) = (levels("operator"), levels("user"));

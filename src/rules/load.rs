@@ -18,7 +18,7 @@ use super::overlay::{self, Names, Overlay, Selector};
 use super::set::{Rule, RuleSet};
 use super::source::{self, FileSource};
 use crate::base::limits::rules as limits;
-use crate::base::utf8::{self, NotUtf8};
+use crate::base::utf8;
 use crate::yaml::advice::advice;
 use crate::yaml::diagnostic::{Codes, Diagnostics, Reporter};
 use crate::yaml::node;
@@ -35,6 +35,9 @@ pub struct Loaded {
 /// Codes of the problems that every YAML file can have.
 const CODES: Codes =
     Codes { broken: "R002", unknown: "R003", twice: "R004", missing: "R005", mistyped: "R006", guide: "docs/rules.md" };
+
+/// The code of the problem that there is no rule at all.
+pub const NO_RULE: &str = "R049";
 
 /// Loads every `*.yaml` and `*.yml` file below the folders. A later folder adds rules to the earlier ones; an id stays unique over all.
 ///
@@ -67,7 +70,7 @@ pub fn load(folders: &[PathBuf]) -> Result<Loaded, Diagnostics> {
                             "R001",
                             place,
                             found.to_string(),
-                            NotUtf8::HELP,
+                            found.help(),
                         );
                         unread.push(String::from_utf8_lossy(&bytes).into_owned());
                     }
@@ -141,7 +144,7 @@ fn build(
     }
     if rules.is_empty() && problems.errors.is_empty() {
         let help = "name a folder that holds `<family>/<topic>.yaml` files";
-        Reporter::new(Path::new("rules"), "", CODES, &mut problems).error("R022", None, "no rule was found", help);
+        Reporter::new(Path::new("rules"), "", CODES, &mut problems).error(NO_RULE, None, "no rule was found", help);
     }
     if problems.errors.is_empty() {
         return Ok(Loaded {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::limits::rules as limits;
-use crate::base::utf8::{self, NotUtf8};
+use crate::base::utf8;
 use crate::cli::{ConfigArg, Failure};
 use crate::rules::{self, Family};
 
@@ -90,7 +90,7 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
     }
     let text = utf8::text(&bytes);
     text.map(str::to_owned)
-        .map_err(|found| Failure::usage(format!("{shown} cannot be read: {found}\n  help: {}", NotUtf8::HELP)))
+        .map_err(|found| Failure::usage(format!("{shown} cannot be read: {found}\n  help: {}", found.help())))
 }
 
 /// A rule file.
@@ -108,8 +108,12 @@ pub(super) fn read_rules(path: &Path) -> Result<String, Failure> {
 /// the file, which may lie elsewhere.
 pub(super) fn ids(config: &ConfigArg, file: Option<(&Path, Family)>) -> Result<Vec<String>, Failure> {
     let folders = config.config()?.rules;
-    let loaded = rules::load(&folders).map_err(|found| Failure::usage(format!("the rules do not load:\n{found}")))?;
-    let mut ids: Vec<String> = loaded.set.iter().map(|(_, rule)| rule.id.clone()).collect();
+    let mut ids: Vec<String> = match rules::load(&folders) {
+        Ok(loaded) => loaded.set.iter().map(|(_, rule)| rule.id.clone()).collect(),
+        // The first rule of a site has none beside it.
+        Err(found) if found.errors.iter().all(|error| error.code == rules::load::NO_RULE) => Vec::new(),
+        Err(found) => return Err(Failure::usage(format!("the rules do not load:\n{found}"))),
+    };
     let beside = file.and_then(|(file, family)| {
         file.ancestors().skip(1).find(|folder| folder.file_name().is_some_and(|name| name == family.name()))
     });

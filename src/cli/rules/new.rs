@@ -95,8 +95,11 @@ pub(super) fn run(args: &NewArgs) -> Result<u8, Failure> {
             .map_err(|error| Failure::job(format!("{} cannot be written: {error}", path.display())))?,
         None => files::NewFile::check(path, args.family)?.write(&text)?,
     }
-    check(path, existing.as_deref(), &args.config)?;
+    let is_known = check(path, existing.as_deref(), &args.config)?;
     out::line(format!("{}: {} added, its examples hold", path.display(), draft.id))?;
+    if !is_known {
+        out::error("the file lies below none of `rules.folders`: name its folder there, or the rule is not in force");
+    }
     Ok(0)
 }
 
@@ -134,8 +137,9 @@ fn prove(draft: &Draft, family: Family) -> Result<(), Failure> {
     if report.is_ok() { Ok(()) } else { Err(refused(report.to_string())) }
 }
 
-/// Checks all rules with the file as it is now; what was there before comes back when they do not load.
-fn check(path: &Path, before: Option<&str>, config: &ConfigArg) -> Result<(), Failure> {
+/// Checks all rules with the file as it is now; what was there before comes back when they do not load. True when the file
+/// lies in a folder that the configuration names.
+fn check(path: &Path, before: Option<&str>, config: &ConfigArg) -> Result<bool, Failure> {
     let mut folders = config.config()?.rules;
     let full = fs::canonicalize(path)?;
     let is_known =
@@ -143,7 +147,7 @@ fn check(path: &Path, before: Option<&str>, config: &ConfigArg) -> Result<(), Fa
     if !is_known {
         folders.extend(full.parent().and_then(Path::parent).map(Path::to_owned));
     }
-    let Err(found) = rules::load(&folders) else { return Ok(()) };
+    let Err(found) = rules::load(&folders) else { return Ok(is_known) };
     let undone = match before {
         Some(text) => files::replace(path, text),
         None => fs::remove_file(path),
