@@ -308,6 +308,10 @@ fn bombs_stay_within_the_limits() {
         reversed(&base64(PHRASE)).repeat(8_000),
         format!("{} ", reversed(&base64(PHRASE))).repeat(8_000),
         "a.".repeat(100_000),
+        "ef ".repeat(80_000) + "1",
+        "ef bc 9 ".repeat(30_000),
+        "ab1".repeat(80_000),
+        "abcdef1 ".repeat(30_000),
     ];
     for bomb in bombs {
         let found = layers(&bomb, &limits);
