@@ -11,6 +11,7 @@ mod inline;
 mod jamo;
 mod joined;
 mod leetspeak;
+mod markup;
 mod morse;
 mod numbers;
 mod percent;
@@ -60,7 +61,7 @@ pub(super) struct Source<'a> {
 type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 15] = [
+pub(super) const DECODINGS: [Decoding; 16] = [
     |source| inline::decode(source.text, source.seen, source.room),
     base64::decode,
     hex::decode,
@@ -72,6 +73,7 @@ pub(super) const DECODINGS: [Decoding; 15] = [
     reversed::decode,
     reversed::decode_words,
     leetspeak::decode,
+    markup::decode,
     spaced::decode,
     split::decode,
     joined::decode,
@@ -79,7 +81,7 @@ pub(super) const DECODINGS: [Decoding; 15] = [
 ];
 
 /// Every name that a decoding may give, in the order of their files.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "base32",
     "base64",
     "escape",
@@ -88,6 +90,7 @@ pub const NAMES: [&str; 21] = [
     "jamo",
     "joined",
     "leetspeak",
+    "markup",
     "morse",
     "binary",
     "decimal",
@@ -103,11 +106,13 @@ pub const NAMES: [&str; 21] = [
     "split",
 ];
 
-/// True when some decoding would still give something that matters. Backslash escapes alone do not count: their nesting is
-/// undone at once.
+/// True when some decoding would still give something that matters. Backslash escapes alone do not count, since their nesting
+/// is undone at once, nor does markup, which ordinary pages have.
 pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
     let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
-    DECODINGS.iter().any(|decoding| decoding(&source).is_some_and(|found| found.encodings != [escape::NAME]))
+    DECODINGS.iter().any(|decoding| {
+        decoding(&source).is_some_and(|found| !matches!(*found.encodings, [escape::NAME | markup::NAME]))
+    })
 }
 
 /// True when a run was copied unchanged from the original text, where it has been decoded already: every step that changes
