@@ -23,6 +23,7 @@ mod runs;
 mod shifted;
 mod spaced;
 mod split;
+mod split_scripts;
 mod stretch;
 
 use crate::base::Span;
