@@ -27,6 +27,7 @@ impl<'a> Stages<'a> {
         "leetspeak",
         "markup",
         "spaced",
+        "grouped",
         "split",
         "joined",
         "jamo",

@@ -72,6 +72,11 @@ impl Disguise {
     }
 }
 
+/// True when a run of digits is base64 of any text, looked for where little else can be: in groups of one length.
+pub(super) fn is_base64(run: &[u8]) -> bool {
+    base64::probe(run.get(..PROBE).unwrap_or(run)).is_some_and(|bytes| is_text(&bytes, true))
+}
+
 fn hex(digits: &[u8]) -> bool {
     let (pairs, rest) = digits.as_chunks::<2>();
     let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect();

@@ -5,6 +5,7 @@ mod base64;
 mod believable;
 mod encoded;
 mod escape;
+mod grouped;
 mod hex;
 mod html;
 mod inline;
@@ -62,7 +63,7 @@ pub(super) struct Source<'a> {
 type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 16] = [
+pub(super) const DECODINGS: [Decoding; 17] = [
     |source| inline::decode(source.text, source.seen, source.room),
     base64::decode,
     hex::decode,
@@ -76,6 +77,7 @@ pub(super) const DECODINGS: [Decoding; 16] = [
     leetspeak::decode,
     markup::decode,
     spaced::decode,
+    grouped::decode,
     split::decode,
     joined::decode,
     jamo::decode,
