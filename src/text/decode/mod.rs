@@ -3,6 +3,7 @@
 mod base32;
 mod base64;
 mod believable;
+mod code_points;
 mod encoded;
 mod escape;
 mod grouped;

@@ -392,6 +392,8 @@ fn bombs_stay_within_the_limits() {
         "aWdu ".repeat(50_000),
         "aWd1 b3Jl ".repeat(20_000),
         "q7Xz Kw9 ".repeat(30_000),
+        "1080 1075 ".repeat(20_000),
+        "1080 2024 ".repeat(20_000),
         "<a".repeat(100_000),
         "<b x=\"'".repeat(30_000),
         "<b x=\"\" ".repeat(30_000),
