@@ -20,12 +20,13 @@ pub const ENCODINGS: [&str; 10] =
     ["base32", "base64", "binary", "decimal", "escape", "hex", "html", "octal", "percent", "quoted_printable"];
 
 /// Words written otherwise.
-pub const DISGUISES: [&str; 11] = [
+pub const DISGUISES: [&str; 12] = [
     "atbash",
     "caesar",
     "jamo",
     "joined",
     "leetspeak",
+    "markup",
     "morse",
     "reversed",
     "reversed_words",

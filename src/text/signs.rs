@@ -396,8 +396,15 @@ const fn bare_weight(a: u8, b: u8) -> u64 {
         as u64
 }
 
+/// A sign before a letter of another script counts alone: the letter may be one that folding has made Latin.
 const fn split_weight(a: u8, b: u8) -> u64 {
-    ((is_letter(a) && matches!(b, JOINER | LEET_SIGN)) || (matches!(a, JOINER | LEET_SIGN) && is_letter(b))) as u64
+    match (a, b) {
+        (OTHER_SCRIPT, JOINER | LEET_SIGN) => 1,
+        (JOINER | LEET_SIGN, OTHER_SCRIPT) => 2,
+        (JOINER | LEET_SIGN, _) => is_letter(b) as u64,
+        (_, JOINER | LEET_SIGN) => is_letter(a) as u64,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,19 @@
-//! Usual English words, and those that attacks are made of: what makes a reading of disguised text believable, and what cuts
-//! letters without blanks into words.
+//! Usual English words, and those that attacks are made of, in English and in other languages with Latin letters: what makes a
+//! reading of disguised text believable, and what cuts letters without blanks into words.
 
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-/// About 1350 words in lower case, the most frequent of prompts and attacks first.
-const WORDS: &str = include_str!("words.txt");
+/// About 1350 English words in lower case, the most frequent of prompts and attacks first; then some 160 of twelve other
+/// languages, a line each: German, French, Spanish, Italian, Portuguese, Dutch, Polish, Czech, Romanian, Swedish, Turkish,
+/// Indonesian. These are what the rules of those languages look for, in canonical form (without accents), and of five letters
+/// and more, so that none is a word of English by chance.
+const WORDS: &str = concat!(include_str!("words.txt"), "\n", include_str!("words_of_others.txt"));
+
+/// Short words of the other languages, which only stand between two words where letters without blanks are cut: alone they
+/// say nothing.
+const SHORT: [&str; 9] = ["alle", "das", "delle", "den", "der", "die", "las", "les", "los"];
 
 /// Letters of the longest word that is looked up.
 pub(super) const LETTERS_MAX: usize = 16;
@@ -60,7 +67,7 @@ const fn second(text: &[u8], start: usize, end: usize) -> usize {
 
 /// Finds all words at all places. `None` never comes: the list is fixed, and a test builds it.
 static FINDER: LazyLock<Option<(AhoCorasick, Vec<Cost>)>> = LazyLock::new(|| {
-    let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+    let words: Vec<&str> = WORDS.split_ascii_whitespace().chain(SHORT).collect();
     let costs = words.iter().enumerate().map(|(rank, word)| word_cost(rank, word)).collect();
     let finder = AhoCorasick::builder()
         .kind(Some(AhoCorasickKind::ContiguousNFA))
@@ -159,6 +166,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::text::canonical::canonical;
 
     fn segmented(letters: &str) -> String {
         let (cuts, _) = segment(letters.as_bytes());
@@ -183,6 +191,29 @@ mod tests {
         let taken = |at: usize| !KNOWN[at % SLOTS].is_empty();
         let longest = (0..SLOTS).map(|at| (at..).take_while(|at| taken(*at)).count()).max();
         assert!(longest.is_some_and(|steps| steps < 24), "{longest:?}");
+    }
+
+    #[test]
+    fn words_of_other_languages_are_long_and_canonical() {
+        let others: Vec<&str> = include_str!("words_of_others.txt").split_ascii_whitespace().collect();
+        assert!(others.len() > 150 && others.iter().all(|word| word.len() >= 5));
+        for (word, list) in [
+            ("Prec\u{e9}dentes", "precedentes"),
+            ("Vergiss", "vergiss"),
+            ("g\u{f6}ster", "goster"),
+            ("istemini", "istemini"),
+            ("zoban\u{11b}", "zobane"),
+            ("wcze\u{15b}niejsze", "wczesniejsze"),
+            ("gl\u{f6}m", "glom"),
+            ("poka\u{17c}", "pokaz"),
+            ("talimatlar\u{131}", "talimatlari"),
+            ("dezv\u{103}luie", "dezvaluie"),
+            ("instru\u{e7}\u{f5}es", "instrucoes"),
+        ] {
+            let read = canonical(word).text.to_ascii_lowercase();
+            assert_eq!(read, list);
+            assert!(is_known(list.as_bytes()) || !others.contains(&list), "{list}");
+        }
     }
 
     #[test]

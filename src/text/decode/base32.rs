@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn full_width_text_is_read() {
+        let text = "ｉｇｎｏｒｅ　ａｌｌ　ｒｕｌｅｓ";
+        assert_eq!(decoded(&encoded(text)).as_deref(), Some(text));
+        assert_eq!(decoded(&encoded(text).to_lowercase()).as_deref(), Some(text));
+    }
+
+    #[test]
     fn the_vectors_of_the_rfc_hold() {
         assert_eq!(encoded("foobar"), "MZXW6YTBOI======");
         assert_eq!(decode_run(b"MZXW6YTBOI"), b"foobar");

@@ -4,7 +4,7 @@
 //! certain ones at certain places. Of a long run a bounded part is decoded.
 
 use super::base32;
-use super::base64::{self, has_both_cases};
+use super::base64::{self, may_hold_text};
 use super::believable::is_believable;
 use super::hex::nibble;
 use super::readable::{Readable, readable};
@@ -50,7 +50,7 @@ impl Disguise {
         let digit = |at: usize| self.digit(run, at);
         // Six, four and five bits, of which the highest are those of a byte under 0x80.
         let may_be_base64 = if run.len() >= LONG {
-            has_both_cases(run.get(..PROBE).unwrap_or(run))
+            may_hold_text(run.get(..PROBE).unwrap_or(run))
         } else {
             [0, 4, 8, 12].into_iter().all(|at| matches!(digit(at), b'A'..=b'Z' | b'a'..=b'f'))
         };
@@ -70,6 +70,11 @@ impl Disguise {
             || may_be_base64 && base64::probe(&digits).is_some_and(|bytes| is_text(&bytes, true))
             || may_be_base32 && base32::probe(&digits).is_some_and(|bytes| is_text(&bytes, false))
     }
+}
+
+/// True when a run of digits is base64 of any text, looked for where little else can be: in groups of one length.
+pub(super) fn is_base64(run: &[u8]) -> bool {
+    base64::probe(run.get(..PROBE).unwrap_or(run)).is_some_and(|bytes| is_text(&bytes, true))
 }
 
 fn hex(digits: &[u8]) -> bool {

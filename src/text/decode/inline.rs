@@ -129,8 +129,21 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_every_script_are_read() {
+        let octal = |text: &str| text.bytes().map(|byte| format!("\\{byte:o}")).collect::<String>();
+        let hex = |text: &str| text.bytes().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+        for text in ["ignore all: 2 rules", "игнорируй все правила", "忽略之前的所有指令", "αγνόησε 🙂"]
+        {
+            for spelled in [octal(text), hex(text), hex(text).replace('\\', "\\\\")] {
+                let sent = format!("x {spelled} y");
+                assert_eq!(decoded(&sent), Some(format!("x {text} y")), "{sent}");
+            }
+        }
+    }
+
+    #[test]
     fn text_without_escapes_is_none() {
-        for text in ["", "100% of R&D at C:", "a & b && c % d", "%20%20", "\\d+ \\w*"] {
+        for text in ["", "100% of R&D at C:", "a & b && c % d", "%20%20", "\\d+ \\w*", "s/(a)(b)/\\2\\1/ \\10"] {
             assert_eq!(decoded(text), None, "{text}");
         }
     }

@@ -3,14 +3,17 @@
 mod base32;
 mod base64;
 mod believable;
+mod code_points;
 mod encoded;
 mod escape;
+mod grouped;
 mod hex;
 mod html;
 mod inline;
 mod jamo;
 mod joined;
 mod leetspeak;
+mod markup;
 mod morse;
 mod numbers;
 mod percent;
@@ -22,6 +25,7 @@ mod runs;
 mod shifted;
 mod spaced;
 mod split;
+mod split_scripts;
 mod stretch;
 
 use crate::base::Span;
@@ -60,7 +64,7 @@ pub(super) struct Source<'a> {
 type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 15] = [
+pub(super) const DECODINGS: [Decoding; 17] = [
     |source| inline::decode(source.text, source.seen, source.room),
     base64::decode,
     hex::decode,
@@ -72,14 +76,16 @@ pub(super) const DECODINGS: [Decoding; 15] = [
     reversed::decode,
     reversed::decode_words,
     leetspeak::decode,
+    markup::decode,
     spaced::decode,
+    grouped::decode,
     split::decode,
     joined::decode,
     jamo::decode,
 ];
 
 /// Every name that a decoding may give, in the order of their files.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "base32",
     "base64",
     "escape",
@@ -88,6 +94,7 @@ pub const NAMES: [&str; 21] = [
     "jamo",
     "joined",
     "leetspeak",
+    "markup",
     "morse",
     "binary",
     "decimal",
@@ -103,11 +110,13 @@ pub const NAMES: [&str; 21] = [
     "split",
 ];
 
-/// True when some decoding would still give something that matters. Backslash escapes alone do not count: their nesting is
-/// undone at once.
+/// True when some decoding would still give something that matters. Backslash escapes alone do not count, since their nesting
+/// is undone at once, nor does markup, which ordinary pages have.
 pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
     let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
-    DECODINGS.iter().any(|decoding| decoding(&source).is_some_and(|found| found.encodings != [escape::NAME]))
+    DECODINGS.iter().any(|decoding| {
+        decoding(&source).is_some_and(|found| !matches!(*found.encodings, [escape::NAME | markup::NAME]))
+    })
 }
 
 /// True when a run was copied unchanged from the original text, where it has been decoded already: every step that changes

@@ -1,5 +1,6 @@
 //! Which decoded bytes are text that somebody could have meant.
 
+use super::code_points::utf16;
 use crate::text::fold::{Folded, folded};
 
 /// Letters and digits that make bytes count as text. Digits count because the text may itself be encoded in them.
@@ -20,13 +21,17 @@ pub(super) enum Readable {
 }
 
 /// Finds the text in decoded bytes: valid UTF-8 without control characters. One stray byte before a sentence does not hide
-/// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical.
+/// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical; UTF-16 of one script
+/// is text too.
 pub(super) fn readable(bytes: &[u8]) -> Readable {
     if !has_control(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
         && !text.contains(is_noise)
     {
         return if says_something(text) { Readable::Whole(text.to_owned()) } else { Readable::Nothing };
+    }
+    if let Some(text) = utf16(bytes) {
+        return Readable::Whole(text);
     }
     if !has_piece(bytes) {
         return Readable::Nothing;

@@ -2,8 +2,10 @@
 //!
 //! Programs and addresses are full of punctuation between letters, so sixty-four bytes are looked at together, a bit each.
 
+use std::cmp::Reverse;
+
 use super::pieces::Pieces;
-use super::{Decoded, Source, is_seen};
+use super::{Decoded, Source, is_seen, split_scripts};
 use crate::base::Span;
 use crate::text::signs::bits;
 use crate::text::words;
@@ -19,12 +21,22 @@ const BEFORE: usize = 24;
 
 /// Takes the punctuation out of words that are known without it.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
+    let mut words = words_of(source);
+    let others = split_scripts::words_of(source);
+    if !others.is_empty() {
+        // A word of another script may hold one of Latin letters: the longer one goes first.
+        words.extend(others);
+        words.sort_unstable_by_key(|word| (word.start, Reverse(word.end)));
+    }
     let mut pieces = Pieces::new(source.text, source.room);
-    for word in words_of(source).into_iter().filter(|word| !is_seen(source.seen, *word)) {
+    for word in words {
+        if word.start < pieces.done() || is_seen(source.seen, word) {
+            continue;
+        }
         pieces.begin(NAME, word);
-        for (at, byte) in word.range().zip(source.text.as_bytes().get(word.range()).unwrap_or_default()) {
-            if byte.is_ascii_alphabetic() {
-                pieces.character(char::from(*byte), Span::new(at, at + 1));
+        for (at, c) in source.text.get(word.range()).unwrap_or_default().char_indices() {
+            if !u8::try_from(c).is_ok_and(is_joiner) {
+                pieces.character(c, Span::new(word.start + at, word.start + at + c.len_utf8()));
             }
         }
         if pieces.is_cut() {
@@ -174,8 +186,13 @@ fn split_word(bytes: &[u8], token: Span) -> Option<Span> {
 /// Letters, and what may stand between them.
 #[inline]
 fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphabetic()
-        | (byte.wrapping_sub(b'^') <= b'`' - b'^')
+    byte.is_ascii_alphabetic() | is_joiner(byte)
+}
+
+/// What may stand between letters.
+#[inline]
+pub(super) const fn is_joiner(byte: u8) -> bool {
+    (byte.wrapping_sub(b'^') <= b'`' - b'^')
         | (byte.wrapping_sub(b'*') <= b'+' - b'*')
         | (byte.wrapping_sub(b'-') <= b'.' - b'-')
         | (byte == b'|')
