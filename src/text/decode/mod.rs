@@ -9,6 +9,7 @@ mod escape;
 mod grouped;
 mod hex;
 mod html;
+mod hyphenated;
 mod inline;
 mod jamo;
 mod joined;

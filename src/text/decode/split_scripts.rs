@@ -159,7 +159,7 @@ fn word(text: &str, token: Span) -> Option<Word> {
 }
 
 /// Han, Kana and Thai letters and their neighbours: where they stand apart, the layer `spaced` puts them together.
-fn is_without_blanks(c: char) -> bool {
+pub(super) fn is_without_blanks(c: char) -> bool {
     matches!(c, '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{2E80}'..='\u{A4CF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..)
 }
 
