@@ -12,6 +12,8 @@ use crate::text::words;
 
 /// Letters of the shortest word.
 const LETTERS_MIN: usize = 4;
+/// The same in another script, where a letter may be a syllable.
+const OTHER_LETTERS_MIN: usize = 3;
 /// Letters of the longest word of another script.
 const OTHER_LETTERS_MAX: usize = 24;
 /// Bytes of a part of a word.
@@ -79,7 +81,7 @@ fn is_word(text: &str, span: Span) -> bool {
         }
         return length >= LETTERS_MIN && joined.get(..length).is_some_and(words::is_known);
     }
-    (LETTERS_MIN..=OTHER_LETTERS_MAX).contains(&letters().take(OTHER_LETTERS_MAX + 1).count())
+    (OTHER_LETTERS_MIN..=OTHER_LETTERS_MAX).contains(&letters().take(OTHER_LETTERS_MAX + 1).count())
         && text.chars().all(|c| c.is_alphabetic() && !is_without_blanks(c) || c == '-' || c.is_ascii_whitespace())
 }
 
