@@ -20,6 +20,7 @@ impl<'a> Stages<'a> {
         "base32",
         "quoted_printable",
         "numbers",
+        "prefixed",
         "morse",
         "shifted",
         "reversed",

@@ -100,14 +100,13 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// The text in units of UTF-16; noise is told by its first ones.
-fn of_units(units: impl ExactSizeIterator<Item = u16>, is_marked: bool) -> Option<String> {
+/// The text in units of UTF-16; noise is told by its first ones, before anything is written.
+fn of_units(units: impl ExactSizeIterator<Item = u16> + Clone, is_marked: bool) -> Option<String> {
     if units.len() < LENGTH_MIN {
         return None;
     }
-    let mut text = String::new();
     let mut of = Script::Common;
-    for c in char::decode_utf16(units) {
+    for c in char::decode_utf16(units.clone()) {
         let c = c.ok()?;
         // What folding undoes: letters in a mathematical alphabet, tag characters.
         let own = if c > '\u{1D3FF}' { Script::Common } else { script(c)? };
@@ -117,8 +116,8 @@ fn of_units(units: impl ExactSizeIterator<Item = u16>, is_marked: bool) -> Optio
             }
             of = own;
         }
-        text.push(c);
     }
+    let text: String = char::decode_utf16(units).flatten().collect();
     (is_marked || is_text(&text, of)).then_some(text)
 }
 

@@ -9,6 +9,7 @@ mod escape;
 mod grouped;
 mod hex;
 mod html;
+mod hyphenated;
 mod inline;
 mod jamo;
 mod joined;
@@ -18,6 +19,7 @@ mod morse;
 mod numbers;
 mod percent;
 mod pieces;
+mod prefixed;
 mod quoted_printable;
 mod readable;
 mod reversed;
@@ -64,13 +66,14 @@ pub(super) struct Source<'a> {
 type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 17] = [
+pub(super) const DECODINGS: [Decoding; 18] = [
     |source| inline::decode(source.text, source.seen, source.room),
     base64::decode,
     hex::decode,
     base32::decode,
     quoted_printable::decode,
     numbers::decode,
+    prefixed::decode,
     morse::decode,
     shifted::decode,
     reversed::decode,
