@@ -95,8 +95,7 @@ impl Row {
             self.groups.pop();
         }
         while self.groups.len() >= GROUPS_MIN {
-            let digits: Vec<u8> =
-                self.groups.iter().flat_map(|group| text(group)).copied().filter(|byte| *byte != b'=').collect();
+            let digits: Vec<u8> = self.groups.iter().flat_map(text).copied().filter(|byte| *byte != b'=').collect();
             if digits.len() < RUN_MIN {
                 return None;
             }
