@@ -21,8 +21,11 @@ const ROLES: [Role; 7] = [
     Role::Unknown,
 ];
 
+/// A name, and what it makes of a text.
+type Spelling = (&'static str, fn(&str) -> String);
+
 /// Spellings of a finding that a reader takes for the same.
-const SPELLINGS: [(&str, fn(&str) -> String); 7] = [
+const SPELLINGS: [Spelling; 7] = [
     ("a zero-width space in the middle", |found| in_the_middle(found, '\u{200B}')),
     ("a soft hyphen in the middle", |found| in_the_middle(found, '\u{AD}')),
     ("a tag in the middle", |found| in_the_middle(found, '\u{E0001}')),
