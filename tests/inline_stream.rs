@@ -455,6 +455,70 @@ async fn a_blocked_stream_ends_as_a_whole_one() {
     assert!(rows.iter().all(|row| row["status"] == 200 && row["stream"] == true), "{rows:?}");
 }
 
+/// A blocked stream keeps the provider's token counts where the model has said all; otherwise the model is not let talk on for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocked_stream_counts_its_tokens() {
+    let upstream = Upstream::start().await;
+    let appliance = Settings::for_upstream(upstream.address).rules_only().start();
+    let piece = |chunk: Value| Bytes::from(format!("data: {chunk}\n\n"));
+    let chunk = |choices: Value| json!({ "id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices });
+    let says = |text: &str| chunk(json!([{ "index": 0, "delta": { "content": text }, "finish_reason": null }]));
+    let ends = piece(chunk(json!([{ "index": 0, "delta": {}, "finish_reason": "stop" }])));
+    let mut counts = chunk(json!([]));
+    counts["usage"] = json!({ "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 });
+    let counts = piece(counts);
+    // What a layer holds is known at the end only; the plain words block before it.
+    let hidden = piece(says(&LEAK.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()));
+    let plain = piece(says(LEAK));
+    let done = Bytes::from_static(b"data: [DONE]\n\n");
+    let gate = || Some(Arc::new(Notify::new()));
+    let together = Bytes::from([ends.as_ref(), counts.as_ref(), done.as_ref()].concat());
+    let scripts = [
+        ("in one piece", Script::events(vec![hidden.clone(), together]), true),
+        ("one by one", Script::events(vec![hidden.clone(), ends.clone(), counts.clone(), done.clone()]), true),
+        (
+            "never counted",
+            Script { gate: gate(), ..Script::events(vec![hidden.clone(), ends.clone(), done.clone()]) },
+            false,
+        ),
+        (
+            "talks on",
+            Script { gate: gate(), ..Script::events(vec![hidden.clone(), ends, plain.clone(), counts.clone()]) },
+            false,
+        ),
+        ("not at its end", Script { gate: gate(), ..Script::events(vec![plain, counts]) }, false),
+    ];
+    for (model, script, is_counted) in scripts {
+        upstream.script(model, script);
+        for wanted in [true, false] {
+            let request = json!({
+                "model": model, "stream": true, "stream_options": { "include_usage": wanted },
+                "messages": [{ "role": "user", "content": "Hello." }]
+            });
+            let reply = Client::http1().post(&appliance.url("/v1/chat/completions"), request.to_string()).await;
+            let chunks = whole_stream(&reply, 1, "content_filter", model);
+            let usage: Vec<&Value> =
+                chunks.iter().map(|chunk| &chunk["usage"]).filter(|usage| !usage.is_null()).collect();
+            let expected = json!({
+                "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": { "cached_tokens": 0 }
+            });
+            assert_eq!(usage, if is_counted && wanted { vec![&expected] } else { vec![] }, "{model}: {}", reply.text());
+            if let [usage] = *usage {
+                assert_eq!(
+                    (&chunks[chunks.len() - 1]["usage"], &chunks[chunks.len() - 1]["choices"]),
+                    (usage, &json!([]))
+                );
+            }
+        }
+    }
+    let rows = appliance
+        .record_when("all verdicts", |rows| rows.len() == 10 && rows.iter().all(|row| row["outcome"] == "blocked"));
+    for row in rows {
+        let counted = matches!(row["model_asked"].as_str(), Some("in one piece" | "one by one"));
+        assert_eq!(row["completion_tokens"], if counted { json!(7) } else { Value::Null }, "{row}");
+    }
+}
+
 /// Calls in the shapes that providers write: each leaves in its provider's own frames, whole, after what came before it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tool_calls_leave_whole_in_every_shape() {

@@ -265,14 +265,14 @@ impl<F: Frame> ReplyStream<F> {
     }
 
     /// Frames that end the stream here, in the dialect's own form. Nothing that is held leaves.
-    pub fn cut(&mut self) -> Vec<Cleared<F>> {
+    pub fn cut(&self) -> Vec<Cleared<F>> {
         let mut out = Vec::new();
         if let Some(template) = &self.template {
-            self.open.extend(self.ending.drain(..));
-            if self.open.is_empty() && self.ended.is_empty() {
-                self.open.insert(0);
+            let mut open: BTreeSet<u64> = self.open.iter().chain(&self.ending).copied().collect();
+            if open.is_empty() && self.ended.is_empty() {
+                open.insert(0);
             }
-            out.extend(self.open.iter().map(|choice| Cleared::mint(template.cut(*choice), Vec::new())));
+            out.extend(open.iter().map(|choice| Cleared::mint(template.cut(*choice), Vec::new())));
             out.push(Cleared::mint(template.last(), Vec::new()));
         }
         out

@@ -146,6 +146,7 @@ impl Proxy {
         let choice = self.table.choose(asked.model())?;
         let target = self.allow(&caller, &choice)?;
         let (model, stream) = (asked.model().to_owned(), asked.stream());
+        let include_usage = asked.include_usage();
         let asked = match &choice.rename {
             Some(name) => asked.with_model(name),
             None => asked,
@@ -191,7 +192,7 @@ impl Proxy {
                         }
                     },
                 };
-                let call = Call { caller, target, outbound, permit, asked_model: model, sent_model };
+                let call = Call { caller, target, outbound, permit, asked_model: model, sent_model, include_usage };
                 Ok(self.forward(exchange, judges, ledger, call, cleared).await)
             }
         }
@@ -211,7 +212,7 @@ impl Proxy {
             end.provider = Some(client.provider().name().to_owned());
             end.model = Some(call.sent_model);
         });
-        let template = Template::new(exchange.id, call.asked_model);
+        let template = Template::new(exchange.id, call.asked_model).with_usage(call.include_usage);
         let since = Instant::now();
         let answered = client.send("/chat/completions", &call.outbound, cleared.encode()).await;
         exchange.stages.took("provider_head", since);
@@ -366,6 +367,8 @@ struct Call<'a> {
     asked_model: String,
     /// The model that it is sent to.
     sent_model: String,
+    /// The client asked for token counts in the stream.
+    include_usage: bool,
 }
 
 fn begin(exchange: &mut Exchange, caller: &Caller, model: &str, stream: bool, judges: &Judges) -> Begin {

@@ -34,6 +34,9 @@ const ERROR_INSIDE: &str = "the provider sent an error inside the stream";
 
 const COMMENT: &[u8] = b": keep-alive\n\n";
 
+/// How long a provider that has said all may take to count its tokens, when its reply was blocked at the end.
+const USAGE_WAIT: Duration = Duration::from_secs(1);
+
 /// The reply's head at once, its body as it is cleared.
 pub(super) fn answer(
     proxy: &Proxy,
@@ -55,6 +58,7 @@ pub(super) fn answer(
         limits,
         pieces,
         usage: None,
+        last: None,
         stages: std::mem::take(&mut exchange.stages),
         inspected: Duration::ZERO,
         spoke: Instant::now(),
@@ -82,6 +86,8 @@ struct Pump {
     limits: Arc<Limits>,
     pieces: mpsc::Sender<Piece>,
     usage: Option<Usage>,
+    /// The frame that ends a stream which was cut; token counts go before it.
+    last: Option<Cleared<ChatChunk>>,
     stages: Stages,
     /// Time spent inspecting, over all frames.
     inspected: Duration,
@@ -114,6 +120,10 @@ impl Pump {
             let detail = format!("the exchange took longer than limits.exchange_ms ({})", self.limits.exchange_ms);
             Ended::Fault(Fault { cause: Cause::Timeout, ..Fault::provider(detail) })
         });
+        let ended = match ended {
+            Ended::Cut => self.close(&mut body).await.err().unwrap_or(Ended::Cut),
+            ended => ended,
+        };
         drop(body);
         let ended = match ended {
             Ended::Whole if self.error_passed => Ended::Fault(Fault::provider(ERROR_INSIDE)),
@@ -173,8 +183,11 @@ impl Pump {
     async fn take(&mut self, bytes: &[u8]) -> Option<Ended> {
         let mut chunks = Vec::new();
         let read = self.reader.push(bytes, &mut chunks);
-        for chunk in chunks {
+        let mut chunks = chunks.into_iter();
+        while let Some(chunk) = chunks.next() {
             if let Some(ended) = self.frame(chunk).await {
+                // The counts are the provider's own, whatever becomes of its text.
+                self.usage = chunks.filter_map(|chunk| chunk.usage()).last().or(self.usage);
                 return Some(ended);
             }
         }
@@ -237,9 +250,37 @@ impl Pump {
         }
     }
 
-    async fn cut(&mut self, frames: Vec<Cleared<ChatChunk>>) -> Ended {
+    /// Ends every choice; the stream itself ends in [`Pump::close`].
+    async fn cut(&mut self, mut frames: Vec<Cleared<ChatChunk>>) -> Ended {
         tracing::info!(id = %self.id, "streamed reply cut");
+        self.last = frames.pop();
         self.send(frames).await.err().unwrap_or(Ended::Cut)
+    }
+
+    /// Ends a stream that was cut: with the provider's token counts where the client asked for them and they can be had
+    /// without letting the model talk on, as OpenAI has it for a stream that is interrupted.
+    async fn close(&mut self, body: &mut ProviderBody) -> Result<(), Ended> {
+        if self.usage.is_none() && self.stream.is_whole() {
+            let _ = tokio::time::timeout(USAGE_WAIT, self.await_usage(body)).await;
+        }
+        if let Some(frame) = self.usage.and_then(|usage| self.reader.usage_frame(usage)) {
+            self.pieces.send(Piece::Ours(frame)).await.map_err(|_| Ended::ClientGone)?;
+        }
+        let last = self.last.take().into_iter().collect();
+        self.send(last).await
+    }
+
+    /// Reads on to the token counts of a reply that is whole. A provider that talks on instead is left.
+    async fn await_usage(&mut self, body: &mut ProviderBody) {
+        while let Some(Ok(bytes)) = body.next_chunk().await {
+            let mut chunks = Vec::new();
+            let read = self.reader.push(&bytes, &mut chunks);
+            self.usage = chunks.iter().filter_map(ChatChunk::usage).last();
+            let talks = chunks.iter().flat_map(ChatChunk::passages).any(|passage| passage.channel.is_some());
+            if self.usage.is_some() || talks || read.is_err() || self.reader.is_over() {
+                return;
+            }
+        }
     }
 
     async fn send(&mut self, frames: Vec<Cleared<ChatChunk>>) -> Result<(), Ended> {

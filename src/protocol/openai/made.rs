@@ -1,10 +1,11 @@
-//! Frames of our own making: the one that carries released text, and the one that ends a choice.
+//! Frames of our own making: the one that carries released text, the one that ends a choice, and the one with token counts.
 
 use crate::protocol::json::quote;
 use crate::text::{Channel, PathSegment};
 
 use super::pieces::BESIDE_DELTA;
 use super::template::Template;
+use super::usage::Usage;
 
 /// JSON around the one text of a made frame.
 #[derive(Clone, Debug)]
@@ -55,6 +56,13 @@ impl Made {
         head.push_str(&format!(
             ",\"choices\":[{{\"index\":{choice},\"delta\":{{}},\"logprobs\":null,\"finish_reason\":\"content_filter\"}}]}}"
         ));
+        Self { head, tail: String::new(), has_text: false }
+    }
+
+    /// A chunk with the token counts of the whole stream, as `stream_options.include_usage` asks for.
+    pub(super) fn usage(template: &Template, usage: Usage) -> Self {
+        let mut head = open(template);
+        head.push_str(&format!(",\"choices\":[],\"usage\":{}}}", usage.json()));
         Self { head, tail: String::new(), has_text: false }
     }
 

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::base::{Cause, Fault, Limits};
-use crate::protocol::sse::{Decoder, Event};
+use crate::protocol::sse::{self, Decoder, Event};
 
 use super::chunk::ChatChunk;
+use super::made::Made;
 use super::provider_fault;
 use super::template::Template;
+use super::usage::Usage;
 
 /// Event names whose data are chunks. Data under other names are dropped: a client would not take them for chunks either.
 const NAMES: &[&str] = &["chunk", "completion", "error", "message"];
@@ -69,6 +73,13 @@ impl ChatStream {
     /// Events dropped so far: unknown names, and what followed the end.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// A frame of our own with the provider's token counts, for a stream whose own one does not reach the client; `None` when
+    /// the client did not ask for them.
+    pub fn usage_frame(&self, usage: Usage) -> Option<Bytes> {
+        let is_wanted = self.template.include_usage;
+        is_wanted.then(|| sse::encode(Made::usage(&self.template, usage).json("").as_bytes()))
     }
 
     /// The template of frames that we make.
