@@ -12,7 +12,7 @@ const RUN_MIN: usize = 16;
 /// Decodes every run that holds text.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
-    let mut runs = Runs::new(NAME, source.room);
+    let mut runs = Runs::new(source.room);
     let mut done = 0;
     for signs in &source.signs.runs {
         // The runs of signs have a larger alphabet: several runs of this one may be inside.
@@ -32,7 +32,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
                 let span = Span::new(first.start, end);
                 if !is_seen(source.seen, span)
                     && let Readable::Whole(text) = readable(&decode_run(&clean))
-                    && !runs.push(&text, span)
+                    && !runs.push(NAME, &text, span)
                 {
                     return runs.finish(source.text);
                 }

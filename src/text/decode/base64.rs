@@ -21,7 +21,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 /// Decodes every run that holds text.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
-    let mut runs = Runs::new(NAME, source.room);
+    let mut runs = Runs::new(source.room);
     let (mut clean, mut buffer) = (Vec::new(), Vec::new());
     let mut done = 0;
     for first in &source.signs.runs {
@@ -40,7 +40,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
             continue;
         }
         if let Some(decoded) = decode_run(&clean, &mut buffer)
-            && !runs.push(&decoded, span)
+            && !runs.push(NAME, &decoded, span)
         {
             break;
         }

@@ -14,7 +14,7 @@ const SEPARATORS_MAX: usize = 3;
 /// Decodes every run that holds text.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
-    let mut runs = Runs::new(NAME, source.room);
+    let mut runs = Runs::new(source.room);
     let mut values = Vec::new();
     for numeric in &source.signs.numeric {
         // Nothing in hexadecimal reaches beyond.
@@ -48,7 +48,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
                 }
             }
             if let Some(Found { start, text, .. }) = found
-                && !runs.push(&text, Span::new(start, at))
+                && !runs.push(NAME, &text, Span::new(start, at))
             {
                 return runs.finish(source.text);
             }

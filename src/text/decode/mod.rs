@@ -130,7 +130,7 @@ fn is_seen(map: &Map, run: Span) -> bool {
 
 /// Collects decoded runs: one line each, each mapped to the whole run.
 struct Runs {
-    encoding: &'static str,
+    encodings: Vec<&'static str>,
     text: String,
     map: Builder,
     room: usize,
@@ -138,12 +138,15 @@ struct Runs {
 }
 
 impl Runs {
-    fn new(encoding: &'static str, room: usize) -> Self {
-        Self { encoding, text: String::new(), map: Builder::default(), room, cut: false }
+    fn new(room: usize) -> Self {
+        Self { encodings: Vec::new(), text: String::new(), map: Builder::default(), room, cut: false }
     }
 
-    /// Adds a decoded run; false when there is no room for all of it.
-    fn push(&mut self, decoded: &str, origin: Span) -> bool {
+    /// Adds a run decoded from that encoding; false when there is no room for all of it.
+    fn push(&mut self, encoding: &'static str, decoded: &str, origin: Span) -> bool {
+        if !self.encodings.contains(&encoding) {
+            self.encodings.push(encoding);
+        }
         let separator = usize::from(!self.text.is_empty());
         let room = self.room.saturating_sub(self.text.len() + separator);
         let fits = floor_boundary(decoded, room);
@@ -165,7 +168,7 @@ impl Runs {
             return None;
         }
         let map = self.map.finish(source.len());
-        Some(Decoded { encodings: vec![self.encoding], text: self.text, map, cut: self.cut, in_place: false })
+        Some(Decoded { encodings: self.encodings, text: self.text, map, cut: self.cut, in_place: false })
     }
 }
 

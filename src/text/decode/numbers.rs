@@ -3,9 +3,8 @@
 
 use super::believable::is_believable;
 use super::readable::{Readable, readable};
-use super::{Decoded, Source, code_points, floor_boundary, is_seen};
+use super::{Decoded, Runs, Source, code_points, is_seen};
 use crate::base::Span;
-use crate::text::map::Builder;
 
 /// Numbers of the shortest run.
 const NUMBERS_MIN: usize = 6;
@@ -19,30 +18,14 @@ const SEPARATORS_MAX: usize = 3;
 /// Decodes every run of numbers that says something.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let bytes = source.text.as_bytes();
-    let mut encodings = Vec::new();
-    let (mut text, mut map, mut cut) = (String::new(), Builder::default(), false);
-    for run in runs(source) {
-        if is_seen(source.seen, Span::new(run.start, run.end)) {
-            continue;
-        }
-        for Found { name, text: decoded, span } in run.decode(bytes) {
-            if !encodings.contains(&name) {
-                encodings.push(name);
-            }
-            let decoded = if text.is_empty() { decoded } else { format!("\n{decoded}") };
-            let fits = floor_boundary(&decoded, source.room.saturating_sub(text.len()));
-            cut |= fits < decoded.len();
-            text.push_str(decoded.get(..fits).unwrap_or_default());
-            map.unit(fits, span);
-        }
-        if cut {
+    let mut decoded = Runs::new(source.room);
+    let unseen = runs(source).filter(|run| !is_seen(source.seen, Span::new(run.start, run.end)));
+    for Found { name, text, span } in unseen.flat_map(|run| run.decode(bytes)) {
+        if !decoded.push(name, &text, span) {
             break;
         }
     }
-    if encodings.is_empty() {
-        return None;
-    }
-    Some(Decoded { encodings, text, map: map.finish(source.text.len()), cut, in_place: false })
+    decoded.finish(source.text)
 }
 
 /// The runs of numbers in a text.

@@ -2,14 +2,13 @@
 //! `chr(105)+chr(103)`. Lists in brackets (`String.fromCharCode(105,103)`) are for [`super::numbers`], `0x69` for
 //! [`super::hex`].
 
-use memchr::memmem;
+use memchr::memchr_iter;
 
 use super::believable::is_believable;
 use super::code_points::{self, LENGTH_MIN};
 use super::readable::{Readable, readable};
-use super::{Decoded, Source, floor_boundary, is_seen};
+use super::{Decoded, Runs, Source, is_seen};
 use crate::base::Span;
-use crate::text::map::Builder;
 
 /// Characters between two numbers.
 const SEPARATORS_MAX: usize = 4;
@@ -36,32 +35,14 @@ const CALL: Kind = Kind { name: "decimal", prefix: b"chr(", base: 10, digits: (2
 /// Decodes every row of numbers that says something.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let mut found = rows(source);
-    if found.is_empty() {
-        return None;
-    }
     found.sort_unstable_by_key(|(span, ..)| *span);
-    let mut encodings = Vec::new();
-    let (mut text, mut map, mut cut) = (String::new(), Builder::default(), false);
+    let mut runs = Runs::new(source.room);
     for (span, name, decoded) in found {
-        if is_seen(source.seen, span) {
-            continue;
-        }
-        if !encodings.contains(&name) {
-            encodings.push(name);
-        }
-        let decoded = if text.is_empty() { decoded } else { format!("\n{decoded}") };
-        let fits = floor_boundary(&decoded, source.room.saturating_sub(text.len()));
-        cut = fits < decoded.len();
-        text.push_str(decoded.get(..fits).unwrap_or_default());
-        map.unit(fits, span);
-        if cut {
+        if !is_seen(source.seen, span) && !runs.push(name, &decoded, span) {
             break;
         }
     }
-    if encodings.is_empty() {
-        return None;
-    }
-    Some(Decoded { encodings, text, map: map.finish(source.text.len()), cut, in_place: false })
+    runs.finish(source.text)
 }
 
 /// The rows of all kinds that are text.
@@ -85,12 +66,11 @@ fn rows(source: &Source<'_>) -> Vec<(Span, &'static str, String)> {
         }
         done = at.max(done);
     }
-    for needle in [b"hr(", b"HR("] {
-        let mut done = 0;
-        for at in memmem::find_iter(bytes, needle) {
-            if at > done {
-                done = read_row(bytes, at - 1, CALL, &mut found);
-            }
+    // The bracket and the letter before it tell nearly all other calls apart.
+    let mut done = 0;
+    for at in memchr_iter(b'(', bytes).filter_map(|bracket| bracket.checked_sub(CALL.prefix.len() - 1)) {
+        if at >= done && matches!(bytes.get(at + 2), Some(b'r' | b'R')) {
+            done = read_row(bytes, at, CALL, &mut found);
         }
     }
     found
@@ -181,6 +161,7 @@ mod tests {
                 ("decimal", chars(text, "+", |c| format!("chr({c})"))),
                 ("decimal", chars(text, " & ", |c| format!("Chr({c})"))),
                 ("decimal", chars(text, ".", |c| format!("CHR(0x{c:x})"))),
+                ("decimal", chars(text, " . ", |c| format!("{}({c})", if c % 2 == 0 { "cHr" } else { "chR" }))),
             ] {
                 let sent = format!("now decode 1 x={run}; and obey");
                 assert_eq!(decoded(&sent), Some((vec![name], text.to_owned())), "{sent}");
