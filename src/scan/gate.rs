@@ -4,6 +4,8 @@
 //! a few bytes, and most candidates end here without a regex of their own having been asked. A pattern is cut where it could
 //! make the DFA run far: the gate may let too many through, never too few.
 
+use std::borrow::Borrow;
+
 use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::{Anchored, Input, MatchKind};
@@ -42,14 +44,15 @@ const CACHE_BYTES: usize = 32 * 1024 * 1024;
 impl Gate {
     /// `patterns`: units and what each goes on with from its literal, [`cut`]. One that may match the empty text passes
     /// wherever the gate is asked.
-    pub(super) fn new(patterns: &[(u32, Hir)]) -> Result<Option<Self>, BuildError> {
+    pub(super) fn new(patterns: &[(u32, impl Borrow<Hir>)]) -> Result<Option<Self>, BuildError> {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir).collect();
+        let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir.borrow()).collect();
         let automaton = automaton(&hirs, CACHE_BYTES)?;
         let units = || patterns.iter();
-        let endless = units().filter(|(_, hir)| hir.properties().maximum_len().is_none()).map(|(unit, _)| *unit);
+        let endless =
+            units().filter(|(_, hir)| hir.borrow().properties().maximum_len().is_none()).map(|(unit, _)| *unit);
         Ok(Some(Self { automaton, endless: endless.collect(), units: units().map(|(unit, _)| *unit).collect() }))
     }
 

@@ -1,7 +1,7 @@
 //! The hot path: one literal pass over all rules, then regex confirmation; whole texts and streams.
 //!
 //! ```text
-//! RuleSet ─► program (a unit per pattern, the sieve of all literals, the gate, one automaton for the rest, the lanes)
+//! RuleSet ─► program (a unit per pattern; per scope a finder: the sieve of literals, the gate, one automaton for the rest; the lanes)
 //! text    ─► whole:  sieve (literals) ─► gate (which patterns go on) ─► windows ─► confirm (regex) ─► matches
 //! chunk   ─► stream: a lane (one per reading where they differ): sieve and gates of its own ─► fate ─► confirm ─► matches, and a safe offset
 //! ```
@@ -12,6 +12,7 @@
 mod confirm;
 mod crowd;
 pub mod examples;
+mod finder;
 mod gate;
 mod lane;
 pub mod lint;
@@ -185,8 +186,8 @@ impl Scanner {
 
     /// Rules with a pattern that has no literal, so that a text is searched for it from end to end.
     pub fn without_literal(&self) -> impl Iterator<Item = RuleIndex> + '_ {
-        let units = self.program.loose.iter().flat_map(|loose| loose.units.iter());
-        units.filter_map(|unit| self.program.unit(*unit)).map(|unit| unit.rule)
+        let units = self.program.without_literal().into_iter();
+        units.filter_map(|unit| self.program.unit(unit)).map(|unit| unit.rule)
     }
 
     /// Starts to scan one channel of a streamed reply. `block_bytes_max`: how much text is kept for rules that judge at

@@ -1,19 +1,14 @@
 //! The compiled form of a rule set: one unit per pattern, and what finds candidates for them.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
-use regex_automata::meta;
 use regex_automata::nfa::thompson;
-use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::crowd::{CROWD, Crowd};
-use super::gate::{self, Gate};
+use super::finder::{Finder, FinderCaches, Scope, Searched};
 use super::lane::{LaneProgram, LaneUnit};
-use super::regex::{self, Regex};
-use super::sieve::Sieve;
+use super::regex::Regex;
 use super::{BuildError, Context, Reading};
 use crate::rules::set::{Literal, Pattern};
 use crate::rules::{Roles, Rule, RuleIndex, RuleSet, Target, Validator};
@@ -25,12 +20,8 @@ pub(super) struct Program {
     /// Unique in this process.
     pub(super) id: u64,
     pub(super) units: Box<[Unit]>,
-    pub(super) sieve: Sieve,
-    /// Whom each literal of the sieve is a candidate for.
-    pub(super) candidates: Box<[Candidates]>,
-    pub(super) gate: Option<Gate>,
-    /// Patterns without a literal: those that ASCII can match, and those that it cannot.
-    pub(super) loose: Box<[Loose]>,
+    /// One for each [`Scope`], in their order.
+    finders: [Finder; Scope::ALL.len()],
     pub(super) raw_lane: Option<LaneProgram>,
     pub(super) canonical_lane: Option<LaneProgram>,
     /// Of both, where each has patterns: for as long as the readings are the same.
@@ -45,7 +36,7 @@ pub(super) struct Unit {
     pub(super) pattern: u16,
     pub(super) target: Target,
     pub(super) block_end: bool,
-    contexts: u16,
+    pub(super) contexts: u16,
     pub(super) kind: Kind,
     /// Bytes between a match's start and its required literal, at least.
     pub(super) before_min: usize,
@@ -60,27 +51,6 @@ pub(super) struct Unit {
 pub(super) enum Kind {
     Literal { literal: Literal, case_sensitive: bool },
     Regex { regex: Box<Regex>, capture: usize },
-}
-
-/// The units that have one literal.
-#[derive(Debug, Default)]
-pub(super) struct Candidates {
-    /// Literal patterns, and regexes that the gate knows nothing of.
-    pub(super) direct: Box<[u32]>,
-    /// Literal patterns that the sieve takes for one, if they are many: they are not among the others.
-    pub(super) crowd: Option<Box<Crowd>>,
-    /// Whether units behind the gate are wanted: one bit per direction and role, for each reading.
-    gated_raw: u16,
-    gated_canonical: u16,
-}
-
-/// One automaton over all patterns without a literal: says which of them match somewhere.
-#[derive(Debug)]
-pub(super) struct Loose {
-    pub(super) automaton: meta::Regex,
-    pub(super) units: Box<[u32]>,
-    /// No match of any of them is all ASCII: such text is passed over by them.
-    pub(super) beyond_ascii: bool,
 }
 
 /// Which units a search is for.
@@ -100,9 +70,6 @@ impl Wanted {
     }
 }
 
-/// Memory for the shared lazy DFA of the patterns without a literal.
-const LOOSE_CACHE_BYTES: usize = 8 * 1024 * 1024;
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Program {
@@ -121,37 +88,25 @@ impl Program {
         let made: Result<Vec<Unit>, BuildError> =
             patterns.clone().into_par_iter().map_init(thompson::Compiler::new, make).collect();
         let units = made?;
-        let mut literals: BTreeMap<&[u8], Listed> = BTreeMap::new();
-        let (mut gated, mut loose) = (Vec::new(), Vec::new());
-        let mut streamed = Vec::new();
-        for ((number, unit), (_, rule, pattern)) in (0u32..).zip(&units).zip(&patterns) {
-            match &pattern.required {
-                Some(required) => {
-                    let rest = required.rest.as_ref().filter(|_| pattern.literal().is_none()).map(gate::cut);
-                    let rest = rest.filter(|rest| rest.properties().minimum_len().is_some_and(|length| length > 0));
-                    for literal in &required.literals {
-                        literals.entry(literal).or_default().add(number, unit, rest.is_some());
-                    }
-                    gated.extend(rest.map(|rest| (number, rest)));
-                }
-                None => loose.push((number, pattern.hir())),
-            }
-            if rule.on_reply && !rule.block_end {
-                streamed.push((number, *pattern));
-            }
-        }
-        // The keys' order is the order of the sieve's numbers.
-        let sieve = || Sieve::new(&literals.keys().copied().collect::<Vec<_>>());
-        let searched = || Ok::<_, BuildError>([Loose::new(&loose, false)?, Loose::new(&loose, true)?]);
-        let (((sieve, searched), gate), lanes) =
-            rayon::join(|| rayon::join(|| (sieve(), searched()), || Gate::new(&gated)), || lanes(streamed));
+        let numbered = || (0u32..).zip(&units).zip(&patterns);
+        let searched: Vec<Searched<'_>> =
+            numbered().map(|((number, unit), (_, _, pattern))| Searched::new(number, unit, pattern)).collect();
+        let flows = |unit: &Unit| unit.is_of(Scope::Reply) && !unit.block_end;
+        let streamed =
+            numbered().filter(|((_, unit), _)| flows(unit)).map(|((number, _), (.., pattern))| (number, *pattern));
+        let streamed = streamed.collect();
+        let finder = |scope| Finder::new(scope, &searched, &units);
+        let [request, reply, call] = Scope::ALL;
+        let finders = || {
+            let (request, (reply, call)) =
+                rayon::join(|| finder(request), || rayon::join(|| finder(reply), || finder(call)));
+            Ok::<_, BuildError>([request?, reply?, call?])
+        };
+        let (finders, lanes) = rayon::join(finders, || lanes(streamed));
         let [raw_lane, canonical_lane, both_lane] = lanes?;
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            sieve,
-            candidates: literals.into_values().map(|listed| listed.finish(&units)).collect(),
-            gate: gate?,
-            loose: searched?.into_iter().flatten().collect(),
+            finders: finders?,
             raw_lane,
             canonical_lane,
             both_lane,
@@ -166,15 +121,29 @@ impl Program {
         });
         let lanes =
             [&self.raw_lane, &self.canonical_lane, &self.both_lane].into_iter().flatten().map(LaneProgram::memory);
-        let gate = self.gate.as_ref().map_or(0, Gate::memory);
-        let loose = self.loose.iter().map(|loose| loose.automaton.memory_usage()).sum::<usize>();
         size_of_val(self.units.as_ref())
             + units.sum::<usize>()
-            + self.sieve.memory()
-            + self.candidates.iter().map(Candidates::memory).sum::<usize>()
+            + self.finders.iter().map(Finder::memory).sum::<usize>()
             + lanes.sum::<usize>()
-            + gate
-            + loose
+    }
+
+    /// What finds the units that may match texts of a context, with its caches.
+    pub(super) fn finder<'a>(
+        &'a self,
+        context: Context,
+        caches: &'a mut [FinderCaches; Scope::ALL.len()],
+    ) -> (&'a Finder, &'a mut FinderCaches) {
+        let ([request, reply, call], [of_request, of_reply, of_call]) = (&self.finders, caches);
+        match Scope::of(context) {
+            Scope::Request => (request, of_request),
+            Scope::Reply => (reply, of_reply),
+            Scope::Call => (call, of_call),
+        }
+    }
+
+    /// Units without a literal, in order.
+    pub(super) fn without_literal(&self) -> BTreeSet<u32> {
+        self.finders.iter().flat_map(|finder| &finder.loose).flat_map(|loose| loose.units.iter().copied()).collect()
     }
 
     /// The text of a unit that is a literal.
@@ -217,7 +186,11 @@ impl Unit {
     }
 
     pub(super) fn applies(&self, context: Context) -> bool {
-        self.contexts & context_bit(context.direction, context.role) != 0
+        self.contexts & context.bit() != 0
+    }
+
+    pub(super) fn is_of(&self, scope: Scope) -> bool {
+        self.contexts & scope.contexts() != 0
     }
 
     pub(super) fn is_wanted(&self, wanted: &Wanted) -> bool {
@@ -258,99 +231,33 @@ fn lanes(patterns: Vec<(u32, &Pattern)>) -> Result<[Option<LaneProgram>; 3], Bui
     Ok([raw?, canonical?, both?])
 }
 
-/// One bit per direction and role.
-fn context_bit(direction: Direction, role: Role) -> u16 {
-    let way = match direction {
-        Direction::Reply => 0,
-        Direction::Request => 7,
-    };
-    let role = match role {
-        Role::Assistant => 0,
-        Role::System => 1,
-        Role::ToolArguments => 2,
-        Role::ToolDefinition => 3,
-        Role::ToolResult => 4,
-        Role::Unknown => 5,
-        Role::User => 6,
-    };
-    1 << (way + role)
+impl Context {
+    /// Every one.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let ways = [Direction::Reply, Direction::Request];
+        ways.into_iter().flat_map(|direction| Roles::EVERY.map(|role| Self { direction, role }))
+    }
+
+    /// One bit for each.
+    pub(super) fn bit(self) -> u16 {
+        let way = match self.direction {
+            Direction::Reply => 0,
+            Direction::Request => 7,
+        };
+        let role = match self.role {
+            Role::Assistant => 0,
+            Role::System => 1,
+            Role::ToolArguments => 2,
+            Role::ToolDefinition => 3,
+            Role::ToolResult => 4,
+            Role::Unknown => 5,
+            Role::User => 6,
+        };
+        1 << (way + role)
+    }
 }
 
 fn contexts(rule: &Rule) -> u16 {
-    let ways = [Direction::Reply, Direction::Request];
-    let all = ways.into_iter().flat_map(|way| Roles::EVERY.map(|role| (way, role)));
-    all.filter(|(way, role)| rule.applies(*way, *role)).fold(0, |bits, (way, role)| bits | context_bit(way, role))
-}
-
-/// [`Candidates`] in the making.
-#[derive(Debug, Default)]
-struct Listed {
-    direct: Vec<u32>,
-    gated_raw: u16,
-    gated_canonical: u16,
-}
-
-impl Listed {
-    fn add(&mut self, number: u32, unit: &Unit, is_gated: bool) {
-        match (is_gated, unit.target) {
-            (true, Target::Raw) => self.gated_raw |= unit.contexts,
-            (true, Target::Canonical) => self.gated_canonical |= unit.contexts,
-            (false, _) => self.direct.push(number),
-        }
-    }
-
-    fn finish(self, units: &[Unit]) -> Candidates {
-        let Self { mut direct, gated_raw, gated_canonical } = self;
-        let literal = |number: &u32| units.get(*number as usize).and_then(Unit::literal);
-        let crowd = (direct.len() > CROWD).then(|| {
-            let literals = direct
-                .iter()
-                .filter_map(|number| Some((literal(number)?.text.bytes().map(Literal::fold).collect(), *number)));
-            Box::new(Crowd::new(literals.collect()))
-        });
-        if crowd.is_some() {
-            direct.retain(|number| literal(number).is_none());
-        }
-        Candidates { direct: direct.into(), crowd, gated_raw, gated_canonical }
-    }
-}
-
-impl Candidates {
-    fn memory(&self) -> usize {
-        let crowd = self.crowd.as_ref().map_or(0, |crowd| size_of::<Crowd>() + crowd.memory());
-        size_of::<Self>() + size_of_val(self.direct.as_ref()) + crowd
-    }
-
-    /// True when some unit behind the gate is wanted.
-    pub(super) fn asks_gate(&self, wanted: &Wanted) -> bool {
-        let bit = context_bit(wanted.context.direction, wanted.context.role);
-        (wanted.raw && self.gated_raw & bit != 0) || (wanted.canonical && self.gated_canonical & bit != 0)
-    }
-}
-
-impl Loose {
-    fn new(patterns: &[(u32, Cow<'_, Hir>)], beyond_ascii: bool) -> Result<Option<Self>, BuildError> {
-        let those = patterns.iter().filter(|(_, hir)| is_beyond_ascii(hir) == beyond_ascii);
-        // Which of them match is confirmed one by one: here their beginnings will do, in a smaller automaton.
-        let (units, hirs): (Vec<u32>, Vec<Hir>) = those.map(|(unit, hir)| (*unit, gate::cut(hir))).unzip();
-        if units.is_empty() {
-            return Ok(None);
-        }
-        let automaton = regex::many(&hirs.iter().collect::<Vec<_>>(), true, LOOSE_CACHE_BYTES)?;
-        Ok(Some(Self { automaton, units: units.into(), beyond_ascii }))
-    }
-}
-
-/// True when no match is all ASCII.
-fn is_beyond_ascii(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(literal) => !literal.0.is_ascii(),
-        HirKind::Class(Class::Bytes(class)) => class.ranges().first().is_some_and(|range| !range.start().is_ascii()),
-        HirKind::Class(Class::Unicode(class)) => class.ranges().first().is_some_and(|range| !range.start().is_ascii()),
-        HirKind::Capture(capture) => is_beyond_ascii(&capture.sub),
-        HirKind::Repetition(repetition) => repetition.min > 0 && is_beyond_ascii(&repetition.sub),
-        HirKind::Concat(parts) => parts.iter().any(is_beyond_ascii),
-        HirKind::Alternation(parts) => parts.iter().all(is_beyond_ascii),
-    }
+    let those = Context::all().filter(|context| rule.applies(context.direction, context.role));
+    those.fold(0, |bits, context| bits | context.bit())
 }

@@ -34,6 +34,11 @@ impl Readings {
         Self::Apart { raw: raw.then(Lane::default), canonical: canonical.then(Default::default) }
     }
 
+    /// Of text that is not searched while it flows.
+    pub(super) fn none() -> Self {
+        Self::Apart { raw: None, canonical: None }
+    }
+
     /// Adds text. `length`: bytes of original text before it.
     pub(super) fn extend(&mut self, chunk: &str, length: usize, program: &Program, folded: &mut String) {
         if let Self::Same(lane) = self {

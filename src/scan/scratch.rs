@@ -1,11 +1,11 @@
 //! Search state, used again from text to text; nothing in it outlives a search but its memory, and what somebody asked to be
 //! counted.
 
-use regex_automata::PatternSet;
 use regex_automata::hybrid::dfa;
 use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 
+use super::finder::{FinderCaches, Scope};
 use super::lane::LaneScratch;
 use super::program::Program;
 use super::regex::Regex;
@@ -21,10 +21,10 @@ pub struct Scratch {
     /// Units whose state must be reset.
     pub(super) touched: Vec<u32>,
     pub(super) regexes: RegexCaches,
-    pub(super) gate: Option<dfa::Cache>,
+    /// One per finder.
+    pub(super) finders: [FinderCaches; Scope::ALL.len()],
     /// Folded text of the literal pass.
     pub(super) block: Block,
-    pub(super) loose: Vec<(meta::Cache, PatternSet)>,
     pub(super) raw_lane: LaneScratch,
     pub(super) canonical_lane: LaneScratch,
     pub(super) both_lane: LaneScratch,
@@ -101,9 +101,8 @@ impl Scratch {
             states: std::iter::repeat_with(UnitState::default).take(units).collect(),
             touched: Vec::new(),
             regexes: RegexCaches { kept: 0, caches: std::iter::repeat_with(|| None).take(units).collect() },
-            gate: None,
+            finders: Default::default(),
             block: Block::default(),
-            loose: Vec::new(),
             raw_lane: LaneScratch::default(),
             canonical_lane: LaneScratch::default(),
             both_lane: LaneScratch::default(),
@@ -121,16 +120,14 @@ impl Scratch {
 
     /// Bytes of memory that it takes: it grows with what it meets, up to a bound for each automaton's cache.
     pub fn memory(&self) -> usize {
-        let loose = self.loose.iter().map(|(cache, set)| cache.memory_usage() + set.capacity());
         let states = self.states.iter().map(|state| state.windows.capacity() * size_of::<(usize, usize)>());
         size_of::<Self>()
             + self.states.capacity() * size_of::<UnitState>()
             + states.sum::<usize>()
             + (self.touched.capacity() + self.hits.capacity()) * size_of::<u32>()
             + self.regexes.memory()
-            + self.gate.as_ref().map_or(0, dfa::Cache::memory_usage)
+            + self.finders.iter().map(FinderCaches::memory).sum::<usize>()
             + self.block.memory()
-            + loose.sum::<usize>()
             + self.raw_lane.memory()
             + self.canonical_lane.memory()
             + self.both_lane.memory()

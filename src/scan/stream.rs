@@ -1,7 +1,10 @@
 //! Searching a stream: one channel's text, piece by piece, with the same result as if it had come whole.
+//!
+//! Text flows. Arguments of calls do not: whoever runs a call needs them whole, so they are kept and judged at their end.
 
 use std::sync::Arc;
 
+use super::finder::Scope;
 use super::program::{Program, Wanted};
 use super::readings::Readings;
 use super::scratch::Scratch;
@@ -21,11 +24,13 @@ pub struct StreamScan {
     /// Bytes of original text so far.
     length: usize,
     readings: Readings,
+    /// False where the text is judged at its end alone.
+    flows: bool,
     block: Option<Block>,
     finished: bool,
 }
 
-/// The text that block-end rules will judge.
+/// The text that is judged at its end.
 #[derive(Debug, Default)]
 struct Block {
     text: String,
@@ -36,11 +41,13 @@ struct Block {
 impl StreamScan {
     pub(super) fn new(program: Arc<Program>, role: Role, block_bytes_max: usize) -> Self {
         let context = Context { direction: Direction::Reply, role };
-        let judges_blocks = program.units.iter().any(|unit| unit.block_end && unit.applies(context));
+        let flows = Scope::of(context) == Scope::Reply;
+        let judges_blocks = program.units.iter().any(|unit| (unit.block_end || !flows) && unit.applies(context));
         Self {
             role,
             length: 0,
-            readings: Readings::new(&program, role),
+            readings: if flows { Readings::new(&program, role) } else { Readings::none() },
+            flows,
             block: judges_blocks.then(|| Block { bytes_max: block_bytes_max, ..Block::default() }),
             finished: false,
             program,
@@ -79,7 +86,7 @@ impl StreamScan {
     /// No byte of the original text before this offset can be part of a match that was not reported yet (block-end rules
     /// aside). A match that was reported may reach beyond it: whoever releases text must look at both.
     pub fn safe(&self) -> usize {
-        self.readings.next(self.length)
+        if self.flows || self.finished { self.readings.next(self.length) } else { 0 }
     }
 
     /// Bytes of original text taken so far.
@@ -112,7 +119,7 @@ impl StreamScan {
             raw: target == Target::Raw,
             canonical: target == Target::Canonical,
             context: Context { direction: Direction::Reply, role: self.role },
-            block_end_only: true,
+            block_end_only: self.flows,
         };
         let mut matches: Vec<Match> = Vec::new();
         whole::scan(&self.program, text, &wanted(Target::Raw), scratch, &mut matches);

@@ -73,9 +73,10 @@ pub(super) fn tidy(before: usize, out: &mut Vec<Match>) {
 
 /// The literal pass: literal units are decided at once, the others get a window.
 fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch, out: &mut Vec<Match>) {
-    let Scratch { states, touched, regexes, gate, block, hits, sightings, .. } = scratch;
-    program.sieve.search(text.as_bytes(), 0, block, |literal, at, sighting| {
-        let Some(candidates) = program.candidates.get(literal as usize) else { return };
+    let Scratch { states, touched, regexes, finders, block, hits, sightings, .. } = scratch;
+    let (finder, caches) = program.finder(wanted.context, finders);
+    finder.sieve.search(text.as_bytes(), 0, block, |literal, at, sighting| {
+        let Some(candidates) = finder.candidates.get(literal as usize) else { return };
         if sighting != Sighting::Whole {
             return;
         }
@@ -99,8 +100,8 @@ fn literals(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratc
                 Kind::Regex { .. } => add_window(unit, state, at, text),
             }
         }
-        if let Some(compiled) = program.gate.as_ref().filter(|_| candidates.asks_gate(wanted)) {
-            let cache = gate.get_or_insert_with(|| compiled.create_cache());
+        if let Some(compiled) = finder.gate.as_ref().filter(|_| candidates.asks_gate(wanted)) {
+            let cache = caches.gate.get_or_insert_with(|| compiled.create_cache());
             hits.clear();
             sightings.gate += 1;
             if !compiled.passes(text.as_bytes(), at, cache, hits) {
@@ -136,21 +137,23 @@ fn add_window(unit: &Unit, state: &mut UnitState, at: usize, text: &str) {
 /// The patterns without a literal: one pass says which of them match at all.
 fn loose(program: &Program, text: &str, wanted: &Wanted, scratch: &mut Scratch) {
     let is_wanted = |number: &u32| program.unit(*number).is_some_and(|unit| unit.is_wanted(wanted));
-    for (index, loose) in program.loose.iter().enumerate() {
+    let Scratch { states, touched, finders, .. } = scratch;
+    let (finder, caches) = program.finder(wanted.context, finders);
+    for (index, loose) in finder.loose.iter().enumerate() {
         if (loose.beyond_ascii && text.is_ascii()) || !loose.units.iter().any(is_wanted) {
             continue;
         }
-        while scratch.loose.len() <= index {
-            let Some(loose) = program.loose.get(scratch.loose.len()) else { return };
+        while caches.loose.len() <= index {
+            let Some(loose) = finder.loose.get(caches.loose.len()) else { return };
             let set = PatternSet::new(loose.automaton.pattern_len());
-            scratch.loose.push((loose.automaton.create_cache(), set));
+            caches.loose.push((loose.automaton.create_cache(), set));
         }
-        let Some((cache, set)) = scratch.loose.get_mut(index) else { return };
+        let Some((cache, set)) = caches.loose.get_mut(index) else { return };
         set.clear();
         loose.automaton.which_overlapping_matches_with(cache, &regex_automata::Input::new(text), set);
         for pattern in set.iter() {
             let Some(number) = loose.units.get(pattern.as_usize()).copied().filter(is_wanted) else { continue };
-            if let Some(state) = touch(number, &mut scratch.states, &mut scratch.touched) {
+            if let Some(state) = touch(number, states, touched) {
                 state.add_window(0, text.len(), 0);
             }
         }
