@@ -44,19 +44,16 @@ pub fn layers(text: &str, limits: &Limits) -> Layers {
 /// `limits.decode_layers` layers and `limits.decode_bytes` bytes of decoded text in all (and, beyond 64 KiB, at most five
 /// times the text). Decoding starts from the canonical
 /// form, at every depth, so that an invisible character inside a base64 run hides nothing. All runs of one encoding at one
-/// place in the nesting make one layer, a line each. Time is linear in the text plus `decode_bytes`, times the depth.
+/// place in the nesting make one layer, a line each. Backslash escapes and markup below the deepest layers are undone too. Time is linear in the text plus `decode_bytes`, times the depth.
 pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
     // The first reading has no source whose runs were decoded before.
     let unseen = Map::identity();
-    if limits.decode_depth == 0 {
-        return Layers { layers: Vec::new(), complete: !decode::is_encoded(&canonical_text.text, &unseen) };
-    }
     let bytes = decoded_bytes_max(canonical_text.text.len(), limits);
     let mut budget = Budget { bytes, layers: limits.decode_layers, complete: true };
     let sent = Reading { text: &canonical_text.text, map: &canonical_text.map, seen: &unseen, was_disguised: false };
-    let mut all = decode_once(&sent, &[], &[], &mut budget);
+    let mut all = decode_once(&sent, &[], &[], limits.decode_depth == 0, &mut budget);
     let mut done = 0;
-    for depth in 1..=limits.decode_depth {
+    for depth in 1..=limits.decode_depth + 1 {
         let level = done..all.len();
         done = level.end;
         for index in level {
@@ -67,16 +64,17 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
             } else {
                 Cow::Owned(readable.map.then(&layer.map))
             };
-            if depth == limits.decode_depth {
-                // What stands around a disguise was read where it was met first: here every run of the original's length
-                // counts as seen, though letters may have been replaced in it.
+            if depth > limits.decode_depth {
                 budget.complete &= !decode::is_encoded(&readable.text, &map);
-            } else {
-                let seen = if *in_place { &unseen } else { &map };
-                let reading = Reading { text: &readable.text, map: &map, seen, was_disguised: *in_place };
-                let found = decode_once(&reading, &layer.encodings, &all, &mut budget);
-                all.extend(found);
+                continue;
             }
+            let is_last = depth == limits.decode_depth;
+            // What stands around a disguise was read where it was met first: at the last depth every run of the original's
+            // length counts as seen, though letters may have been replaced in it.
+            let seen = if *in_place && !is_last { &unseen } else { &map };
+            let reading = Reading { text: &readable.text, map: &map, seen, was_disguised: *in_place && !is_last };
+            let found = decode_once(&reading, &layer.encodings, &all, is_last, &mut budget);
+            all.extend(found);
         }
     }
     Layers { layers: all.into_iter().map(|step| step.layer).collect(), complete: budget.complete }
@@ -118,14 +116,26 @@ struct Reading<'a> {
 }
 
 /// The layers directly below one reading. What is among the layers that were `made` already is left out: disguises in
-/// different places give the same layer in any order.
-fn decode_once(reading: &Reading<'_>, outer: &[&'static str], made: &[Step], budget: &mut Budget) -> Vec<Step> {
+/// different places give the same layer in any order. At the last depth only what ordinary text has is undone once more: to
+/// refuse every page and log that is encoded so deeply would not do, nor would leaving them unread. All else is cut off.
+fn decode_once(
+    reading: &Reading<'_>,
+    outer: &[&'static str],
+    made: &[Step],
+    is_last: bool,
+    budget: &mut Budget,
+) -> Vec<Step> {
     let &Reading { text, map, seen, was_disguised } = reading;
     let mut found: Vec<Step> = Vec::new();
     let signs = Signs::of(text);
     for decoding in decode::DECODINGS {
         let source = Source { text, seen, room: budget.bytes, signs: &signs, was_disguised };
-        let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
+        let Some(decoded) = decoding(&source) else { continue };
+        if is_last && !decoded.is_ordinary() {
+            budget.complete = false;
+            continue;
+        }
+        let Decoded { encodings, text, map: inner, cut, in_place } = decoded;
         debug_assert!(encodings.iter().all(|name| NAMES.contains(name)), "{encodings:?} are not all in NAMES");
         budget.complete &= !cut;
         let map = inner.then(map);

@@ -113,13 +113,17 @@ pub const NAMES: [&str; 22] = [
     "split",
 ];
 
-/// True when some decoding would still give something that matters. Backslash escapes alone do not count, since their nesting
-/// is undone at once, nor does markup, which ordinary pages have.
+/// True when some decoding would still give something.
 pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
     let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
-    DECODINGS.iter().any(|decoding| {
-        decoding(&source).is_some_and(|found| !matches!(*found.encodings, [escape::NAME | markup::NAME]))
-    })
+    DECODINGS.iter().any(|decoding| decoding(&source).is_some())
+}
+
+impl Decoded {
+    /// True for backslash escapes alone and for markup, which ordinary programs, logs and pages have.
+    pub(super) fn is_ordinary(&self) -> bool {
+        matches!(*self.encodings, [escape::NAME | markup::NAME])
+    }
 }
 
 /// True when a run was copied unchanged from the original text, where it has been decoded already: every step that changes

@@ -295,6 +295,27 @@ fn the_depth_limit_holds_at_n_and_n_plus_1() {
 }
 
 #[test]
+fn escapes_and_markup_below_the_depth_limit_are_read_once_and_no_more() {
+    let escaped = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+    let named = |text: &str| text.bytes().map(|byte| format!("U+{byte:04X} ")).collect::<String>();
+    let marked = |text: &str| text.replace("gn", "g<b></b>n");
+    for inner in [escaped(PHRASE), named(PHRASE), marked(PHRASE)] {
+        for (depth, text) in
+            [(0, inner.clone()), (1, hex(&inner)), (2, base64(&hex(&inner))), (3, hex(&base64(&hex(&inner))))]
+        {
+            let found = layers(&text, &limits(depth, 1 << 20, 64));
+            assert!(found.complete, "{depth}: {text}");
+            assert!(found.layers.iter().any(|layer| layer.text.contains("ignore")), "{depth}: {text}: {found:?}");
+            if depth > 0 {
+                assert!(!layers(&text, &limits(depth - 1, 1 << 20, 64)).complete, "{depth}: {text}");
+            }
+        }
+        let again = hex(&base64(&hex(&escaped(&marked(PHRASE)))));
+        assert!(!layers(&again, &limits(3, 1 << 20, 64)).complete, "markup in escapes below the limit");
+    }
+}
+
+#[test]
 fn the_byte_limit_holds_at_n_and_n_plus_1() {
     for text in [base64(PHRASE), hex(PHRASE), percent(PHRASE)] {
         let enough = layers(&text, &limits(3, PHRASE.len(), 64));
