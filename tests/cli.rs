@@ -108,14 +108,6 @@ fn check_names_every_problem_at_once() {
     for expected in ["a.yaml:3", "no/such/folder"] {
         assert!(stderr(&output).contains(expected), "{expected}: {}", stderr(&output));
     }
-    // What the policy says it can do without keeps nothing from starting.
-    let degraded = portcullis(&["check"])
-        .env("PORTCULLIS_MODEL__FOLDER", "no/such/folder")
-        .env("PORTCULLIS_POLICY__FAULTS__MODEL_MISSING", "degrade")
-        .output()
-        .unwrap();
-    assert_eq!(status(&degraded), 0);
-    assert!(stderr(&degraded).contains("no/such/folder") && stderr(&degraded).contains("rules alone"));
     // A wrong line of the configuration does not hide what is wrong behind it.
     let all = portcullis(&["check"])
         .env("PORTCULLIS_RULES__FOLDERS", format!("[{}]", folder.path().display()))
@@ -130,6 +122,23 @@ fn check_names_every_problem_at_once() {
     let unknown = portcullis(&["check"]).env("PORTCULLIS_SERVER__DATTA", "1").output().unwrap();
     assert_eq!(status(&unknown), 64);
     assert!(stderr(&unknown).contains("did you mean `data`"), "{}", stderr(&unknown));
+}
+
+#[test]
+fn check_only_warns_of_a_model_that_the_policy_can_do_without() {
+    let checked = |fault: &str| {
+        portcullis(&["check"])
+            .env("PORTCULLIS_MODEL__FOLDER", "no/such/folder")
+            .env("PORTCULLIS_POLICY__FAULTS__MODEL_MISSING", fault)
+            .output()
+            .unwrap()
+    };
+    let degraded = checked("degrade");
+    assert_eq!(status(&degraded), 0, "{}", stderr(&degraded));
+    assert!(stderr(&degraded).contains("no/such/folder") && stderr(&degraded).contains("rules alone"));
+    let blocked = checked("block");
+    assert_eq!(status(&blocked), 64, "{}", stderr(&blocked));
+    assert!(stderr(&blocked).contains("no/such/folder"), "{}", stderr(&blocked));
 }
 
 #[test]

@@ -245,6 +245,51 @@ fn source_files_that_are_named_exist() {
 }
 
 #[test]
+fn tests_that_the_page_on_evasion_names_exist() {
+    let page = read("docs/evasion.md");
+    let (mut named, mut wrong) = (0, Vec::new());
+    let table = section(&page, "## Tests").lines().filter(|line| line.starts_with("| "));
+    for line in table.skip(1).filter(|line| !line.ends_with("| the same | the same |")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+        let [_, spellings, ordinary] = cells[..] else { panic!("three cells: {line}") };
+        let (spellings, ordinary) = (tests_by_file(spellings), tests_by_file(ordinary));
+        let beside: Vec<&str> = spellings.iter().flat_map(|(files, _)| files).copied().collect();
+        for (files, tests) in spellings.iter().chain(&ordinary) {
+            let files = if files.is_empty() { &beside } else { files };
+            assert!(!files.is_empty() && !tests.is_empty(), "{line}");
+            for (file, test) in files.iter().flat_map(|file| tests.iter().map(move |test| (file, test))) {
+                named += 1;
+                let folders = ["src/text/", "src/text/decode/", ""];
+                let path = folders.iter().map(|folder| root().join(folder).join(file)).find(|path| path.exists());
+                if !path.is_some_and(|path| is_test(&read_at(&path), test)) {
+                    wrong.push(format!("{file}: {test}"));
+                }
+            }
+        }
+    }
+    let measured = section(&page, "## How often, measured");
+    for (file, test) in measured.split("`tests/").skip(1).filter_map(|rest| rest.split_once("`, `")) {
+        named += 1;
+        let test = test.split('`').next().unwrap_or_default();
+        if !is_test(&read(&format!("tests/{file}")), test) {
+            wrong.push(format!("tests/{file}: {test}"));
+        }
+    }
+    assert!(named > 60, "{named} tests");
+    assert!(wrong.is_empty(), "docs/evasion.md names these tests, which are not there:\n{}", wrong.join("\n"));
+}
+
+/// The tests that a cell names, by the files in front of them: `` `a.rs` and `b.rs`: `one`, `two`; `c.rs`: `three` ``.
+fn tests_by_file(cell: &str) -> Vec<(Vec<&str>, Vec<&str>)> {
+    let groups = cell.split(';').map(|group| group.split('`').skip(1).step_by(2));
+    groups.map(|words| words.partition(|word| word.ends_with(".rs"))).collect()
+}
+
+fn is_test(source: &str, name: &str) -> bool {
+    source.split_once(&format!("fn {name}(")).is_some_and(|(before, _)| before.trim_end().ends_with("#[test]"))
+}
+
+#[test]
 fn commands_that_are_shown_exist() {
     let makefile = read("Makefile");
     let mut commands = 0;
@@ -458,6 +503,7 @@ fn keys_of_json_that_tools_print_are_documented() {
         ("rules lint", serde_json::to_value(finding).unwrap()),
         ("eval", serde_json::to_value(metrics).unwrap()),
         ("rules profile", serde_json::to_value(portcullis::scan::Cost::default()).unwrap()),
+        ("explain", explained()),
     ];
     for (command, value) in printed {
         let serde_json::Value::Object(members) = value else { panic!("{command}") };
@@ -467,6 +513,19 @@ fn keys_of_json_that_tools_print_are_documented() {
             assert!(is_there, "docs/cli.md lacks `{key}`, which `portcullis {command} --json` prints");
         }
     }
+}
+
+/// What `explain --json` prints of a text.
+fn explained() -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["explain", "--json", "--role", "user", "Hello."])
+        .current_dir(root())
+        .env("PORTCULLIS_MODEL__FOLDER", "no/such/folder")
+        .env("PORTCULLIS_POLICY__FAULTS__MODEL_MISSING", "degrade")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Secrets and personal data are found however their characters are spelled: an invisible character, a full-width letter, a blank or a dash of
-//! another kind in the middle of a finding hides it neither in a whole text nor in a stream, and what is taken out is all of it.
+//! Secrets and personal data are found however their characters are spelled: an invisible character, a full-width letter or one that looks alike, a
+//! blank or a dash of another kind hides them neither in a whole text nor in a stream, and the finding covers all of the characters so spelled.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,12 +25,13 @@ const ROLES: [Role; 7] = [
 type Spelling = (&'static str, fn(&str) -> String);
 
 /// Spellings of a finding that a reader takes for the same.
-const SPELLINGS: [Spelling; 7] = [
+const SPELLINGS: [Spelling; 8] = [
     ("a zero-width space in the middle", |found| in_the_middle(found, '\u{200B}')),
     ("a soft hyphen in the middle", |found| in_the_middle(found, '\u{AD}')),
     ("a tag in the middle", |found| in_the_middle(found, '\u{E0001}')),
     ("zero-width joiners everywhere", |found| found.chars().flat_map(|c| [c, '\u{200D}']).collect()),
     ("full-width", |found| found.chars().map(full_width).collect()),
+    ("look-alikes", |found| found.replace('A', "\u{410}").replace('e', "\u{435}").replace('o', "\u{43E}")),
     ("blanks that do not break", |found| found.replace(' ', "\u{A0}")),
     ("hyphens that do not break", |found| found.replace('-', "\u{2011}")),
 ];
@@ -53,7 +54,8 @@ fn no_spelling_hides_a_secret_or_personal_data() {
     let loaded = load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")]).unwrap();
     let scanner = Scanner::new(Arc::new(loaded.set)).unwrap();
     let mut scratch = scanner.scratch();
-    let (mut tried, mut rules, mut wrong) = (0, 0, Vec::new());
+    let (mut tried, mut flowed, mut rules, mut wrong) = (0, 0, 0, Vec::new());
+    let mut by_spelling = [0; SPELLINGS.len()];
     for (index, rule) in scanner.rules().iter() {
         if !["SEC-", "PII-"].iter().any(|family| rule.id.starts_with(family)) {
             continue;
@@ -65,12 +67,13 @@ fn no_spelling_hides_a_secret_or_personal_data() {
             // What is found inside an encoding has the encoding's bytes for its place: nothing to spell there.
             for span in whole(&scanner, index, context, &example.text, &mut scratch) {
                 let found = example.text.get(span.range()).unwrap();
-                for (name, spell) in SPELLINGS {
+                for (number, (name, spell)) in SPELLINGS.into_iter().enumerate() {
                     let spelled = spell(found);
                     if spelled == found {
                         continue;
                     }
                     tried += 1;
+                    by_spelling[number] += 1;
                     let (head, tail) = (&example.text[..span.start], &example.text[span.end..]);
                     let text = format!("{head}{spelled}{tail}");
                     // Characters that vanish after the last one belong to nothing.
@@ -83,6 +86,7 @@ fn no_spelling_hides_a_secret_or_personal_data() {
                         wrong.push(format!("{} whole, {name}: {text:?} has {here:?}, not {hidden:?}", rule.id));
                     }
                     if rule.on_reply && context.direction == Direction::Reply {
+                        flowed += 1;
                         let flowing = streamed(&scanner, index, context.role, &text, &mut scratch);
                         if !covers(&flowing) {
                             wrong.push(format!("{} streamed, {name}: {text:?} has {flowing:?}", rule.id));
@@ -97,7 +101,8 @@ fn no_spelling_hides_a_secret_or_personal_data() {
         rules += 1;
     }
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(rules > 700 && tried > 5_000, "{rules} rules, {tried} spellings");
+    assert!(rules > 700 && tried > 5_000 && flowed > 1_000, "{rules} rules, {tried} spellings, {flowed} streamed");
+    assert!(by_spelling.iter().all(|tried| *tried > 100), "{by_spelling:?}");
 }
 
 fn context(rule: &Rule, role: Option<Role>) -> Context {

@@ -114,6 +114,7 @@ fn new_makes_the_first_rule_of_a_site_and_says_where_nobody_looks() {
     assert_eq!(site.count(), 1);
     let outside = add(&elsewhere);
     assert!(outside.status.success() && stderr(&outside).contains("not in force"), "{outside:?}");
+    assert!(fs::read_to_string(elsewhere).unwrap().contains("green door"));
     assert_eq!(site.count(), 1);
 }
 

@@ -50,6 +50,7 @@ mod tests {
         assert_eq!(found, NotUtf8 { line: 2, column: 5, byte: 11, is_utf16: false });
         assert_eq!(found.to_string(), "it is not UTF-8: line 2, byte 11");
         assert_eq!(text(&[0xff]).unwrap_err(), NotUtf8 { line: 1, column: 1, byte: 0, is_utf16: false });
+        assert!(text(&[0xff]).unwrap_err().help().contains("-f latin1"));
         for utf16 in [&b"\xff\xfea\0"[..], b"\xfe\xff\0a"] {
             assert!(text(utf16).unwrap_err().help().contains("-f utf-16"));
         }

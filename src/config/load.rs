@@ -137,16 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn what_blocks_is_flagged_too() {
-        let set = |key: &str, value: &str| [(format!("PORTCULLIS_POLICY__{key}__USER"), value.to_owned())];
+    fn a_flag_level_above_the_block_level_is_refused() {
         for (key, well, wrong) in [
             ("SCORE", ["{ flag: 3, block: 3 }", "{ flag: null, block: 3 }"], "{ flag: 9, block: 3 }"),
             ("MODEL", ["{ flag: 0.5, block: 0.5 }", "{ flag: 0.5, block: null }"], "{ flag: 0.9, block: 0.5 }"),
         ] {
-            well.iter().for_each(|well| assert!(load(None, &set(key, well)).is_ok(), "{well}"));
-            let found = load(None, &set(key, wrong)).unwrap_err().to_string();
-            let key = format!("policy.{}.user flags from", key.to_lowercase());
-            assert!(found.contains("C007") && found.contains(&key) && found.contains("flag: null"), "{found}");
+            for trust in ["OPERATOR", "USER", "UNTRUSTED", "PROVIDER"] {
+                let set = |value: &str| [(format!("PORTCULLIS_POLICY__{key}__{trust}"), value.to_owned())];
+                well.iter().for_each(|well| assert!(load(None, &set(well)).is_ok(), "{key} {trust} {well}"));
+                let found = load(None, &set(wrong)).unwrap_err().to_string();
+                let place = format!("policy.{}.{} flags from", key.to_lowercase(), trust.to_lowercase());
+                assert!(found.contains("C007") && found.contains(&place) && found.contains("flag: null"), "{found}");
+            }
         }
     }
 

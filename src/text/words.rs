@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 /// About 1350 English words in lower case, the most frequent of prompts and attacks first; then some 160 of twelve other
 /// languages, a line each: German, French, Spanish, Italian, Portuguese, Dutch, Polish, Czech, Romanian, Swedish, Turkish,
 /// Indonesian. These are what the rules of those languages look for, in canonical form (without accents), and of five letters
-/// and more, so that none is a word of English by chance.
+/// and more, so that hardly one is a word of English by chance.
 const WORDS: &str = concat!(include_str!("words.txt"), "\n", include_str!("words_of_others.txt"));
 
 /// Short words of the other languages, which only stand between two words where letters without blanks are cut: alone they
@@ -196,23 +196,23 @@ mod tests {
     #[test]
     fn words_of_other_languages_are_long_and_canonical() {
         let others: Vec<&str> = include_str!("words_of_others.txt").split_ascii_whitespace().collect();
-        assert!(others.len() > 150 && others.iter().all(|word| word.len() >= 5));
+        assert!(others.len() > 150);
+        for word in &others {
+            assert!(word.len() >= 5 && canonical(word).text == *word, "{word}");
+        }
         for (word, list) in [
             ("Prec\u{e9}dentes", "precedentes"),
             ("Vergiss", "vergiss"),
             ("g\u{f6}ster", "goster"),
             ("istemini", "istemini"),
-            ("zoban\u{11b}", "zobane"),
             ("wcze\u{15b}niejsze", "wczesniejsze"),
-            ("gl\u{f6}m", "glom"),
             ("poka\u{17c}", "pokaz"),
             ("talimatlar\u{131}", "talimatlari"),
             ("dezv\u{103}luie", "dezvaluie"),
             ("instru\u{e7}\u{f5}es", "instrucoes"),
         ] {
-            let read = canonical(word).text.to_ascii_lowercase();
-            assert_eq!(read, list);
-            assert!(is_known(list.as_bytes()) || !others.contains(&list), "{list}");
+            assert_eq!(canonical(word).text.to_ascii_lowercase(), list);
+            assert!(others.contains(&list), "{list}");
         }
     }
 
