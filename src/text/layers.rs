@@ -53,7 +53,8 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
     }
     let bytes = decoded_bytes_max(canonical_text.text.len(), limits);
     let mut budget = Budget { bytes, layers: limits.decode_layers, complete: true };
-    let sent = Reading { text: &canonical_text.text, map: &canonical_text.map, seen: &unseen, was_disguised: false };
+    let map = &canonical_text.map;
+    let sent = Reading { text: &canonical_text.text, map, folded: map, seen: &unseen, was_disguised: false };
     let mut all = decode_once(&sent, &[], &[], &mut budget);
     let mut done = 0;
     for depth in 1..=limits.decode_depth {
@@ -65,7 +66,7 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
             let map = if readable.map.is_identity() {
                 Cow::Borrowed(&layer.map)
             } else {
-                Cow::Owned(readable.map.then(&layer.map))
+                Cow::Owned(readable.map.clone().then(&layer.map))
             };
             if depth == limits.decode_depth {
                 // What stands around a disguise was read where it was met first: here every run of the original's length
@@ -73,7 +74,8 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
                 budget.complete &= !decode::is_encoded(&readable.text, &map);
             } else {
                 let seen = if *in_place { &unseen } else { &map };
-                let reading = Reading { text: &readable.text, map: &map, seen, was_disguised: *in_place };
+                let (text, folded) = (&*readable.text, &readable.map);
+                let reading = Reading { text, map: &map, folded, seen, was_disguised: *in_place };
                 let found = decode_once(&reading, &layer.encodings, &all, &mut budget);
                 all.extend(found);
             }
@@ -112,6 +114,8 @@ struct Reading<'a> {
     text: &'a str,
     /// Leads to the original.
     map: &'a Map,
+    /// Leads to the text that this is the canonical form of.
+    folded: &'a Map,
     /// Does so where runs that were only copied need no second look.
     seen: &'a Map,
     was_disguised: bool,
@@ -120,11 +124,11 @@ struct Reading<'a> {
 /// The layers directly below one reading. What is among the layers that were `made` already is left out: disguises in
 /// different places give the same layer in any order.
 fn decode_once(reading: &Reading<'_>, outer: &[&'static str], made: &[Step], budget: &mut Budget) -> Vec<Step> {
-    let &Reading { text, map, seen, was_disguised } = reading;
+    let &Reading { text, map, folded, seen, was_disguised } = reading;
     let mut found: Vec<Step> = Vec::new();
     let signs = Signs::of(text);
     for decoding in decode::DECODINGS {
-        let source = Source { text, seen, room: budget.bytes, signs: &signs, was_disguised };
+        let source = Source { text, seen, folded, room: budget.bytes, signs: &signs, was_disguised };
         let Some(Decoded { encodings, text, map: inner, cut, in_place }) = decoding(&source) else { continue };
         debug_assert!(encodings.iter().all(|name| NAMES.contains(name)), "{encodings:?} are not all in NAMES");
         budget.complete &= !cut;
