@@ -11,6 +11,7 @@ mod pairs;
 pub mod passage;
 mod signs;
 mod stages;
+mod stems;
 mod words;
 
 pub use canonical::{Canonical, canonical};

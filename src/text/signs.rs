@@ -3,10 +3,11 @@
 //! Each byte costs two look-ups and one addition. What two neighbouring bytes say about seven kinds of disguise is packed
 //! into one number; the numbers of sixteen neighbours are added up; a sum beyond its bound sets a bit. Bounds are low: a sign
 //! is no finding, it only says where the decodings in [`super::decode`] look. Clean text has few signs and costs no
-//! allocation.
+//! allocation. Letters of other scripts cost one more look-up: where a stem of an attack stands from right to left.
 
 use crate::base::Span;
 use crate::text::pairs::{RANDOM, cost};
+use crate::text::stems;
 
 /// Places in a text with signs of disguised writing, by kind, in order, apart from each other.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Signs {
     pub runs: Vec<Span>,
     /// Runs of [`RUN_MIN`] and more characters that bytes are written with as hexadecimal or other numbers, apart or not.
     pub numeric: Vec<Span>,
+    /// Stems of other scripts than Latin from right to left.
+    pub stems: Vec<Span>,
 }
 
 /// Characters of the shortest run that is noted.
@@ -68,7 +71,36 @@ impl Signs {
             signs.note(sum, start);
         }
         signs.note_runs(text.as_bytes());
+        signs.note_stems(text.as_bytes());
         signs
+    }
+
+    /// Notes the stems that stand from right to left, where there are letters of other scripts.
+    fn note_stems(&mut self, bytes: &[u8]) {
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        let mut last = [0; 64];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        for (number, block) in blocks.iter().chain([&last]).enumerate() {
+            if !block.is_ascii() {
+                self.note_stems_of(bytes, number * 64, block);
+            }
+        }
+    }
+
+    fn note_stems_of(&mut self, bytes: &[u8], start: usize, block: &[u8; 64]) {
+        let mut done = self.stems.last().map_or(0, |last| last.end);
+        // Letters of Greek, Cyrillic, Hebrew and Arabic may have become ASCII, so that a stem begins with one.
+        let has_folded = bits(block, |byte| byte.wrapping_sub(0xCE) <= 0xDB - 0xCE) != 0;
+        let mut places = bits(block, |byte| if has_folded { byte & 0xC0 != 0x80 } else { byte >= 0xE0 });
+        while places != 0 {
+            let at = start + places.trailing_zeros() as usize;
+            places &= places - 1;
+            let length = stems::TURNED.at(bytes, at);
+            if length > 0 && at >= done {
+                done = at + length;
+                self.stems.push(Span::new(at, done));
+            }
+        }
     }
 
     /// Notes the runs of both kinds, sixty-four bytes at a time, a bit each.

@@ -44,6 +44,7 @@ impl<'a> Stages<'a> {
         let source = Source {
             text: self.text,
             seen: &Map::identity(),
+            folded: &Map::identity(),
             room: usize::MAX,
             signs: &self.signs,
             was_disguised: false,

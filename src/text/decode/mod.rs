@@ -29,6 +29,7 @@ mod spaced;
 mod split;
 mod split_scripts;
 mod stretch;
+mod turned_scripts;
 
 use crate::base::Span;
 use crate::text::map::{Builder, Map};
@@ -55,6 +56,8 @@ pub(super) struct Source<'a> {
     pub text: &'a str,
     /// Leads to the original text, whose runs were decoded already; the identity when there is none.
     pub seen: &'a Map,
+    /// Leads to the text as it was before its characters were folded, where letters of one character have one origin.
+    pub folded: &'a Map,
     /// Bytes of decoded text that there is room for.
     pub room: usize,
     pub signs: &'a Signs,
@@ -115,7 +118,9 @@ pub const NAMES: [&str; 22] = [
 
 /// True when some decoding would still give something.
 pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
-    let source = Source { text, seen, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
+    // Whatever becomes of the letters.
+    let folded = &Map::identity();
+    let source = Source { text, seen, folded, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
     DECODINGS.iter().any(|decoding| decoding(&source).is_some())
 }
 
@@ -184,5 +189,12 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 /// What one decoding makes of a text, with room for all.
 #[cfg(test)]
 fn source_of(text: &str, decoding: Decoding) -> Option<Decoded> {
-    decoding(&Source { text, seen: &Map::identity(), room: usize::MAX, signs: &Signs::of(text), was_disguised: false })
+    source_of_folded(text, &Map::identity(), decoding)
+}
+
+/// The same for a text whose characters were folded.
+#[cfg(test)]
+fn source_of_folded(text: &str, folded: &Map, decoding: Decoding) -> Option<Decoded> {
+    let (seen, signs) = (&Map::identity(), &Signs::of(text));
+    decoding(&Source { text, seen, folded, room: usize::MAX, signs, was_disguised: false })
 }

@@ -2,7 +2,7 @@
 
 use super::{Decoded, floor_boundary};
 use crate::base::Span;
-use crate::text::map::Builder;
+use crate::text::map::{Builder, Map};
 
 /// Bytes of plain text kept on each side of a piece: a phrase may be disguised in part. Plain text further off is read in
 /// the source already.
@@ -20,12 +20,23 @@ pub(super) struct Pieces<'a> {
     cut: bool,
     /// The source up to here is written, or left out.
     done: usize,
+    /// True once the plain text behind the last piece is written.
+    ended: bool,
     kinds: Vec<&'static str>,
 }
 
 impl<'a> Pieces<'a> {
     pub(super) fn new(source: &'a str, room: usize) -> Self {
-        Self { source, text: String::new(), map: Builder::default(), room, cut: false, done: 0, kinds: Vec::new() }
+        Self {
+            source,
+            text: String::new(),
+            map: Builder::default(),
+            room,
+            cut: false,
+            done: 0,
+            ended: false,
+            kinds: Vec::new(),
+        }
     }
 
     /// True when there was no room for all.
@@ -76,6 +87,34 @@ impl<'a> Pieces<'a> {
         }
     }
 
+    /// The same for other scripts than Latin: `ы`, which is folded to two letters, stays whole. `folded` leads to the text
+    /// before it was folded.
+    pub(super) fn turn_folded(&mut self, span: Span, folded: &Map) {
+        let Some(text) = self.source.get(span.range()) else { return };
+        let bytes = text.as_bytes();
+        let mut letters = text.char_indices().rev();
+        while let Some((mut at, c)) = letters.next() {
+            let mut length = c.len_utf8();
+            let is_one = |at: usize| {
+                let origin = |at: usize| folded.to_original(Span::new(span.start + at, span.start + at + 1));
+                origin(at) == origin(at + 1)
+            };
+            if c == 'i' && at > 0 && matches!(bytes.get(at - 1), Some(b'b' | b'B')) && is_one(at - 1) {
+                letters.next();
+                (at, length) = (at - 1, 2);
+            }
+            if self.cut || length > self.room_left() {
+                self.cut = true;
+                return;
+            }
+            match text.get(at..at + length) {
+                Some(letters) if length > c.len_utf8() => self.text.push_str(letters),
+                _ => self.text.push(mirrored(c)),
+            }
+            self.map.turned(length, span.start + at);
+        }
+    }
+
     /// Writes source text as it stands.
     pub(super) fn copy(&mut self, start: usize, end: usize) {
         let Some(text) = self.source.get(start..end) else { return };
@@ -98,13 +137,21 @@ impl<'a> Pieces<'a> {
         self.map.unit(GAP.len(), Span::new(origin, origin));
     }
 
+    /// Writes the plain text behind the last piece. What comes then stands by itself, each behind a gap.
+    pub(super) fn end(&mut self) {
+        if !self.ended && !self.kinds.is_empty() {
+            let end = self.head_end(self.done, self.source.len());
+            self.copy(self.done, end);
+        }
+        self.ended = true;
+    }
+
     /// The layer, if there was a piece.
     pub(super) fn finish(mut self) -> Option<Decoded> {
         if self.kinds.is_empty() {
             return None;
         }
-        let end = self.head_end(self.done, self.source.len());
-        self.copy(self.done, end);
+        self.end();
         let map = self.map.finish(self.source.len());
         Some(Decoded { encodings: self.kinds, text: self.text, map, cut: self.cut, in_place: true })
     }

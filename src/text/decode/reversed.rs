@@ -7,6 +7,7 @@ use super::believable::is_believable as is_believable_text;
 use super::encoded::Disguise;
 use super::pieces::Pieces;
 use super::stretch::{stretches, with_neighbours};
+use super::turned_scripts::{self, Stretch};
 use super::{Decoded, Source, hex, inline, is_seen};
 use crate::base::Span;
 use crate::text::map::Map;
@@ -30,56 +31,103 @@ const ESCAPES_MIN: usize = 12;
 /// Undoes reversed stretches: each as a whole, and, where it has several lines, line by line as well. Undoes runs of encoded
 /// text that cannot be decoded before.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
-    let mut pieces = Pieces::new(source.text, source.room);
-    let mut spans = found(source);
+    let scripts = turned_scripts::found(source);
+    let mut spans: Vec<(Span, Letters)> =
+        apart_from(found(source), &scripts).map(|span| (span, Letters::Latin)).collect();
     let encoded = [runs(source), bytes_apart(source), escapes(source)].concat();
-    if !encoded.is_empty() {
-        spans.extend(encoded);
-        spans.sort_by_key(|span| (span.start, usize::MAX - span.end));
-    }
+    spans.extend(encoded.into_iter().map(|span| (span, Letters::Latin)));
+    spans.extend(scripts.iter().map(|found| (found.words, Letters::Other)));
+    spans.sort_by_key(|(span, _)| (span.start, usize::MAX - span.end));
+    let mut pieces = Pieces::new(source.text, source.room);
     let mut done = 0;
-    for stretch in spans {
+    for (stretch, letters) in spans {
         if stretch.start < done {
             continue;
         }
         done = stretch.end;
         pieces.begin(NAME, stretch);
-        pieces.turn(stretch);
-        let lines = source.text.get(stretch.range()).unwrap_or_default();
-        if lines.contains('\n') {
-            let mut start = stretch.start;
-            for line in lines.split_inclusive('\n') {
-                pieces.gap(start);
-                pieces.turn(Span::new(start, start + line.trim_end().len()));
-                start += line.len();
-            }
-        }
+        turn_lines(source, stretch, letters, &mut pieces);
         if pieces.is_cut() {
-            break;
+            return pieces.finish();
         }
+    }
+    pieces.end();
+    for stretch in scripts {
+        pieces.gap(stretch.around.start);
+        turn_lines(source, stretch.around, Letters::Other, &mut pieces);
     }
     pieces.finish()
 }
 
-/// Undoes stretches in which every word is reversed and stands in its place.
-pub(super) fn decode_words(source: &Source<'_>) -> Option<Decoded> {
-    let mut pieces = Pieces::new(source.text, source.room);
-    for stretch in found(source) {
-        pieces.begin(WORDS_NAME, stretch);
-        let text = source.text.get(stretch.range()).unwrap_or_default();
+/// What a stretch is written in.
+#[derive(Clone, Copy, Debug)]
+enum Letters {
+    Latin,
+    Other,
+}
+
+/// Writes a stretch from its end to its beginning, then, if it has several, each of its lines so.
+fn turn_lines(source: &Source<'_>, stretch: Span, letters: Letters, pieces: &mut Pieces<'_>) {
+    let turn = |pieces: &mut Pieces<'_>, span: Span| match letters {
+        Letters::Latin => pieces.turn(span),
+        Letters::Other => pieces.turn_folded(span, source.folded),
+    };
+    turn(pieces, stretch);
+    let lines = source.text.get(stretch.range()).unwrap_or_default();
+    if lines.contains('\n') {
         let mut start = stretch.start;
-        for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
-            let letters = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-            let end = start + letters.len();
-            pieces.turn(Span::new(start, end));
-            start += word.len();
-            pieces.copy(end, start);
-        }
-        if pieces.is_cut() {
-            break;
+        for line in lines.split_inclusive('\n') {
+            pieces.gap(start);
+            turn(pieces, Span::new(start, start + line.trim_end().len()));
+            start += line.len();
         }
     }
+}
+
+/// The stretches that have no letter of those in other scripts.
+fn apart_from(spans: Vec<Span>, scripts: &[Stretch]) -> impl Iterator<Item = Span> {
+    spans.into_iter().filter(|span| {
+        let next = scripts.partition_point(|found| found.words.end <= span.start);
+        scripts.get(next).is_none_or(|found| span.end <= found.words.start)
+    })
+}
+
+/// Undoes stretches in which every word is reversed and stands in its place.
+pub(super) fn decode_words(source: &Source<'_>) -> Option<Decoded> {
+    let scripts = turned_scripts::found(source);
+    let mut spans: Vec<(Span, Option<&Stretch>)> =
+        apart_from(found(source), &scripts).map(|span| (span, None)).collect();
+    spans.extend(scripts.iter().map(|found| (found.words, Some(found))));
+    spans.sort_by_key(|(span, _)| span.start);
+    let mut pieces = Pieces::new(source.text, source.room);
+    for (stretch, script) in spans {
+        pieces.begin(WORDS_NAME, stretch);
+        match script {
+            None => turn_words(source.text, stretch, &mut pieces),
+            Some(script) => script.turn_words(source, &mut pieces),
+        }
+        if pieces.is_cut() {
+            return pieces.finish();
+        }
+    }
+    pieces.end();
+    for stretch in scripts {
+        pieces.gap(stretch.around.start);
+        stretch.turn_words_around(source, &mut pieces);
+    }
     pieces.finish()
+}
+
+fn turn_words(text: &str, stretch: Span, pieces: &mut Pieces<'_>) {
+    let text = text.get(stretch.range()).unwrap_or_default();
+    let mut start = stretch.start;
+    for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let letters = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let end = start + letters.len();
+        pieces.turn(Span::new(start, end));
+        start += word.len();
+        pieces.copy(end, start);
+    }
 }
 
 /// Runs of digits that are base64, base32 or hexadecimal from right to left, with the padding in front.
