@@ -10,7 +10,7 @@ use super::scratch::CACHES_MAX;
 use super::{Context, Match, Reading, Scanner, StreamMatch};
 use crate::base::Span;
 use crate::base::limits::rules::MATCHES;
-use crate::rules::from_sources;
+use crate::rules::{Roles, from_sources};
 use crate::text::{Direction, Role, canonical};
 use crate::verdict::{Action, Layer};
 
@@ -457,6 +457,54 @@ proptest! {
                 expected.iter().filter(|(_, _, raw)| !*raw).map(|(rule, span, _)| (*rule, *span)).collect();
             prop_assert_eq!(plain, canonical_found, "{:?}", &text);
             prop_assert!(expected.iter().all(|(_, span, _)| text.get(span.range()).is_some()));
+        }
+    }
+}
+
+/// What only calls or requests are judged by is not looked for in a reply's text, and a call is judged as a whole.
+#[test]
+fn a_call_is_judged_at_its_end_by_its_own_rules() {
+    let scanner = scanner(
+        r"
+- pattern: { regex: 'rm -rf [a-z/]{1,40}' }
+applies: { direction: both, roles: [tool_arguments] }
+- pattern: { regex: 'ignore all [a-z ]{1,40}rules' }
+applies: { direction: request }
+- pattern: { literal: needle }
+applies: { direction: both }
+",
+    );
+    let text = "needle, rm -rf /srv; ignore all the rules";
+    let mut scratch = scanner.scratch();
+    let mut run = |role| {
+        let (mut stream, mut out) = (scanner.stream(role, 1 << 20), Vec::new());
+        let mut safe = Vec::new();
+        for piece in text.split_inclusive(' ') {
+            stream.push(piece, &mut scratch, &mut out);
+            safe.push(stream.safe());
+        }
+        let early = out.len();
+        stream.finish(&mut scratch, &mut out);
+        assert_eq!(stream.safe(), text.len());
+        out.sort_by_key(|hit| hit.rule);
+        (early, safe, out.iter().map(|hit| (hit.rule.0, &text[hit.span.range()])).collect::<BTreeSet<_>>())
+    };
+    let (early, safe, found) = run(Role::Assistant);
+    assert_eq!((early > 0, found), (true, [(2, "needle")].into()));
+    assert_eq!(safe[1], "needle, rm ".len(), "what only a call is judged by holds no text back");
+    let (early, safe, found) = run(Role::ToolArguments);
+    assert_eq!((early, found), (0, [(0, "rm -rf /srv"), (2, "needle")].into()));
+    assert!(safe.iter().all(|safe| *safe == 0), "{safe:?}");
+    for direction in [Direction::Request, Direction::Reply] {
+        for role in Roles::EVERY {
+            let (context, mut out) = (Context { direction, role }, Vec::new());
+            scanner.scan(text, Reading::Both, context, &mut scratch, &mut out);
+            let found: Vec<u32> = out.iter().map(|hit| hit.rule.0).collect();
+            let mut plain = Vec::new();
+            scanner.scan_plainly(text, Reading::Both, context, None, &mut scratch, &mut plain);
+            assert_eq!(out, plain, "{context:?}");
+            assert_eq!(found.contains(&0), role == Role::ToolArguments, "{context:?}");
+            assert_eq!(found.contains(&1), direction == Direction::Request, "{context:?}");
         }
     }
 }

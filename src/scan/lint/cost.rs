@@ -3,6 +3,7 @@
 use super::{Finding, Lint, add, written};
 use crate::rules::Rule;
 use crate::rules::set::Pattern;
+use crate::text::Role;
 
 /// Bytes that a stream pattern may hold back before its literal is seen.
 const HOLD_MAX: usize = 256;
@@ -31,7 +32,9 @@ pub(super) fn cost(rule: &Rule, pattern: &Pattern, out: &mut Vec<Finding>) {
         let message = "its matches have no longest: one may take in the rest of the text".to_owned();
         add(out, rule, written, Lint::Unbounded, message, "bound every repeat: `{1,64}` for `+`");
     }
-    if rule.on_reply && !rule.block_end {
+    // Arguments of calls are held until the call is whole.
+    let flows = rule.roles.iter().any(|role| role != Role::ToolArguments);
+    if rule.on_reply && !rule.block_end && flows {
         let before = pattern.required.as_ref().map_or(pattern.length_max, |required| required.before_max);
         if let Some(before) = before.filter(|before| *before > HOLD_MAX) {
             let message = format!("a stream may be held for {before} bytes before it is seen whether this matches");
@@ -53,6 +56,8 @@ mod tests {
 - pattern: { regex: 'needle.+' }
 stream: block_end
 - pattern: { regex: '[a-z0-9 ]{300,400}needle' }
+- pattern: { regex: '[a-z0-9 ]{300,400}needles' }
+applies: { direction: both, roles: [tool_arguments] }
 ";
         assert_eq!(found(rules), [(1, Lint::NoLiteral), (2, Lint::Unbounded), (3, Lint::HoldsLong)]);
     }
