@@ -35,6 +35,8 @@ pub(super) struct Program {
     pub(super) canonical_lane: Option<LaneProgram>,
     /// Of both, where each has patterns: for as long as the readings are the same.
     pub(super) both_lane: Option<LaneProgram>,
+    /// Where some unit judges at the block's end: one bit per direction and role.
+    block_end: u16,
 }
 
 /// One pattern of one rule.
@@ -155,6 +157,7 @@ impl Program {
             raw_lane,
             canonical_lane,
             both_lane,
+            block_end: units.iter().filter(|unit| unit.block_end).fold(0, |all, unit| all | unit.contexts),
             units: units.into(),
         })
     }
@@ -175,6 +178,11 @@ impl Program {
             + lanes.sum::<usize>()
             + gate
             + loose
+    }
+
+    /// Whether some unit judges such text at the block's end.
+    pub(super) fn judges_blocks(&self, context: Context) -> bool {
+        self.block_end & context_bit(context.direction, context.role) != 0
     }
 
     /// The text of a unit that is a literal.

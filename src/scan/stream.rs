@@ -36,7 +36,7 @@ struct Block {
 impl StreamScan {
     pub(super) fn new(program: Arc<Program>, role: Role, block_bytes_max: usize) -> Self {
         let context = Context { direction: Direction::Reply, role };
-        let judges_blocks = program.units.iter().any(|unit| unit.block_end && unit.applies(context));
+        let judges_blocks = program.judges_blocks(context);
         Self {
             role,
             length: 0,
