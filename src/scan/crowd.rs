@@ -11,8 +11,7 @@ pub(super) const CROWD: usize = if cfg!(test) { 2 } else { 16 };
 pub(super) struct Crowd {
     /// Hash and number of each text, in order.
     hashes: Box<[(u64, u32)]>,
-    /// Hashes of what longer texts begin with, at lengths of [`GLANCE`] and its doubles: where none of them is met, no longer
-    /// text stands.
+    /// Hashes of what longer texts begin with, at some lengths: where none of them is met, no longer text stands.
     glances: Box<[u64]>,
     /// The lengths that texts have, ascending.
     lengths: Box<[u32]>,
@@ -21,7 +20,7 @@ pub(super) struct Crowd {
 }
 
 /// The first length at which the hash is compared with what longer texts begin with.
-const GLANCE: usize = 48;
+const GLANCE: usize = 8;
 
 impl Crowd {
     /// Takes texts, none of them empty, and their numbers.
@@ -31,11 +30,14 @@ impl Crowd {
         let mut glances = Vec::new();
         let mut lengths: Vec<u32> = Vec::new();
         for (text, number) in &texts {
-            let mut hash = START;
+            let (mut hash, mut glance) = (START, GLANCE);
             for (length, byte) in (1..).zip(text) {
                 hash = step(hash, *byte);
-                if is_glance(length) && length < text.len() {
-                    glances.push(hash);
+                if length == glance {
+                    glance = next_glance(glance);
+                    if length < text.len() {
+                        glances.push(hash);
+                    }
                 }
             }
             hashes.push((hash, *number));
@@ -58,7 +60,7 @@ impl Crowd {
     /// hardly ever an accident, but may be one.
     pub(super) fn standing(&self, there: impl Iterator<Item = u8>, mut found: impl FnMut(u32)) {
         let mut lengths = self.lengths.iter().map(|length| *length as usize).peekable();
-        let mut hash = START;
+        let (mut hash, mut glance) = (START, GLANCE);
         for (length, byte) in (1..).zip(there) {
             hash = step(hash, byte);
             if lengths.next_if_eq(&length).is_some() {
@@ -66,8 +68,14 @@ impl Crowd {
                 let same = self.hashes.get(first..).unwrap_or_default().iter().take_while(|(other, _)| *other == hash);
                 same.for_each(|(_, number)| found(*number));
             }
-            if lengths.peek().is_none() || (is_glance(length) && self.glances.binary_search(&hash).is_err()) {
+            if lengths.peek().is_none() {
                 return;
+            }
+            if length == glance {
+                glance = next_glance(glance);
+                if self.glances.binary_search(&hash).is_err() {
+                    return;
+                }
             }
         }
     }
@@ -95,8 +103,9 @@ impl Crowd {
     }
 }
 
-fn is_glance(length: usize) -> bool {
-    length.is_multiple_of(GLANCE) && (length / GLANCE).is_power_of_two()
+/// 8, 12, 16, 24, 32, 48 …
+fn next_glance(length: usize) -> usize {
+    if length.is_power_of_two() { length.saturating_add(length / 2) } else { (length / 3).saturating_mul(4) }
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): one byte more is one step more. Texts come from the site's own lists, and what agrees

@@ -26,6 +26,8 @@ pub(super) struct Program {
     pub(super) canonical_lane: Option<LaneProgram>,
     /// Of both, where each has patterns: for as long as the readings are the same.
     pub(super) both_lane: Option<LaneProgram>,
+    /// Where some unit judges at the block's end: one bit per direction and role.
+    block_end: u16,
 }
 
 /// One pattern of one rule.
@@ -110,6 +112,7 @@ impl Program {
             raw_lane,
             canonical_lane,
             both_lane,
+            block_end: units.iter().filter(|unit| unit.block_end).fold(0, |all, unit| all | unit.contexts),
             units: units.into(),
         })
     }
@@ -144,6 +147,11 @@ impl Program {
     /// Units without a literal, in order.
     pub(super) fn without_literal(&self) -> BTreeSet<u32> {
         self.finders.iter().flat_map(|finder| &finder.loose).flat_map(|loose| loose.units.iter().copied()).collect()
+    }
+
+    /// Whether some unit judges such text at the block's end.
+    pub(super) fn judges_blocks(&self, context: Context) -> bool {
+        self.block_end & context.bit() != 0
     }
 
     /// The text of a unit that is a literal.

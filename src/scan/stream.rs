@@ -42,7 +42,7 @@ impl StreamScan {
     pub(super) fn new(program: Arc<Program>, role: Role, block_bytes_max: usize) -> Self {
         let context = Context { direction: Direction::Reply, role };
         let flows = Scope::of(context) == Scope::Reply;
-        let judges_blocks = program.units.iter().any(|unit| (unit.block_end || !flows) && unit.applies(context));
+        let judges_blocks = !flows || program.judges_blocks(context);
         Self {
             role,
             length: 0,

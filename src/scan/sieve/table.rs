@@ -1,8 +1,8 @@
 //! Which literals have a gram: a hash table from grams to the seats of their literals.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::rules::required::GRAM;
 use crate::scan::crowd::{CROWD, Crowd};
 
 /// A hash table with open addresses: gram to seats.
@@ -28,6 +28,8 @@ pub(super) struct Seat {
     pub(super) length: u8,
     /// Where the gram stands in the literal.
     pub(super) offset: u8,
+    /// Where in the literal what it is entered under has ended.
+    pub(super) behind: u8,
 }
 
 /// The seats of one gram.
@@ -42,7 +44,25 @@ struct Slot {
 }
 
 /// Seats by their gram, in the making.
-pub(super) type Grams = HashMap<u32, Vec<Seat>>;
+pub(super) type Grams = HashMap<u32, Vec<Seat>, BuildHasherDefault<Spread>>;
+
+/// Hashes of grams by a multiple, which is soon done: they come from the site's own rules.
+#[derive(Debug, Default)]
+pub(super) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, gram: u32) {
+        self.0 = (self.0 ^ u64::from(gram)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// In [`Slot::next`]: the zero behind a text's end.
 const NO_MORE: u32 = 1;
@@ -50,6 +70,16 @@ const NO_MORE: u32 = 1;
 impl Table {
     /// Takes seats by their gram. `bytes`: all literals'.
     pub(super) fn new(grams: &Grams, bytes: &[u8]) -> Self {
+        Self::with(grams, bytes, true)
+    }
+
+    /// As [`Table::new`], each gram's seats in the order of their literals, for [`Table::begun`] alone.
+    pub(super) fn of_ends(mut grams: Grams, bytes: &[u8]) -> Self {
+        grams.values_mut().for_each(|seats| seats.sort_unstable_by_key(|seat| seat.bytes(bytes)));
+        Self::with(&grams, bytes, false)
+    }
+
+    fn with(grams: &Grams, bytes: &[u8], has_crowds: bool) -> Self {
         let places = (grams.len() * 2).next_power_of_two().max(2);
         let mut table = Self {
             slots: vec![Slot::default(); places].into(),
@@ -67,7 +97,7 @@ impl Table {
             let next = sitting.iter().fold(NO_MORE, |next, seat| next | seat.next(bytes));
             let slot = Slot { gram: *gram, first, count, next };
             seats.extend_from_slice(sitting);
-            if sitting.len() > CROWD {
+            if has_crowds && sitting.len() > CROWD {
                 crowds.extend(crowds_of(sitting, bytes).map(|(offset, crowd)| (*gram, offset, crowd)));
             }
             let mut at = table.slot(*gram);
@@ -87,6 +117,12 @@ impl Table {
     pub(super) fn crowds_of(&self, gram: u32) -> impl Iterator<Item = &(u32, u8, Crowd)> {
         let first = self.crowds.partition_point(|(other, ..)| *other < gram);
         self.crowds.get(first..).unwrap_or_default().iter().take_while(move |(other, ..)| *other == gram)
+    }
+
+    /// Of seats in the order of their literals, one that begins with `rest` and is longer.
+    pub(super) fn begun<'s>(seats: &'s [Seat], rest: &[u8], bytes: &[u8]) -> Option<&'s Seat> {
+        let next = seats.get(seats.partition_point(|seat| seat.bytes(bytes) <= rest))?;
+        next.bytes(bytes).starts_with(rest).then_some(next)
     }
 
     /// The seats of a gram, unless none of their literals goes on with the byte `after` it.
@@ -131,10 +167,15 @@ impl Seat {
         bytes.get(start..start + usize::from(self.length)).unwrap_or_default()
     }
 
-    /// What may follow the gram, as [`Slot::next`] has it.
+    /// Enters it under the gram, or more, at a place of it. `behind`: bytes from the gram's first to behind all of that.
+    pub(super) fn sit(&mut self, offset: usize, behind: usize) {
+        self.offset = u8::try_from(offset).unwrap_or(0);
+        self.behind = u8::try_from(offset + behind).unwrap_or(u8::MAX);
+    }
+
+    /// What may follow what it is entered under, as [`Slot::next`] has it.
     fn next(&self, bytes: &[u8]) -> u32 {
-        let behind = usize::from(self.offset) + GRAM;
-        let byte = bytes.get(self.start as usize + behind).filter(|_| behind < usize::from(self.length));
+        let byte = bytes.get(self.start as usize + usize::from(self.behind)).filter(|_| self.behind < self.length);
         byte.map_or(u32::MAX, |byte| 1 << (byte & 31))
     }
 }

@@ -10,10 +10,25 @@ fn found(literals: &[&str], text: &str, from: usize) -> Vec<(String, usize, Sigh
     folded.sort();
     folded.dedup();
     let slices: Vec<&[u8]> = folded.iter().map(Vec::as_slice).collect();
-    let sieve = Sieve::new(&slices);
+    let [once, twice] = [false, true].map(|has_second| sightings(&slices, false, has_second, text, from));
+    let whole = |all: &[(String, usize, Sighting)]| -> Vec<_> {
+        all.iter().filter(|(_, at, sighting)| *at >= from && *sighting == Sighting::Whole).cloned().collect()
+    };
+    assert_eq!(whole(&once), whole(&twice), "with a second test");
+    once
+}
+
+fn sightings(
+    literals: &[&[u8]],
+    of_beginnings: bool,
+    has_second: bool,
+    text: &str,
+    from: usize,
+) -> Vec<(String, usize, Sighting)> {
+    let sieve = Sieve::with(literals, of_beginnings, has_second);
     let mut found = Vec::new();
     sieve.search(text.as_bytes(), from, &mut Block::default(), |literal, at, sighting| {
-        found.push((String::from_utf8_lossy(slices[literal as usize]).into_owned(), at, sighting));
+        found.push((String::from_utf8_lossy(literals[literal as usize]).into_owned(), at, sighting));
     });
     found.sort_by_key(|(text, at, _)| (*at, text.clone()));
     found
@@ -66,11 +81,11 @@ fn what_the_end_cuts_is_open() {
 
 #[test]
 fn many_literals_take_the_larger_tables() {
-    for count in [20_000usize, 120_000] {
+    for (count, length) in [(20_000usize, 6), (120_000, 6), (20_000, 12), (120_000, 12)] {
         let words: Vec<String> = (0..count)
             .map(|n| {
                 let letters = |mut n: usize| -> String {
-                    (0..6)
+                    (0..length)
                         .map(|_| {
                             let c = b'a' + (n % 26) as u8;
                             n /= 26;
@@ -95,7 +110,7 @@ fn many_literals_take_the_larger_tables() {
 proptest! {
     #[test]
     fn finds_what_looking_everywhere_finds(
-        literals in prop::collection::btree_set("[abK1@:é ]{1,6}|[a-c]{30,40}", 1..12),
+        literals in prop::collection::btree_set("[abK1@:é ]{1,6}|[ab]{7,14}|[a-c]{30,40}", 1..12),
         text in "([abK1@:é ]{0,40}|x{4090,4110}){0,4}",
         from in any::<prop::sample::Index>(),
     ) {
@@ -113,5 +128,28 @@ proptest! {
         let later: Vec<_> = found(&literals, &text, from).into_iter().filter(|(_, at, s)| *at >= from && *s == Sighting::Whole).collect();
         let wanted: Vec<_> = wanted.into_iter().filter(|(_, at, _)| *at >= from).collect();
         prop_assert_eq!(later, wanted);
+    }
+
+    #[test]
+    fn beginnings_are_found_and_those_that_the_end_cuts(
+        literals in prop::collection::btree_set("[ab]{4,9}|[abé ]{8,12}|(?:ab){5}[a-c]{1,9}", 1..40),
+        text in "([abé ]{0,40}|x{4080,4100}){0,3}(?:ab){0,7}",
+        from in any::<prop::sample::Index>(),
+    ) {
+        let slices: Vec<&[u8]> = literals.iter().map(String::as_bytes).collect();
+        let names: Vec<&str> = literals.iter().map(String::as_str).collect();
+        let from = from.index(text.len() + 1);
+        let wanted: Vec<_> = plainly(&names, &text).into_iter().filter(|(_, at, _)| *at >= from).collect();
+        for has_second in [false, true] {
+            let all = sightings(&slices, true, has_second, &text, from);
+            let (whole, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, _, sighting)| *sighting == Sighting::Whole);
+            prop_assert_eq!(&whole, &wanted);
+            // Behind its last three bytes the text has no gram.
+            for at in from..text.len().saturating_sub(GRAM - 1) {
+                let rest = &text.as_bytes()[at..];
+                let is_cut = slices.iter().any(|literal| literal.len() > rest.len() && literal.starts_with(rest));
+                prop_assert_eq!(open.iter().any(|(_, place, _)| *place == at), is_cut, "{} {}", has_second, at);
+            }
+        }
     }
 }
