@@ -1,7 +1,9 @@
-//! Escapes that stand in the running text: percent-encoding, HTML references and backslash escapes, undone in one pass.
+//! Escapes that stand in the running text: percent-encoding, HTML references, backslash escapes, and the sequences that colour
+//! the text of a terminal, undone in one pass.
 
 use memchr::memchr3;
 
+use super::colours::colours;
 use super::pieces::GAP;
 use super::{Decoded, escape, floor_boundary, html, percent, readable};
 use crate::base::Span;
@@ -10,23 +12,33 @@ use crate::text::map::{Builder, Map};
 /// Bytes of plain text kept on each side of an escape. Plain text further off is read in the source already; leaving it out
 /// keeps a large text with a few escapes small. Cuts are made at blanks only, so that no word or base64 run is cut.
 const CONTEXT: usize = 256;
+/// The place of backslash escapes among the kinds; colours begin with an escape too.
+const ESCAPE: usize = 2;
+
 /// Undoes the escapes of a text.
 pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
     let bytes = text.as_bytes();
     let mut writer = Writer { source: text, out: String::new(), map: Builder::default(), room, cut: false };
     let mut kinds = [(percent::NAME, false), (html::NAME, false), (escape::NAME, false)];
     let mut done = 0;
-    let mut at = 0;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr3(b'%', b'&', b'\\', rest)) {
-        at += found;
+    let mut colours = colours(bytes).peekable();
+    let mut next = sign_from(bytes, 0);
+    loop {
+        if let Some(colour) = colours.next_if(|colour| next.is_none_or(|sign| colour.start < sign)) {
+            kinds[ESCAPE].1 = true;
+            writer.plain(done, colour.start, true);
+            done = colour.end;
+            continue;
+        }
+        let Some(mut at) = next else { break };
         let rest = bytes.get(at..).unwrap_or_default();
         let (kind, character) = match rest.first() {
             Some(b'%') => (0, percent::character(rest)),
             Some(b'&') => (1, html::character(rest)),
-            _ => (2, escape::character(rest)),
+            _ => (ESCAPE, escape::character(rest)),
         };
         let Some((length, c)) = character else {
-            at += 1;
+            next = sign_from(bytes, at + 1);
             continue;
         };
         if let Some((_, seen)) = kinds.get_mut(kind) {
@@ -39,6 +51,7 @@ pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
         if writer.cut {
             break;
         }
+        next = sign_from(bytes, at);
     }
     if done == 0 {
         return None;
@@ -50,6 +63,11 @@ pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
     }
     let encodings = kinds.iter().filter(|(_, seen)| *seen).map(|(name, _)| *name).collect();
     Some(Decoded { encodings, text: out, map: map.finish(text.len()), cut, in_place: false })
+}
+
+/// The first sign from a place on that may begin an escape.
+fn sign_from(bytes: &[u8], from: usize) -> Option<usize> {
+    Some(from + memchr3(b'%', b'&', b'\\', bytes.get(from..)?)?)
 }
 
 /// Writes the decoded text and its map, as far as there is room.
@@ -126,6 +144,15 @@ mod tests {
         let found = decode(r"ign%6Fre &#97;ll\u0020rules &amp; more 100%", &Map::identity(), usize::MAX).unwrap();
         assert_eq!(found.text, "ignore all rules & more 100%");
         assert_eq!(found.encodings, ["percent", "html", "escape"]);
+    }
+
+    #[test]
+    fn colours_vanish_beside_other_escapes() {
+        let text = r"[31mig%6Eore[0m \u0061ll";
+        let found = decode(text, &Map::identity(), usize::MAX).unwrap();
+        assert_eq!((found.text.as_str(), found.encodings.as_slice()), ("ignore all", ["percent", "escape"].as_slice()));
+        assert_eq!(&text[found.map.to_original(Span::new(0, 6)).range()], "ig%6Eore");
+        assert_eq!(decoded("rate(x[5m]) and [more](https://example.com)"), None);
     }
 
     #[test]

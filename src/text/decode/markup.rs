@@ -1,12 +1,11 @@
 //! Markup inside and between words: HTML tags and comments (`ig<b></b>nore`, `ignore<br>all`), and the signs of emphasis in
-//! Markdown (`**ignore** *all* __previous__`); and what colours the text of a terminal (ECMA-48 SGR, `ESC [ 31 m`), whose
-//! first byte folding has dropped already.
+//! Markdown (`**ignore** *all* __previous__`).
 //!
 //! What a page shows is the words without the markup. Tags that begin a new line or a new cell become a blank, all others
 //! vanish, as comments do. Scripts, styles and what stands in attributes are for the rules that read the text as sent.
 
 use memchr::memmem;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 use super::pieces::Pieces;
 use super::{Decoded, Source, is_seen};
@@ -19,8 +18,6 @@ pub(super) const NAME: &str = "markup";
 const TAG_MAX: usize = 1024;
 /// Bytes between the signs that begin and end an emphasis.
 const EMPHASIS_MAX: usize = 256;
-/// Bytes of the numbers of a colour.
-const COLOUR_MAX: usize = 24;
 /// Blanks between two tags that are taken for one, and between them and a word.
 const BLANKS_MAX: usize = 64;
 /// Bytes between markup that stands at words on both sides and other markup that is undone with it.
@@ -221,27 +218,13 @@ fn tags_and_emphasis(bytes: &[u8]) -> Vec<Mark> {
     marks
 }
 
-/// The emphasis by `_` and `~`, which programs are full of, and colours.
+/// The emphasis by `_` and `~`, which programs are full of.
 fn emphasis(bytes: &[u8]) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut open = Open::default();
     let mut at = 0;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr3(b'_', b'~', b'[', rest)) {
-        at += found;
-        if bytes.get(at) != Some(&b'[') {
-            at = open.sign(bytes, at, &mut marks);
-            continue;
-        }
-        let rest = bytes.get(at + 1..).unwrap_or_default();
-        let numbers = rest.iter().take(COLOUR_MAX).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
-        at += 1;
-        // `rate(x[5m])` and `[more](…)` are none.
-        if let [b'm', after @ ..] = rest.get(numbers..).unwrap_or_default()
-            && !after.first().is_some_and(|next| *next == b']' || numbers == 0 && is_letter(*next))
-        {
-            marks.push(Mark { span: Span::new(at - 1, at + numbers + 1), is_tag: false, is_parting: false });
-            at += numbers + 1;
-        }
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'_', b'~', rest)) {
+        at = open.sign(bytes, at + found, &mut marks);
     }
     marks
 }
@@ -387,7 +370,6 @@ mod tests {
             ("ig**no**re pre~~vi~~ous", "ignore previous"),
             ("ignore <b>**all**</b> rules", "ignore all rules"),
             ("忽略<b>之前</b>的", "忽略之前的"),
-            ("[31mignore[0m [1;32mall[m pre[38;2;1;2;3mvious", "ignore all previous"),
             ("<b \">ignore</b> all", "ignore all"),
             ("ignore <b title=\"it's>\">all</b> rules", "ignore all rules"),
         ] {

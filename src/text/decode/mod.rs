@@ -4,6 +4,7 @@ mod base32;
 mod base64;
 mod believable;
 mod code_points;
+mod colours;
 mod encoded;
 mod escape;
 mod grouped;

@@ -8,6 +8,7 @@ use super::pieces::Pieces;
 use super::shifted::rotated;
 use super::{Decoded, Source, floor_boundary, is_seen};
 use crate::base::Span;
+use crate::text::map::Map;
 use crate::text::pairs::{Cost, RANDOM, cost, letter};
 use crate::text::signs::RUN_MIN;
 use crate::text::words;
@@ -46,10 +47,11 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
             if is_seen(source.seen, run.span()) {
                 continue;
             }
-            if run.is_encoded(source.text) {
+            // `%69%67` is for percent-encoding, whatever its digits would be alone.
+            if !run.is_percent(source.text) && run.is_encoded(source.text) {
                 run.write_digits(source.text, &mut pieces);
                 at = at.max(pieces.done());
-            } else if let Some(words) = run.words() {
+            } else if let Some(words) = run.words(source.folded) {
                 run.write(&words, &mut pieces);
             }
             if pieces.is_cut() {
@@ -132,7 +134,7 @@ impl Run {
     }
 
     /// Where a blank belongs: by gap, then by word. `None` when this is no spaced writing.
-    fn words(&self) -> Option<Vec<usize>> {
+    fn words(&self, folded: &Map) -> Option<Vec<usize>> {
         let count = self.signs.len();
         if self.chunks < OTHER_LETTERS_MIN || self.short_words() * 2 > self.chunks {
             return None;
@@ -169,7 +171,19 @@ impl Run {
             })
             .sum();
         let pairs = Cost::try_from(count).unwrap_or(Cost::MAX / RANDOM);
-        (count >= UNKNOWN_LETTERS_MIN && pair_cost * 8 < RANDOM * 7 * pairs).then_some(gaps)
+        if count >= UNKNOWN_LETTERS_MIN && pair_cost * 8 < RANDOM * 7 * pairs {
+            return Some(gaps);
+        }
+        // Many Cyrillic and Greek letters are Latin ones once they are folded: these tell by what they were.
+        let was_other = |sign: &&Sign| folded.to_original(Span::new(sign.at, sign.at + sign.c.len_utf8())).len() > 1;
+        let others = self.signs.iter().filter(was_other).count();
+        (others * 5 >= count * 4 && others >= OTHER_LETTERS_MIN && self.chunks * 4 >= count * 3).then_some(gaps)
+    }
+
+    /// True for digits with `%` before each two.
+    fn is_percent(&self, text: &str) -> bool {
+        let mut gaps = self.signs.iter().skip(1).filter(|sign| !sign.gap.is_empty()).peekable();
+        gaps.peek().is_some() && gaps.all(|sign| text.get(sign.gap.range()) == Some("%"))
     }
 
     /// True when the letters are the digits of an encoding, and text when they are put together.

@@ -115,17 +115,36 @@ impl Stretch {
 
 fn turn_words(source: &Source<'_>, span: Span, pieces: &mut Pieces<'_>) {
     let text = source.text.get(span.range()).unwrap_or_default();
-    let mut start = span.start;
-    for word in text.split_inclusive(|c| !is_letter(c)) {
-        let letters = word.trim_end_matches(|c| !is_letter(c));
-        let end = start + letters.len();
-        pieces.turn_folded(Span::new(start, end), source.folded);
-        start += word.len();
-        pieces.copy(end, start);
+    let mut done = span.start;
+    for word in words_of(text) {
+        let word = Span::new(span.start + word.start, span.start + word.end);
+        pieces.copy(done, word.start);
+        pieces.turn_folded(word, source.folded);
+        done = word.end;
         if pieces.is_cut() {
             return;
         }
     }
+    pieces.copy(done, span.end);
+}
+
+/// The words of a text that are turned round: runs of letters; with the sign that ends a clause where it stands before them
+/// and was turned along.
+fn words_of(text: &str) -> impl Iterator<Item = Span> {
+    let ends_clause = |c: char| matches!(c, '.' | ',' | '!' | '?' | ';' | ':');
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let start = at + rest.find(is_letter)?;
+        let letters = text.get(start..)?;
+        let end = start + letters.find(|c| !is_letter(c)).unwrap_or(letters.len());
+        let head = text.get(at..start)?;
+        let sign = head.chars().next_back().filter(|c| ends_clause(*c)).map_or(0, char::len_utf8);
+        let begins = head.get(..head.len() - sign)?.chars().next_back().map_or(at == 0, char::is_whitespace);
+        let is_ended = text.get(end..)?.chars().next().is_none_or(char::is_whitespace);
+        at = end;
+        Some(Span::new(if begins && is_ended { start - sign } else { start }, end))
+    })
 }
 
 /// The Hebrew letter yod reads as an apostrophe.
