@@ -18,8 +18,8 @@ pub(super) fn colours(bytes: &[u8]) -> impl Iterator<Item = Span> {
     })
 }
 
-/// The length of the sequence that a text begins with. `follows`: another one stands before it.
-fn sequence(text: &[u8], follows: bool) -> Option<usize> {
+/// The length of the sequence that a text begins with. `follows`: another one, or the escape itself, stands before it.
+pub(super) fn sequence(text: &[u8], follows: bool) -> Option<usize> {
     let numbers = text.get(1..)?;
     let is_number = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b';' | b':');
     let count = numbers.iter().take(NUMBERS_MAX).take_while(is_number).count();

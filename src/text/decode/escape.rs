@@ -19,6 +19,8 @@ pub(super) fn character(bytes: &[u8]) -> Option<(usize, char)> {
         // These count all their backslashes: what follows has as many.
         Some(b'x' | b'0'..=b'3') if byte(last).is_some() => return of_bytes(bytes, slashes),
         Some(b'n') => Some((2, '\n')),
+        // Shells write so what colours a terminal.
+        Some(b'e') if last.get(2) == Some(&b'[') => Some((2, '\u{1b}')),
         Some(b't') => Some((2, '\t')),
         Some(b'r') => Some((2, '\r')),
         Some(quote @ (b'"' | b'\'' | b'/' | b'`')) => Some((2, char::from(*quote))),

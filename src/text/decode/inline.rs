@@ -3,7 +3,7 @@
 
 use memchr::memchr3;
 
-use super::colours::colours;
+use super::colours::{colours, sequence};
 use super::pieces::GAP;
 use super::{Decoded, escape, floor_boundary, html, percent, readable};
 use crate::base::Span;
@@ -24,6 +24,7 @@ pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
     let mut colours = colours(bytes).peekable();
     let mut next = sign_from(bytes, 0);
     loop {
+        while colours.next_if(|colour| colour.start < done).is_some() {}
         if let Some(colour) = colours.next_if(|colour| next.is_none_or(|sign| colour.start < sign)) {
             kinds[ESCAPE].1 = true;
             writer.plain(done, colour.start, true);
@@ -45,8 +46,14 @@ pub(super) fn decode(text: &str, _: &Map, room: usize) -> Option<Decoded> {
             *seen = true;
         }
         writer.plain(done, at, true);
-        writer.character(c, Span::new(at, at + length));
-        at += length;
+        let after = bytes.get(at + length..).unwrap_or_default();
+        match sequence(after, true).filter(|_| c == '\u{1b}') {
+            Some(more) => at += length + more,
+            None => {
+                writer.character(c, Span::new(at, at + length));
+                at += length;
+            }
+        }
         done = at;
         if writer.cut {
             break;
