@@ -26,7 +26,7 @@ pub(super) fn sequence(text: &[u8], follows: bool) -> Option<usize> {
     let (end, after) = numbers.get(count..)?.split_first()?;
     // `rate(x[5m])`, `[more](…)` and `[Kubernetes]` are none.
     let is_one = match end {
-        b'm' => !after.first().is_some_and(|next| *next == b']' || count == 0 && next.is_ascii_alphabetic()),
+        b'm' => follows || !after.first().is_some_and(|next| *next == b']' || count == 0 && next.is_ascii_alphabetic()),
         b'K' => follows || count > 0 && after.first() != Some(&b']'),
         _ => false,
     };

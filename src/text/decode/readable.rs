@@ -21,8 +21,8 @@ pub(super) enum Readable {
 }
 
 /// Finds the text in decoded bytes: valid UTF-8 without control characters. One stray byte before a sentence does not hide
-/// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical; UTF-16 of one script
-/// is text too.
+/// the sentence. NUL bytes are let through, so that UTF-16 text of ASCII reads well once it is canonical, and the escape that
+/// colours words begin with; UTF-16 of one script is text too.
 pub(super) fn readable(bytes: &[u8]) -> Readable {
     if !has_control(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
@@ -117,11 +117,11 @@ const FOLLOWS: u16 = {
 
 /// An ASCII character that is noise.
 const fn is_control(byte: u8) -> bool {
-    matches!(byte, 0x01..=0x08 | 0x0B | 0x0C | 0x0E..=0x1F | 0x7F)
+    matches!(byte, 0x01..=0x08 | 0x0B | 0x0C | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F)
 }
 
 fn is_noise(c: char) -> bool {
-    c.is_control() && !matches!(c, '\0' | '\t' | '\n' | '\r') || c == char::REPLACEMENT_CHARACTER
+    c.is_control() && !matches!(c, '\0' | '\t' | '\n' | '\r' | '\u{1b}') || c == char::REPLACEMENT_CHARACTER
 }
 
 #[cfg(test)]
