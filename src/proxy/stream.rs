@@ -121,7 +121,11 @@ impl Pump {
             Ended::Fault(Fault { cause: Cause::Timeout, ..Fault::provider(detail) })
         });
         let ended = match ended {
-            Ended::Cut => self.close(&mut body).await.err().unwrap_or(Ended::Cut),
+            // A client that does not read must not keep the exchange.
+            Ended::Cut => match tokio::time::timeout_at((deadline + USAGE_WAIT).into(), self.close(&mut body)).await {
+                Ok(closed) => closed.err().unwrap_or(Ended::Cut),
+                Err(_) => Ended::Cut,
+            },
             ended => ended,
         };
         drop(body);

@@ -20,7 +20,7 @@ pub(super) fn colours(bytes: &[u8]) -> impl Iterator<Item = Span> {
 
 /// The length of the sequence that a text begins with. `follows`: another one, or the escape itself, stands before it.
 pub(super) fn sequence(text: &[u8], follows: bool) -> Option<usize> {
-    let numbers = text.get(1..)?;
+    let numbers = text.strip_prefix(b"[")?;
     let is_number = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b';' | b':');
     let count = numbers.iter().take(NUMBERS_MAX).take_while(is_number).count();
     let (end, after) = numbers.get(count..)?.split_first()?;
@@ -35,13 +35,18 @@ pub(super) fn sequence(text: &[u8], follows: bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::colours;
+    use super::{colours, sequence};
 
     fn without(text: &str) -> String {
         let mut out = text.to_owned();
         let spans: Vec<_> = colours(text.as_bytes()).collect();
         spans.into_iter().rev().for_each(|span| out.replace_range(span.range(), ""));
         out
+    }
+
+    #[test]
+    fn a_sequence_begins_with_a_bracket() {
+        assert_eq!((sequence(b"[m", true), sequence(b"im", true), sequence(b"", true)), (Some(2), None, None));
     }
 
     #[test]
