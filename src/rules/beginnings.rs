@@ -3,8 +3,9 @@
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
 use super::firsts::Firsts;
-use super::frequency::fold;
+use super::frequency::{self, fold};
 use super::heads::AllHeads;
+use super::pairs::Pairs;
 use super::required::{LITERAL_BYTES_MAX, Required};
 
 /// How the matches of one expression, or of one of its branches, begin.
@@ -27,9 +28,15 @@ pub(crate) struct Beginning {
 pub(crate) enum How {
     /// It begins with one of these texts, folded as [`super::frequency::fold`] does, long enough to be looked for.
     Texts(Vec<Vec<u8>>),
-    /// Soon there is one of these texts: so many bytes behind the start, at least and at most. `within`: up to the end of that
-    /// text a match has these bytes only.
-    Near { texts: Vec<Vec<u8>>, before: (usize, usize), within: Firsts },
+    /// Soon there is one of these texts: so many bytes behind the start, at least and at most.
+    Near {
+        texts: Vec<Vec<u8>>,
+        before: (usize, usize),
+        /// Up to the end of that text a match has these bytes only.
+        within: Firsts,
+        /// What a match has up to that text's end, at least as much.
+        head: Hir,
+    },
     /// Nothing but its first bytes.
     Nothing,
 }
@@ -50,16 +57,36 @@ const SHORT_TEXTS_MAX: usize = 8;
 const LEADING_MAX: u32 = 10;
 /// Bytes between a start and a text that is near.
 const NEAR_MAX: usize = 1024;
+/// Texts that matches begin with; where there are more, one nearby is better.
+const TEXTS_FEW: usize = 64;
+/// Texts that stand at no more places than this, of all, are rare.
+const RARE: f64 = 2e-5;
+/// The same of the pairs of bytes that matches begin with.
+const RARE_PAIRS: f64 = 5e-4;
+/// So many times as rare a text nearby must be to be worth it.
+const NEAR_COST: f64 = 4.0;
+/// Of letters, those in upper case, and of the bytes of words, those at the start: estimates.
+const UPPER: f64 = 0.1;
+const WORD_STARTS: f64 = 0.2;
+/// Copies of a part that are few.
+const COPIES_FEW: u32 = 8;
+/// Bytes that a part may have of which there are many copies: it is left soon in ordinary text.
+const NARROW: u32 = 80;
 
 impl Beginning {
     /// Those of an expression.
     pub(crate) fn of(hir: &Hir) -> Vec<Self> {
-        if let Some(whole) = Self::spelled(hir) {
-            return vec![whole];
+        if let Some(texts) = beginning(hir).filter(|texts| is_good(texts)) {
+            return vec![Self::new(hir.clone(), How::Texts(texts))];
         }
         let mut all = Vec::new();
         branches(hir, &mut all);
         all.into_iter().map(Self::of_branch).collect()
+    }
+
+    fn new(hir: Hir, how: How) -> Self {
+        let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
+        Self { at_word_start: is_word_start(&hir), at_text_start, firsts: Firsts::of(&hir), hir, how }
     }
 
     /// That of a literal.
@@ -77,21 +104,41 @@ impl Beginning {
     }
 
     fn of_branch(hir: Hir) -> Self {
-        if let Some(spelled) = Self::spelled(&hir) {
-            return spelled;
-        }
-        let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
-        let how = near(&hir).unwrap_or(How::Nothing);
-        Self { at_word_start: is_word_start(&hir), at_text_start, firsts: Firsts::of(&hir), hir, how }
+        let texts = beginning(&hir);
+        let often = texts.as_deref().map_or(f64::INFINITY, often);
+        let is_good = texts.as_deref().is_some_and(is_good);
+        let near = if is_good { None } else { near(&hir, often / NEAR_COST) };
+        let texts = texts.filter(|texts| texts.len() <= TEXTS_FEW || !begins_rarely(&hir));
+        let how = near.or(texts.map(How::Texts)).unwrap_or(How::Nothing);
+        Self::new(hir, how)
     }
+}
 
-    /// Where the beginnings are few texts.
-    fn spelled(hir: &Hir) -> Option<Self> {
-        let how = How::Texts(looked_for(heads(hir)?, false)?);
-        let at_text_start = hir.properties().look_set_prefix().contains(Look::Start);
-        let at_word_start = is_word_start(hir);
-        Some(Self { hir: hir.clone(), at_word_start, at_text_start, firsts: Firsts::of(hir), how })
-    }
+/// The texts that matches begin with, where they can be looked for.
+fn beginning(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    looked_for(heads(hir)?, false)
+}
+
+/// True for an expression of which the first two bytes say enough.
+fn begins_rarely(hir: &Hir) -> bool {
+    let (pairs, at_word_start) = (Pairs::of(hir), is_word_start(hir));
+    let case = |byte: u8| if byte.is_ascii_uppercase() { UPPER } else { 1.0 };
+    let of_first = |first: u8| {
+        let seconds = (0..=u8::MAX).filter(|second| pairs.holds(first, *second));
+        let often = seconds.map(|second| frequency::of(&[fold(first), fold(second)]) * case(second)).sum::<f64>();
+        often * case(first) * if at_word_start && is_word(first) { WORD_STARTS } else { 1.0 }
+    };
+    (0..=u8::MAX).map(of_first).sum::<f64>() <= RARE_PAIRS
+}
+
+/// True for texts so few and so rare that there is no need for better ones.
+fn is_good(texts: &[Vec<u8>]) -> bool {
+    texts.len() <= TEXTS_FEW && often(texts) <= RARE
+}
+
+/// How many of some texts there are at a place, on average: an estimate.
+fn often(texts: &[Vec<u8>]) -> f64 {
+    texts.iter().map(|text| frequency::of(text.get(..TEXT_BYTES_MIN).unwrap_or(text))).sum()
 }
 
 /// What the matches of an expression begin with, folded. `None`: too many to spell out.
@@ -99,11 +146,12 @@ fn heads(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     Some(AllHeads::default().of(hir)?.texts.iter().map(|text| text.as_slice().to_vec()).collect())
 }
 
-/// The first text that every match has near its start.
-fn near(hir: &Hir) -> Option<How> {
+/// The first rare text that every match has near its start, or else the rarest that is rarer than `often_max`.
+fn near(hir: &Hir, mut often_max: f64) -> Option<How> {
     let parts = first_parts(hir);
     let mut within = Firsts::default();
     let (mut min, mut max) = (0usize, 0usize);
+    let mut best = None;
     for (index, part) in parts.iter().enumerate() {
         within.join(&Firsts::all_of(part));
         let leading = || {
@@ -112,25 +160,85 @@ fn near(hir: &Hir) -> Option<How> {
             (firsts.len() <= LEADING_MAX).then(|| looked_for(bytes.collect(), true)).flatten()
         };
         let texts = heads(part).and_then(|texts| looked_for(texts, true)).or_else(leading);
-        // A word in either case has a part for each letter.
-        let rest = parts.get(index..).filter(|_| matches!(part.kind(), HirKind::Class(_)));
-        let word = || rest.and_then(|rest| heads(&joined(rest))).and_then(|texts| looked_for(texts, true));
+        // A word in either case has a part for each letter; inside of it nothing better is to be found.
+        let is_inside = index.checked_sub(1).and_then(|before| parts.get(before)).is_some_and(|part| is_letter(part));
+        let rest = joined(parts.get(index..parts.len().min(index + TEXT_BYTES_MAX))?);
+        let is_word = matches!(part.kind(), HirKind::Class(_)) && !is_inside;
+        let word = || is_word.then(|| heads(&rest)).flatten().and_then(|texts| looked_for(texts, true));
         let texts = texts.or_else(word).filter(|_| index > 0);
-        let (texts, before) = if let Some(texts) = texts {
-            (texts, (min, max))
-        } else if let Some(required) = Required::of(&joined(parts.get(..=index)?))
+        let found = if let Some(texts) = texts {
+            let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
+            let text = up_to(&rest, longest);
+            let head = parts.get(..index)?.iter().copied().cloned().chain([text]);
+            Some((texts, (min, max), Hir::concat(head.collect())))
+        } else if !part.properties().is_literal()
+            && !matches!(part.kind(), HirKind::Class(_) | HirKind::Look(_))
+            && let Some(required) = Required::of(&joined(parts.get(..=index)?))
             && let Some(before_max) = required.before_max
             && let Some(texts) = looked_for(required.literals, true)
         {
-            (texts, (required.before_min, before_max))
+            Some((texts, (required.before_min, before_max), joined(parts.get(..=index)?)))
         } else {
-            min = min.saturating_add(part.properties().minimum_len()?);
-            max = max.saturating_add(part.properties().maximum_len()?);
-            continue;
+            None
         };
-        return (before.1 <= NEAR_MAX).then_some(How::Near { texts, before, within });
+        if let Some((texts, before, head)) = found
+            && before.1 <= NEAR_MAX
+            && !runs_far(&head)
+            && let often = often(&texts)
+            && often < often_max
+        {
+            best = Some(How::Near { texts, before, within, head });
+            often_max = often;
+            if often <= RARE {
+                break;
+            }
+        }
+        let (Some(least), Some(most)) = (part.properties().minimum_len(), part.properties().maximum_len()) else {
+            break;
+        };
+        (min, max) = (min.saturating_add(least), max.saturating_add(most));
+        if runs_far(part) {
+            break;
+        }
     }
-    None
+    best
+}
+
+/// True for a letter in either case.
+fn is_letter(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Class(_)) && Firsts::of(hir).len() <= 2
+}
+
+/// True where a part of an expression may go on far through ordinary text.
+fn runs_far(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
+            let bytes = Firsts::all_of(sub);
+            let is_long = max.is_none_or(|max| max - min > COPIES_FEW);
+            (is_long && (bytes.len() > NARROW || bytes.holds(b' '))) || runs_far(sub)
+        }
+        HirKind::Capture(capture) => runs_far(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(runs_far),
+        _ => false,
+    }
+}
+
+/// What matches have in their first bytes, at least so many of them: parts that nobody looks at are left out.
+fn up_to(hir: &Hir, bytes: usize) -> Hir {
+    match hir.kind() {
+        HirKind::Capture(capture) => up_to(&capture.sub, bytes),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(|part| up_to(part, bytes)).collect()),
+        HirKind::Concat(parts) => {
+            let mut left = bytes;
+            let taken = parts.iter().map_while(|part| {
+                let part = (left > 0).then(|| up_to(part, left))?;
+                left = left.saturating_sub(part.properties().minimum_len().unwrap_or(left));
+                Some(part)
+            });
+            Hir::concat(taken.collect())
+        }
+        _ => hir.clone(),
+    }
 }
 
 fn joined(parts: &[&Hir]) -> Hir {
@@ -179,7 +287,7 @@ fn looked_for(mut texts: Vec<Vec<u8>>, inside: bool) -> Option<Vec<Vec<u8>>> {
         return None;
     }
     // All that have the same first bytes are compared wherever these stand.
-    let most = first.len().saturating_mul(CROWD_MAX).min(TEXTS_MAX);
+    let most = first.len().max(first.len().saturating_mul(CROWD_MAX).min(TEXTS_FEW));
     (TEXT_BYTES_MIN..=TEXT_BYTES_MAX).rev().map(cut).find(|cut| cut.len() <= most)
 }
 
@@ -290,8 +398,12 @@ mod tests {
         assert_eq!(of(r"(?-u:\b)ghp_[a-z]{36}"), ["<ghp_"]);
         assert_eq!(of(r"(?:(?-u:\b)|_)(?:bank|iban)[ ]"), ["_bank |_iban |bank |iban "]);
         assert_eq!(of(r"(?:\A|[^a-z0-9])(md-[0-9]{4}x)"), ["<md-0000x", "1..4 md-"]);
-        assert_eq!(of(r"(?:please )?quux[0-9]"), ["please quux0|quux0"]);
+        assert_eq!(of(r"(?:please )?quux[0-9]"), ["please quux0", "quux0"]);
         assert_eq!(of(r"[a-z]{1,30}"), ["26 bytes"]);
+        // A rare text is better than a common one, and two rare bytes than a thousand texts.
+        assert_eq!(of(r"(?-u:\b)(?:the)[ \t]{1,8}quuxbar"), ["<4..11 quuxbar"]);
+        assert_eq!(of(r"(?-u:\b)(?:the)[^x]{1,80}quuxbar"), ["<the"]);
+        assert_eq!(of(r"(?-u:\b)(?:YC)[A-Za-z0-9_-]{38}"), ["<1 bytes"]);
         assert_eq!(of(r"(?-u:\b)[^ ]@"), ["<1..4 @"]);
     }
 

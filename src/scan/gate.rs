@@ -49,7 +49,7 @@ impl Gate {
             return Ok(None);
         }
         let hirs: Vec<&Hir> = patterns.iter().map(|(_, hir)| hir.borrow()).collect();
-        let automaton = automaton(&hirs, CACHE_BYTES)?;
+        let automaton = automaton(&hirs, false, CACHE_BYTES)?;
         let units = || patterns.iter();
         let endless =
             units().filter(|(_, hir)| hir.borrow().properties().maximum_len().is_none()).map(|(unit, _)| *unit);
@@ -127,9 +127,9 @@ impl Gate {
     }
 }
 
-/// One lazy DFA over many patterns that tells all of them that match.
-pub(super) fn automaton(hirs: &[&Hir], cache_bytes: usize) -> Result<dfa::DFA, BuildError> {
-    let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(None);
+/// One lazy DFA over many patterns that tells all of them that match. `backwards`: it is run from the end of a text.
+pub(super) fn automaton(hirs: &[&Hir], backwards: bool, cache_bytes: usize) -> Result<dfa::DFA, BuildError> {
+    let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(None).reverse(backwards);
     let nfa = thompson::Compiler::new()
         .configure(config)
         .build_many_from_hir(hirs)
@@ -165,6 +165,19 @@ fn has_gap(hir: &Hir) -> bool {
     }
 }
 
+/// Bytes of the longest match, where each character of a class counts as one byte: in most text it is.
+fn width(hir: &Hir) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(0),
+        HirKind::Literal(literal) => Some(literal.0.len()),
+        HirKind::Class(_) => Some(1),
+        HirKind::Repetition(Repetition { max, sub, .. }) => width(sub)?.checked_mul(usize::try_from((*max)?).ok()?),
+        HirKind::Capture(capture) => width(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().try_fold(0, |all: usize, part| all.checked_add(width(part)?)),
+        HirKind::Alternation(parts) => parts.iter().try_fold(0, |most: usize, part| Some(most.max(width(part)?))),
+    }
+}
+
 /// The class of all bytes that an expression may have, if they are few and not spaces.
 fn narrow(hir: &Hir) -> Option<Hir> {
     let bytes = Firsts::all_of(hir);
@@ -175,7 +188,7 @@ fn narrow(hir: &Hir) -> Option<Hir> {
 
 /// Takes what fits into `room`; false when something was left out, so that nothing may follow.
 fn begin(hir: &Hir, room: &mut usize) -> (Hir, bool) {
-    if let Some(length) = hir.properties().maximum_len().filter(|length| length <= room && !has_gap(hir)) {
+    if let Some(length) = width(hir).filter(|length| length <= room && !has_gap(hir)) {
         *room -= length;
         return (hir.clone(), true);
     }

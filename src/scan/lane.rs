@@ -1,17 +1,20 @@
 //! One reading (raw or canonical) of a stream: what is decided, what is still open, what was found.
 //!
-//! Positions are decided strictly from left to right. Most are decided by a look: nothing begins with the bytes that stand
-//! there. At the others the gate of this lane says which patterns may go on from here, and each of those is asked by itself.
+//! Positions are decided strictly from left to right. Most are decided by a look: no text stands there, or near, that a match
+//! would have, and at the text's end, read backwards, none has begun ([`tail`]). At the others the gate of this lane says
+//! which patterns may go on from here, and each of those is asked by itself.
 //! If all of them end before the text does, everything that could ever start at this position is known. If one could go on
 //! beyond the text's end, the position is open, and so are all after it. A match is known to the byte before it is reported,
 //! whatever follows, because an automaton is dead only when no longer match and no word boundary is pending.
 
+mod anywhere;
 mod program;
+mod tail;
 
 use regex_automata::hybrid::dfa;
 
 pub(super) use self::program::{LaneProgram, LaneUnit};
-use self::program::{SHORT, TINY, flag};
+use self::tail::Claim;
 use super::Context;
 use super::confirm::{self, Fate, Window};
 use super::program::{Program, Unit};
@@ -19,7 +22,7 @@ use super::scratch::RegexCaches;
 use super::sieve::{Block, Sighting};
 use crate::base::Span;
 use crate::base::limits::rules as limits;
-use crate::rules::frequency::fold;
+use crate::rules::required::GRAM;
 use crate::rules::set::Literal;
 use crate::text::{Direction, Role};
 
@@ -52,6 +55,11 @@ const PATIENCE: usize = 512;
 pub(super) struct LaneScratch {
     specific: Option<dfa::Cache>,
     generic: Option<dfa::Cache>,
+    tail: Option<dfa::Cache>,
+    /// From where on something may be under way at the text's end, the last one first.
+    claims: Vec<Claim>,
+    /// Of the last bytes, the first that nobody has asked yet whether a text begins there.
+    unasked: usize,
     /// Where something may begin, and what: a literal's unit, or a gate.
     places: Vec<(usize, u32)>,
     hits: Vec<u32>,
@@ -60,8 +68,9 @@ pub(super) struct LaneScratch {
 impl LaneScratch {
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        let gates = [&self.specific, &self.generic].into_iter().flatten().map(dfa::Cache::memory_usage);
-        gates.sum::<usize>()
+        let caches = [&self.specific, &self.generic, &self.tail].into_iter().flatten().map(dfa::Cache::memory_usage);
+        caches.sum::<usize>()
+            + self.claims.capacity() * size_of::<Claim>()
             + self.places.capacity() * size_of::<(usize, u32)>()
             + self.hits.capacity() * size_of::<u32>()
     }
@@ -86,6 +95,8 @@ struct Waiting {
     unit: u32,
     /// Bytes of the reading from which it is worth to look again.
     until: usize,
+    /// Bytes of the reading that it has seen.
+    seen: usize,
 }
 
 /// What a stream knows of a unit that has matched.
@@ -129,8 +140,10 @@ impl Lane {
     /// The same text, and what is known of some units.
     pub(super) fn only(&self, is_kept: impl Fn(u32) -> bool) -> Self {
         let units = self.units.iter().filter(|progress| is_kept(progress.unit)).copied();
+        let mut window = String::with_capacity(self.window.len() + 2 * SLACK);
+        window.push_str(&self.window);
         Self {
-            window: self.window.clone(),
+            window,
             base: self.base,
             next: self.next,
             waiting: self.waiting.filter(|waiting| is_kept(waiting.unit)),
@@ -153,17 +166,22 @@ impl Lane {
         self.base = moved(self.base);
         self.next = moved(self.next);
         self.units.iter_mut().for_each(|progress| progress.cursor = moved(progress.cursor));
-        self.waiting.iter_mut().for_each(|waiting| waiting.until = moved(waiting.until));
+        self.waiting.iter_mut().for_each(|waiting| {
+            waiting.until = moved(waiting.until);
+            waiting.seen = moved(waiting.seen);
+        });
     }
 
     /// Decides as many positions as can be. `found` gets the unit and the finding's span in the reading.
     pub(super) fn advance(&mut self, tools: &mut Tools<'_>, mut found: impl FnMut(&Unit, Span)) {
         let at = self.next - self.base;
-        if let Some(waiting) = self.waiting.filter(|_| !tools.ended)
-            && (self.end() < waiting.until || self.fate(waiting.unit, at, tools) == Fate::Open)
-        {
-            self.wait(waiting.unit, at);
-            return;
+        if let Some(waiting) = self.waiting.filter(|_| !tools.ended) {
+            // Where as much has come as there was, it is hardly ever open still, and all that comes is looked at anyway.
+            let is_little = self.end() - waiting.seen < waiting.seen - self.next;
+            if self.end() < waiting.until || (is_little && self.fate(waiting.unit, at, tools) == Fate::Open) {
+                self.wait(waiting.unit, at);
+                return;
+            }
         }
         self.waiting = None;
         let decided = self.decide(at, tools, &mut found);
@@ -178,6 +196,10 @@ impl Lane {
         let mut open = None;
         for same in places.chunk_by(|a, b| a.0 == b.0) {
             let Some((at, _)) = same.first().copied() else { continue };
+            open = self.under_way(at, tools);
+            if open.is_some() {
+                break;
+            }
             tools.scratch.hits.clear();
             if same.iter().any(|(_, what)| self.is_open(*what, at, tools)) {
                 open = Some(at);
@@ -191,18 +213,21 @@ impl Lane {
         }
         tools.scratch.places = places;
         tools.scratch.places.shrink_to(PLACES_KEPT);
-        open.unwrap_or(self.window.len())
+        tools.scratch.claims.shrink_to(PLACES_KEPT);
+        open.or_else(|| self.under_way(self.window.len(), tools)).unwrap_or(self.window.len())
     }
 
     /// Lists the places from `from` on where something may begin.
     fn look(&self, from: usize, tools: &mut Tools<'_>) {
         let (lane, text) = (tools.lane, self.window.as_bytes());
+        tools.scratch.claims.clear();
+        tools.scratch.unasked = if tools.ended { text.len() } else { text.len().saturating_sub(GRAM - 1).max(from) };
         let places = &mut tools.scratch.places;
         places.clear();
         let mut room = PLACES;
         lane.texts.search(text, from, tools.block, |text_number, at, sighting| {
             let Some(owners) = lane.owners.get(text_number as usize) else { return };
-            if sighting != Sighting::Whole && tools.ended {
+            if at < from || (sighting != Sighting::Whole && tools.ended) {
                 return;
             }
             if sighting == Sighting::Crowd {
@@ -253,44 +278,69 @@ impl Lane {
     fn look_at_the_end(&self, from: usize, tools: &mut Tools<'_>) {
         let (lane, text) = (tools.lane, self.window.as_bytes());
         let places = &mut tools.scratch.places;
-        // What is decided is not looked at again.
-        let undecided = text.get(from..).unwrap_or_default();
-        let run = from + undecided.iter().rposition(|byte| !lane.run.holds(*byte)).map_or(0, |last| last + 1);
         if lane.at_text_start && self.base + from == 0 {
             places.push((0, GENERIC));
         }
         if let Some(anywhere) = &lane.anywhere {
             anywhere.places(text, from, |at| places.push((at, GENERIC)));
-            if from < text.len() && anywhere.begins_with_last(text) {
-                places.push((text.len() - 1, GENERIC));
-            }
         }
         if tools.ended {
             return;
         }
-        let zone = text.len().saturating_sub(lane.zone);
-        for at in run.min(zone).max(from)..text.len() {
-            let rest = text.get(at..).unwrap_or_default();
-            let near = match rest.len() {
-                0..=TINY => flag::TINY | flag::SHORT | flag::HEAD,
-                left if left <= SHORT => flag::SHORT,
-                _ => 0,
-            };
-            let flags = lane.asked(text, at, near | if at >= run { flag::RUN } else { 0 });
-            if flags & !flag::HEAD != 0 {
-                places.push((at, GENERIC));
-            }
-            // Fewer bytes are left than the search looks at.
-            let is_begun = match *rest {
-                _ if flags & flag::HEAD == 0 => false,
-                [_] | [_, _] => true,
-                [a, b, c] => lane.triples.binary_search(&[a, b, c].map(fold)).is_ok(),
-                _ => false,
-            };
-            if is_begun {
-                places.push((at, BEGUN));
+        if let Some(tail) = &lane.tail {
+            let cache = tools.scratch.tail.get_or_insert_with(|| tail.create_cache());
+            if !tail.claims(text, from, cache, &mut tools.scratch.claims) {
+                places.push((from, BEGUN));
             }
         }
+    }
+
+    /// The first place up to `last` from which on something is under way at the text's end, of those that nobody has asked yet.
+    fn under_way(&mut self, last: usize, tools: &mut Tools<'_>) -> Option<usize> {
+        let last = last.min(self.window.len().checked_sub(1)?);
+        loop {
+            let LaneScratch { claims, unasked, .. } = &mut *tools.scratch;
+            match claims.last().copied() {
+                Some(claim) if claim.at <= last.min(*unasked) => {
+                    claims.pop();
+                    if let Some(unit) = self.claimant(claim, tools) {
+                        self.wait(unit, claim.at);
+                        return Some(claim.at);
+                    }
+                }
+                _ if *unasked > last => return None,
+                _ => {
+                    *unasked += 1;
+                    let at = *unasked - 1;
+                    if tools.lane.is_begun(self.window.as_bytes(), at) {
+                        return Some(at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A unit that is under way from a claim on.
+    fn claimant(&self, claim: Claim, tools: &mut Tools<'_>) -> Option<u32> {
+        let Tools { program, lane, scratch: LaneScratch { tail: cache, hits, .. }, role, .. } = tools;
+        let (tail, cache) = lane.tail.as_ref().zip(cache.as_ref())?;
+        let (length, context) = (self.window.len() - claim.at, Context { direction: Direction::Reply, role: *role });
+        let applies = |number: u32| program.unit(number).is_some_and(|unit| unit.applies(context));
+        hits.clear();
+        for (unit, exact) in tail.units(claim, cache).filter(|(unit, _)| applies(*unit)) {
+            if length <= exact {
+                return Some(unit);
+            }
+            hits.push(unit);
+        }
+        // Those that cannot be sure are asked one by one.
+        for hit in 0..tools.scratch.hits.len() {
+            let unit = tools.scratch.hits.get(hit).copied()?;
+            if self.fate(unit, claim.at, tools) == Fate::Open {
+                return Some(unit);
+            }
+        }
+        None
     }
 
     /// Whether something that may begin at a place is still open; adds what matches there, or may, to `hits`.
@@ -350,7 +400,7 @@ impl Lane {
         let live = self.window.len() - at;
         let until = if live < PATIENCE { 0 } else { self.end() + live / 8 };
         let until = self.waiting.filter(|waiting| waiting.until > self.end()).map_or(until, |waiting| waiting.until);
-        self.waiting = Some(Waiting { unit, until });
+        self.waiting = Some(Waiting { unit, until, seen: self.end() });
     }
 
     /// A unit matches at `at`, and how is decided: finds out where exactly, and whether its validators agree.

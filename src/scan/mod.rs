@@ -3,7 +3,7 @@
 //! ```text
 //! RuleSet ─► program (a unit per pattern; per scope a finder: the sieve of literals, the gate, one automaton for the rest; the lanes)
 //! text    ─► whole:  sieve (literals) ─► gate (which patterns go on) ─► windows ─► confirm (regex) ─► matches
-//! chunk   ─► stream: a lane (one per reading where they differ): sieve and gates of its own ─► fate ─► confirm ─► matches, and a safe offset
+//! chunk   ─► stream: a lane (one per reading where they differ): its sieve, gates, and the text's end read backwards ─► fate ─► confirm ─► matches, and a safe offset
 //! ```
 //!
 //! [`Scanner`] is immutable and shared; all search state is in a [`Scratch`], used again from text to text, so that clean

@@ -9,7 +9,7 @@ use super::program::{Program, Unit};
 use super::scratch::Scratch;
 use crate::base::Span;
 use crate::rules::Target;
-use crate::text::{Role, fold_char};
+use crate::text::{Folded, Role, folded};
 
 /// What is undecided of each reading.
 #[derive(Debug)]
@@ -40,9 +40,9 @@ impl Readings {
     }
 
     /// Adds text. `length`: bytes of original text before it.
-    pub(super) fn extend(&mut self, chunk: &str, length: usize, program: &Program, folded: &mut String) {
+    pub(super) fn extend(&mut self, chunk: &str, length: usize, program: &Program) {
         if let Self::Same(lane) = self {
-            if !folds(chunk, folded) {
+            if !folds(chunk) {
                 return lane.extend(chunk);
             }
             self.part(program);
@@ -52,7 +52,7 @@ impl Readings {
                 lane.extend(chunk);
             }
             if let Some((lane, offsets)) = canonical {
-                extend_canonical(chunk, length, lane, offsets, folded);
+                extend_canonical(chunk, length, lane, offsets);
             }
         }
     }
@@ -133,8 +133,8 @@ impl Readings {
 }
 
 /// Whether folding would change a text.
-fn folds(text: &str, folded: &mut String) -> bool {
-    !is_plain(text) && text.chars().any(|c| changes(c, folded))
+fn folds(text: &str) -> bool {
+    !is_plain(text) && text.chars().any(|c| folded(c) != Folded::Same)
 }
 
 /// True for printable ASCII and line feeds, which is most text, and which many bytes at once can be asked for.
@@ -142,30 +142,22 @@ fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & (byte.wrapping_sub(b' ') < 0x5F || byte == b'\n'))
 }
 
-/// Whether folding changes a character; then `folded` holds what becomes of it.
-#[inline]
-fn changes(c: char, folded: &mut String) -> bool {
-    if matches!(c, ' '..='~' | '\n') {
-        return false;
-    }
-    folded.clear();
-    fold_char(c, folded);
-    folded.as_str() != c.encode_utf8(&mut [0; 4])
-}
-
 /// Folds a chunk and notes where folding changed it. `original`: bytes of original text before the chunk.
-fn extend_canonical(chunk: &str, original: usize, lane: &mut Lane, offsets: &mut Offsets, folded: &mut String) {
+fn extend_canonical(chunk: &str, original: usize, lane: &mut Lane, offsets: &mut Offsets) {
     if is_plain(chunk) {
         return lane.extend(chunk);
     }
     let mut copied = 0;
     for (at, c) in chunk.char_indices() {
-        if !changes(c, folded) {
-            continue;
-        }
+        let mut ascii = [0; 4];
+        let becomes = match folded(c) {
+            Folded::Same => continue,
+            Folded::Ascii(byte) => &*char::from(byte).encode_utf8(&mut ascii),
+            Folded::Text(text) => text,
+        };
         lane.extend(chunk.get(copied..at).unwrap_or_default());
-        offsets.fold(lane.end(), folded.len(), original + at, c.len_utf8());
-        lane.extend(folded);
+        offsets.fold(lane.end(), becomes.len(), original + at, c.len_utf8());
+        lane.extend(becomes);
         copied = at + c.len_utf8();
     }
     lane.extend(chunk.get(copied..).unwrap_or_default());

@@ -30,7 +30,6 @@ pub struct Scratch {
     pub(super) both_lane: LaneScratch,
     /// Units that the gate let through.
     pub(super) hits: Vec<u32>,
-    pub(super) folded: String,
     /// What each unit cost so far, where somebody asks.
     pub(super) costs: Option<Box<[Cost]>>,
     pub(super) sightings: Sightings,
@@ -107,7 +106,6 @@ impl Scratch {
             canonical_lane: LaneScratch::default(),
             both_lane: LaneScratch::default(),
             hits: Vec::new(),
-            folded: String::new(),
             costs: None,
             sightings: Sightings::default(),
         }
@@ -131,7 +129,6 @@ impl Scratch {
             + self.raw_lane.memory()
             + self.canonical_lane.memory()
             + self.both_lane.memory()
-            + self.folded.capacity()
             + self.costs.as_ref().map_or(0, |costs| size_of_val(&**costs))
     }
 
@@ -196,8 +193,7 @@ mod tests {
         let scanner = Scanner::new(Arc::new(RuleSet::default())).unwrap();
         let mut scratch = scanner.scratch();
         let before = scratch.memory();
-        scratch.folded.reserve_exact(1000);
         scratch.hits.reserve_exact(1000);
-        assert!(scratch.memory() >= before + 5000, "{before} {}", scratch.memory());
+        assert!(scratch.memory() >= before + 4000, "{before} {}", scratch.memory());
     }
 }

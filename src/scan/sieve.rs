@@ -18,6 +18,7 @@ mod tests;
 use self::second::{Second, Side, WINDOW};
 use self::table::{Grams, Seat, Table};
 use super::crowd::CROWD;
+use crate::rules::firsts::Firsts;
 use crate::rules::frequency;
 use crate::rules::required::{GRAM, LITERAL_BYTES_MAX, rarest_gram};
 
@@ -36,9 +37,18 @@ pub(super) struct Sieve {
     /// All literals' bytes, one after another.
     bytes: Box<[u8]>,
     /// Bytes that are looked for one by one, and the seats of their literals.
-    watched: Box<[(u8, Box<[Seat]>)]>,
+    watched: Box<[Watched]>,
     /// Of each byte, its number among the watched, from 1.
     watch: Box<[u8; 256]>,
+}
+
+/// The literals that are looked for by one byte.
+#[derive(Debug)]
+struct Watched {
+    byte: u8,
+    /// What may follow it.
+    next: Firsts,
+    seats: Box<[Seat]>,
 }
 
 /// The bitmap, in the sizes of three caches; more entries than a size serves well take the next.
@@ -79,6 +89,19 @@ pub(super) enum Sighting {
     Crowd,
 }
 
+impl Watched {
+    fn new(byte: u8, seats: Vec<Seat>) -> Self {
+        let mut next = Firsts::default();
+        for seat in &seats {
+            match (seat.offset, seat.length) {
+                (0, 2..) => next.put(seat.head.to_le_bytes()[1]),
+                _ => next = Firsts::all(),
+            }
+        }
+        Self { byte, next, seats: seats.into() }
+    }
+}
+
 impl Block {
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
@@ -95,17 +118,16 @@ impl Default for Block {
 impl Sieve {
     /// Takes folded literals of 1 to [`LITERAL_BYTES_MAX`] bytes, each once; their order numbers them.
     pub(super) fn new(literals: &[&[u8]]) -> Self {
-        Self::with(literals, false, second::pays(literals))
+        Self::with(literals, |_| false, second::pays(literals))
     }
 
-    /// As [`Sieve::new`]; literals of three bytes or more are entered under their first, so that they are found in order of
-    /// place, and those that begin before a given place are not.
-    pub(super) fn of_beginnings(literals: &[&[u8]]) -> Self {
-        Self::with(literals, true, second::pays(literals))
+    /// As [`Sieve::new`]; some literals, by their numbers, are found as soon as the text has their first [`GRAM`] bytes.
+    pub(super) fn of_beginnings(literals: &[&[u8]], early: impl Fn(usize) -> bool) -> Self {
+        Self::with(literals, early, second::pays(literals))
     }
 
     /// `has_second`: whether there is a second test.
-    fn with(literals: &[&[u8]], of_beginnings: bool, has_second: bool) -> Self {
+    fn with(literals: &[&[u8]], early: impl Fn(usize) -> bool, has_second: bool) -> Self {
         let mut bytes = Vec::new();
         let (mut grams, mut ends, mut triples) = (Grams::default(), Grams::default(), Grams::default());
         let mut watched: Vec<(u8, Vec<Seat>)> = Vec::new();
@@ -131,6 +153,8 @@ impl Sieve {
                         .iter()
                         .enumerate()
                         .min_by(|a, b| frequency::of(&[*a.1]).total_cmp(&frequency::of(&[*b.1])));
+                    // Of a character beyond ASCII the first byte: what follows is asked at once.
+                    let rarest = rarest.map(|rarest| if literal.is_ascii() { rarest } else { (0, &literal[0]) });
                     let Some((offset, byte)) = rarest else { continue };
                     seat.sit(offset, 1);
                     match watched.iter_mut().find(|(watched, _)| watched == byte) {
@@ -144,7 +168,8 @@ impl Sieve {
                 }
                 _ => {
                     let second = second.as_mut().filter(|_| literal.len() >= WINDOW);
-                    let (gram, offset) = match (of_beginnings, &second) {
+                    let early = early(number);
+                    let (gram, offset) = match (early, &second) {
                         (true, _) => (gram_at(literal, 0), 0),
                         (false, Some(_)) => (0, 0),
                         (false, None) => choose(literal, &grams),
@@ -152,8 +177,8 @@ impl Sieve {
                     seat.sit(offset, GRAM);
                     match second {
                         Some(second) => {
-                            second.enter(literal, seat, of_beginnings);
-                            if of_beginnings {
+                            second.enter(literal, seat, early);
+                            if early {
                                 ends.entry(gram).or_default().push(seat);
                             }
                         }
@@ -177,14 +202,14 @@ impl Sieve {
             grams: Table::new(&grams, &bytes),
             triples: Table::new(&triples, &bytes),
             bytes: bytes.into(),
-            watched: watched.into_iter().map(|(byte, seats)| (byte, seats.into())).collect(),
+            watched: watched.into_iter().map(|(byte, seats)| Watched::new(byte, seats)).collect(),
             watch,
         }
     }
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        let watched: usize = self.watched.iter().map(|(_, seats)| size_of_val(seats.as_ref())).sum();
+        let watched: usize = self.watched.iter().map(|watched| size_of_val(watched.seats.as_ref())).sum();
         let second = self.second.as_ref().map_or(0, Second::memory);
         let ends = self.ends.as_ref().map_or(0, Table::memory);
         self.bits.memory() + second + ends + self.grams.memory() + self.triples.memory() + self.bytes.len() + watched
@@ -221,7 +246,7 @@ impl Sieve {
     /// The literals whose watched byte stands at a place.
     fn watched(&self, places: &[u8], mut take: impl FnMut(&Seat, usize)) {
         if places.is_ascii() {
-            for (byte, seats) in self.watched.iter().filter(|(byte, _)| byte.is_ascii()) {
+            for Watched { byte, seats, .. } in self.watched.iter().filter(|watched| watched.byte.is_ascii()) {
                 for at in memchr::memchr_iter(*byte, places) {
                     seats.iter().for_each(|seat| take(seat, at));
                 }
@@ -230,7 +255,8 @@ impl Sieve {
         }
         for (at, byte) in places.iter().enumerate() {
             if let Some(number) = self.watch[usize::from(*byte)].checked_sub(1)
-                && let Some((_, seats)) = self.watched.get(usize::from(number))
+                && let Some(Watched { next, seats, .. }) = self.watched.get(usize::from(number))
+                && places.get(at + 1).is_none_or(|byte| next.holds(*byte))
             {
                 seats.iter().for_each(|seat| take(seat, at));
             }
@@ -355,8 +381,13 @@ impl Sieve {
         let head = u64::from_le_bytes(block.bytes.get(from..from + 8)?.try_into().ok()?);
         let first = (start + at).checked_sub(offset)?;
         let unused = 64 - 8 * length.min(8);
-        if (head ^ seat.head) << unused != 0 && first + length <= end {
-            return None;
+        if first + length <= end {
+            if (head ^ seat.head) << unused != 0 {
+                return None;
+            }
+            if length <= 8 {
+                return Some(Sighting::Whole);
+            }
         }
         let there = end.saturating_sub(first).min(length);
         let literal = self.bytes.get(seat.start as usize..)?.get(..there)?;

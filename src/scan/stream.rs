@@ -61,7 +61,7 @@ impl StreamScan {
             return;
         }
         scratch.fit(&self.program);
-        self.readings.extend(chunk, self.length, &self.program, &mut scratch.folded);
+        self.readings.extend(chunk, self.length, &self.program);
         if let Some(block) = &mut self.block {
             block.extend(chunk);
         }

@@ -24,7 +24,7 @@ pub fn fold_char(c: char, out: &mut String) {
 
 /// The canonical form of one character.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Folded {
+pub(crate) enum Folded {
     /// The character itself.
     Same,
     /// One ASCII character: most look-alikes.
@@ -35,7 +35,7 @@ pub(super) enum Folded {
 
 /// Looks a character up; works it out, with the 255 others of its block, when it is the first of them.
 #[inline]
-pub(super) fn folded(c: char) -> Folded {
+pub(crate) fn folded(c: char) -> Folded {
     if is_plain_block(c) || matches!(c, ' '..='~') {
         return Folded::Same;
     }

@@ -15,6 +15,7 @@ mod stems;
 mod words;
 
 pub use canonical::{Canonical, canonical};
+pub(crate) use fold::{Folded, folded};
 pub use fold::{fold_char, is_invisible};
 pub use layers::{Layer, Layers, layers, layers_of};
 pub use map::Map;

@@ -82,6 +82,21 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Bytes that a stream holds back after each piece, in order of size.
+pub fn held_back(scanner: &Scanner, corpus: &Corpus) -> Vec<usize> {
+    let (mut scratch, mut out, mut held) = (scanner.scratch(), Vec::new(), Vec::new());
+    for text in &corpus.documents {
+        let mut stream = scanner.stream(Role::Assistant, text.len());
+        for piece in pieces(text) {
+            stream.push(piece, &mut scratch, &mut out);
+            held.push(stream.len() - stream.safe());
+        }
+        out.clear();
+    }
+    held.sort_unstable();
+    held
+}
+
 /// Bytes of the compiled set, and of one scratch that has seen all texts whole and as streams.
 pub fn memory(scanner: &Scanner, corpora: &[&Corpus]) -> (usize, usize) {
     let mut scratch = scanner.scratch();

@@ -99,6 +99,15 @@ fn profile(scanner: &Scanner, corpora: &[&Corpus]) {
             seen.gate - before.gate,
             seen.passed - before.passed
         );
+        let held = engines::held_back(scanner, corpus);
+        let of_all = |share: usize| held.get(held.len() * share / 100).copied().unwrap_or(0);
+        println!(
+            "{}: held back after each piece: median {} bytes, 90 in a hundred at most {}, 99 at most {}",
+            corpus.name,
+            of_all(50),
+            of_all(90),
+            of_all(99)
+        );
         let mut costs: Vec<_> = scanner.costs(&scratch).collect();
         costs.sort_by_key(|(_, _, cost)| Reverse(cost.nanoseconds));
         for (rule, number, cost) in costs.iter().take(COSTLY) {

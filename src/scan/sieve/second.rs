@@ -85,9 +85,9 @@ pub(super) fn short(gram: u32) -> u32 {
 }
 
 impl Making {
-    /// Enters a literal of [`WINDOW`] bytes or more.
-    pub(super) fn enter(&mut self, literal: &[u8], mut seat: Seat, of_beginnings: bool) {
-        let (offset, side) = if of_beginnings { (0, Side::After) } else { self.choose(literal) };
+    /// Enters a literal of [`WINDOW`] bytes or more. `early`: under its first bytes.
+    pub(super) fn enter(&mut self, literal: &[u8], mut seat: Seat, early: bool) {
+        let (offset, side) = if early { (0, Side::After) } else { self.choose(literal) };
         let Some(window) = side.window(literal, offset) else { return };
         seat.sit(offset, side.behind());
         self.grams.insert(gram_at(literal, offset), ());

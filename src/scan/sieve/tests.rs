@@ -25,7 +25,7 @@ fn sightings(
     text: &str,
     from: usize,
 ) -> Vec<(String, usize, Sighting)> {
-    let sieve = Sieve::with(literals, of_beginnings, has_second);
+    let sieve = Sieve::with(literals, |_| of_beginnings, has_second);
     let mut found = Vec::new();
     sieve.search(text.as_bytes(), from, &mut Block::default(), |literal, at, sighting| {
         found.push((String::from_utf8_lossy(literals[literal as usize]).into_owned(), at, sighting));
