@@ -219,13 +219,18 @@ fn whole(snapshot: &Arc<Snapshot>, place: Place, text: &str) -> Whole {
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).expect("a reply");
     let judged = snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked);
     let redacting = judged.verdict.findings.iter().filter(|finding| finding.action == Some(Action::Redact));
+    // What is found in a decoded reading as well is one finding with what it overlaps, of all that both cover.
+    let plain: Vec<_> =
+        agreement::whole(&snapshot.scanner, text, false).into_iter().map(|(_, _, span, _)| span).collect();
+    let is_plain = |at: usize| plain.iter().any(|span| span.range().contains(&at));
     let mut counts = std::collections::BTreeMap::new();
     let shows_late = redacting.fold(false, |late, finding| {
         let Source::Rule { id } = &finding.source else { return late };
         let count = counts.entry(id).or_insert(0);
         *count += 1;
         let block_end = snapshot.scanner.rules().iter().any(|(_, rule)| rule.id == *id && rule.block_end);
-        late || block_end || matches!(finding.layer, Layer::Decoded(_)) || *count >= LISTED
+        let is_decoded = matches!(finding.layer, Layer::Decoded(_)) || !finding.span.range().all(is_plain);
+        late || block_end || is_decoded || *count >= LISTED
     });
     let text = match judged.outcome {
         Outcome::Blocked(_) | Outcome::Refused(..) => None,
