@@ -10,11 +10,16 @@
 //! In the bitmap the first three of the bytes choose a word and the fourth a bit of it, so that a literal of only three bytes
 //! has all of one word. Literals of one or two bytes are looked for by their rarest byte.
 
+mod bits;
+mod block;
 mod second;
 mod table;
 #[cfg(test)]
 mod tests;
 
+use self::bits::Bits;
+pub(super) use self::block::Block;
+use self::block::PLACES;
 use self::second::{Second, Side, WINDOW};
 use self::table::{Grams, Seat, Table};
 use super::crowd::CROWD;
@@ -51,33 +56,6 @@ struct Watched {
     seats: Box<[Seat]>,
 }
 
-/// The bitmap, in the sizes of three caches; more entries than a size serves well take the next.
-#[derive(Debug)]
-enum Bits {
-    Small(Box<[u64; 1 << 12]>),
-    Middle(Box<[u64; 1 << 15]>),
-    Large(Box<[u64; 1 << 18]>),
-}
-
-/// Folded text of one block with its margins.
-#[derive(Debug)]
-pub(super) struct Block {
-    bytes: Box<[u8; BLOCK + BEFORE + AFTER]>,
-}
-
-/// Places that are looked at with one folding.
-const BLOCK: usize = 4096;
-/// Bytes before a block that its literals may begin in.
-const BEFORE: usize = LITERAL_BYTES_MAX;
-/// Bytes after a block that its literals may end in.
-const AFTER: usize = LITERAL_BYTES_MAX + 8;
-
-/// The first three bytes of a gram.
-const TRIPLE: u32 = 0x00FF_FFFF;
-
-/// The golden ratio in 32 bits: spreads grams over the bitmap (Knuth, TAOCP 3, 6.4).
-const SPREAD: u32 = 0x9E37_79B1;
-
 /// What the pass found at one place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sighting {
@@ -99,19 +77,6 @@ impl Watched {
             }
         }
         Self { byte, next, seats: seats.into() }
-    }
-}
-
-impl Block {
-    /// Bytes of memory.
-    pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.bytes)
-    }
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Self { bytes: Box::new([0; BLOCK + BEFORE + AFTER]) }
     }
 }
 
@@ -228,16 +193,12 @@ impl Sieve {
         let candidates = if self.second.is_some() { Self::tested } else { Self::candidates };
         let mut start = from;
         while start < text.len() {
-            let end = (start + BLOCK).min(text.len());
+            let end = (start + PLACES).min(text.len());
             block.fill(text, start, end);
             let here = Here { block, start, end: text.len() };
             let places = end - start;
-            match &self.bits {
-                Bits::Small(bits) => pass(bits, block, places, |at| candidates(self, here, at, &mut found)),
-                Bits::Middle(bits) => pass(bits, block, places, |at| candidates(self, here, at, &mut found)),
-                Bits::Large(bits) => pass(bits, block, places, |at| candidates(self, here, at, &mut found)),
-            }
-            let places = block.bytes.get(BEFORE..BEFORE + places).unwrap_or_default();
+            self.bits.candidates(block, places, |at| candidates(self, here, at, &mut found));
+            let places = block.range(0, 0, places).unwrap_or_default();
             self.watched(places, |seat, at| self.try_seat(seat, here, at, &mut found));
             start = end;
         }
@@ -266,16 +227,19 @@ impl Sieve {
     /// The literals whose gram stands at a place of the block.
     #[inline(never)]
     fn candidates(&self, here: Here<'_>, at: usize, found: &mut dyn FnMut(u32, usize, Sighting)) {
-        let (Some(gram), Some(after)) = (here.block.gram(at), here.block.bytes.get(BEFORE + at + GRAM)) else { return };
-        self.seats(&self.grams, gram, *after, here, at, found);
-        self.triples(gram, *after, here, at, found);
+        let (Some(gram), Some(after)) = (here.block.gram(at), here.block.byte(at + GRAM)) else { return };
+        self.seats(&self.grams, gram, after, here, at, found);
+        self.triples(gram, after, here, at, found);
     }
 
     /// The literals of three bytes, where a gram stands.
     #[inline]
     fn triples(&self, gram: u32, after: u8, here: Here<'_>, at: usize, found: &mut dyn FnMut(u32, usize, Sighting)) {
         if self.bits.all(gram) {
-            self.triples.of(gram & TRIPLE, after).iter().for_each(|seat| self.try_seat(seat, here, at, &mut *found));
+            self.triples
+                .of(bits::triple(gram), after)
+                .iter()
+                .for_each(|seat| self.try_seat(seat, here, at, &mut *found));
         }
     }
 
@@ -284,7 +248,7 @@ impl Sieve {
     fn tested(&self, here: Here<'_>, at: usize, found: &mut dyn FnMut(u32, usize, Sighting)) {
         let (Some(gram), Some([before, after])) = (here.block.gram(at), here.block.windows(at)) else { return };
         let Some(second) = &self.second else { return };
-        let byte = |behind: usize| here.block.bytes.get(BEFORE + at + behind).copied().unwrap_or(0);
+        let byte = |behind: usize| here.block.byte(at + behind).unwrap_or(0);
         let [before, after, short] = [Side::Before.key(before), Side::After.key(after), second::short(gram)];
         match &self.ends {
             // The end may cut them inside of their window.
@@ -303,7 +267,7 @@ impl Sieve {
 
     /// The long literals that the text's end cuts inside of their window.
     fn begun(&self, ends: &Table, gram: u32, here: Here<'_>, at: usize, found: &mut dyn FnMut(u32, usize, Sighting)) {
-        let rest = here.block.bytes.get(BEFORE + at..BEFORE + (here.end - here.start)).unwrap_or_default();
+        let rest = here.block.range(at, 0, (here.end - here.start).saturating_sub(at)).unwrap_or_default();
         let after = rest.get(GRAM).copied().unwrap_or(0);
         let seats = ends.of(gram, after);
         if seats.len() <= CROWD {
@@ -351,10 +315,9 @@ impl Sieve {
         found: &mut dyn FnMut(u32, usize, Sighting),
     ) {
         for (_, offset, crowd) in table.crowds_of(key) {
-            let from = BEFORE + at - usize::from(*offset);
             let Some(first) = (here.start + at).checked_sub(usize::from(*offset)) else { continue };
             let length = here.end.saturating_sub(first).min(crowd.longest());
-            let there = here.block.bytes.get(from..from + length).unwrap_or_default();
+            let there = here.block.range(at, usize::from(*offset), length).unwrap_or_default();
             let whole = |number: u32| {
                 seats.get(number as usize).filter(|seat| self.compare(seat, here, at) == Some(Sighting::Whole))
             };
@@ -376,9 +339,8 @@ impl Sieve {
     #[inline]
     fn compare(&self, seat: &Seat, Here { block, start, end }: Here<'_>, at: usize) -> Option<Sighting> {
         let (length, offset) = (usize::from(seat.length), usize::from(seat.offset));
-        let from = BEFORE + at - offset;
         // Nearly all end here.
-        let head = u64::from_le_bytes(block.bytes.get(from..from + 8)?.try_into().ok()?);
+        let head = u64::from_le_bytes(block.range(at, offset, 8)?.try_into().ok()?);
         let first = (start + at).checked_sub(offset)?;
         let unused = 64 - 8 * length.min(8);
         if first + length <= end {
@@ -391,7 +353,7 @@ impl Sieve {
         }
         let there = end.saturating_sub(first).min(length);
         let literal = self.bytes.get(seat.start as usize..)?.get(..there)?;
-        (block.bytes.get(from..from + there)? == literal).then_some(if there == length {
+        (block.range(at, offset, there)? == literal).then_some(if there == length {
             Sighting::Whole
         } else {
             Sighting::Open
@@ -422,134 +384,4 @@ fn choose(literal: &[u8], grams: &Grams) -> (u32, usize) {
 
 fn gram_at(literal: &[u8], at: usize) -> u32 {
     literal.get(at..at + GRAM).and_then(|gram| gram.try_into().ok()).map_or(0, u32::from_le_bytes)
-}
-
-/// The loop over all places of a block: clean text hardly ever leaves it.
-#[inline]
-fn pass<const WORDS: usize>(bits: &[u64; WORDS], block: &Block, places: usize, mut candidate: impl FnMut(usize)) {
-    for first in (0..places).step_by(64) {
-        // Candidates are gathered: where they stand nobody can guess, and each wrong guess costs more than eight places.
-        let mut hits = 0u64;
-        let here = (places - first).min(64);
-        for at in (0..here).step_by(8) {
-            hits |= u64::from(eight(bits, block, first + at)) << at;
-        }
-        hits &= u64::MAX >> (64 - here);
-        while hits != 0 {
-            candidate(first + hits.trailing_zeros() as usize);
-            hits &= hits - 1;
-        }
-    }
-}
-
-/// Whether there is something at each of eight places.
-#[inline]
-fn eight<const WORDS: usize>(bits: &[u64; WORDS], block: &Block, at: usize) -> u8 {
-    // They need eleven bytes; the margin behind the block has them.
-    let window = block.bytes.get(BEFORE + at..BEFORE + at + 12).and_then(|window| <[u8; 12]>::try_from(window).ok());
-    let Some([a, b, c, d, e, f, g, h, i, j, k, _]) = window else { return 0 };
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let high = u64::from_le_bytes([e, f, g, h, i, j, k, 0]);
-    let mut hits = 0;
-    for place in 0..4 {
-        hits |= bit(bits, (low >> (8 * place)) as u32) << place;
-        hits |= bit(bits, (high >> (8 * place)) as u32) << (place + 4);
-    }
-    hits as u8
-}
-
-#[inline]
-fn bit<const WORDS: usize>(bits: &[u64; WORDS], gram: u32) -> u32 {
-    (bits[word::<WORDS>(gram)] >> (gram >> 24 & 63)) as u32 & 1
-}
-
-/// The word of a gram's first three bytes.
-#[inline]
-fn word<const WORDS: usize>(gram: u32) -> usize {
-    ((gram & TRIPLE).wrapping_mul(SPREAD) >> (32 - WORDS.trailing_zeros())) as usize & (WORDS - 1)
-}
-
-impl Bits {
-    fn for_entries(entries: usize) -> Self {
-        match entries {
-            0..=3_000 => Self::Small(Box::new([0; 1 << 12])),
-            3_001..=25_000 => Self::Middle(Box::new([0; 1 << 15])),
-            _ => Self::Large(vec![0; 1 << 18].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([0; 1 << 18]))),
-        }
-    }
-
-    fn set(&mut self, gram: u32) {
-        *self.word(gram) |= 1 << (gram >> 24 & 63);
-    }
-
-    /// Sets what stands for three bytes and any other.
-    fn set_all(&mut self, gram: u32) {
-        *self.word(gram) = u64::MAX;
-    }
-
-    /// Whether any byte may follow the first three.
-    fn all(&self, gram: u32) -> bool {
-        let word = match self {
-            Self::Small(bits) => bits[word::<{ 1 << 12 }>(gram)],
-            Self::Middle(bits) => bits[word::<{ 1 << 15 }>(gram)],
-            Self::Large(bits) => bits[word::<{ 1 << 18 }>(gram)],
-        };
-        word == u64::MAX
-    }
-
-    fn word(&mut self, gram: u32) -> &mut u64 {
-        match self {
-            Self::Small(bits) => &mut bits[word::<{ 1 << 12 }>(gram)],
-            Self::Middle(bits) => &mut bits[word::<{ 1 << 15 }>(gram)],
-            Self::Large(bits) => &mut bits[word::<{ 1 << 18 }>(gram)],
-        }
-    }
-
-    fn memory(&self) -> usize {
-        match self {
-            Self::Small(bits) => size_of_val(bits.as_ref()),
-            Self::Middle(bits) => size_of_val(bits.as_ref()),
-            Self::Large(bits) => size_of_val(bits.as_ref()),
-        }
-    }
-}
-
-impl Block {
-    /// Folds the places `start..end` of a text and what lies around them; zeros stand for what the text has not.
-    fn fill(&mut self, text: &[u8], start: usize, end: usize) {
-        let first = start.saturating_sub(BEFORE);
-        let last = (end + AFTER).min(text.len());
-        let skipped = BEFORE - (start - first);
-        let source = text.get(first..last).unwrap_or_default();
-        let Some(target) = self.bytes.get_mut(skipped..skipped + source.len()) else { return };
-        for (target, source) in target.iter_mut().zip(source) {
-            *target = folded(*source);
-        }
-        let behind = skipped + source.len();
-        let needed = (BEFORE + end - start + AFTER).max(behind);
-        if let Some(rest) = self.bytes.get_mut(behind..needed) {
-            rest.fill(0);
-        }
-    }
-
-    /// The eight bytes of which a gram is the second half, and those of which it is the first.
-    fn windows(&self, at: usize) -> Option<[u64; 2]> {
-        let from = BEFORE + at - (WINDOW - GRAM);
-        let window = |from: usize| self.bytes.get(from..from + WINDOW).and_then(|window| window.try_into().ok());
-        Some([u64::from_le_bytes(window(from)?), u64::from_le_bytes(window(BEFORE + at)?)])
-    }
-
-    fn gram(&self, at: usize) -> Option<u32> {
-        let bytes = self.bytes.get(BEFORE + at..BEFORE + at + GRAM)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
-    }
-}
-
-/// [`fold`] without branches, so that the compiler folds many bytes at once.
-#[inline]
-fn folded(byte: u8) -> u8 {
-    let upper = u8::from(byte.wrapping_sub(b'A') < 26);
-    let digit = u8::from(byte.wrapping_sub(b'0') < 10);
-    let letter = byte | (upper << 5);
-    letter & !(digit * 0x0F)
 }
