@@ -68,15 +68,15 @@ const NEAR_COST: f64 = 4.0;
 /// Of letters, those in upper case, and of the bytes of words, those at the start: estimates.
 const UPPER: f64 = 0.1;
 const WORD_STARTS: f64 = 0.2;
-/// Copies of a part that are few.
-const COPIES_FEW: u32 = 8;
+/// Copies of a part, beyond those that there must be, that are few.
+pub(crate) const COPIES_FEW: u32 = 8;
 /// Bytes that a part may have of which there are many copies: it is left soon in ordinary text.
-const NARROW: u32 = 80;
+pub(crate) const NARROW: u32 = 80;
 
 impl Beginning {
     /// Those of an expression.
     pub(crate) fn of(hir: &Hir) -> Vec<Self> {
-        if let Some(texts) = beginning(hir).filter(|texts| is_good(texts)) {
+        if let Some(texts) = beginning(hir).filter(|texts| is_good(texts, often(texts))) {
             return vec![Self::new(hir.clone(), How::Texts(texts))];
         }
         let mut all = Vec::new();
@@ -106,7 +106,7 @@ impl Beginning {
     fn of_branch(hir: Hir) -> Self {
         let texts = beginning(&hir);
         let often = texts.as_deref().map_or(f64::INFINITY, often);
-        let is_good = texts.as_deref().is_some_and(is_good);
+        let is_good = texts.as_deref().is_some_and(|texts| is_good(texts, often));
         let near = if is_good { None } else { near(&hir, often / NEAR_COST) };
         let texts = texts.filter(|texts| texts.len() <= TEXTS_FEW || !begins_rarely(&hir));
         let how = near.or(texts.map(How::Texts)).unwrap_or(How::Nothing);
@@ -132,8 +132,8 @@ fn begins_rarely(hir: &Hir) -> bool {
 }
 
 /// True for texts so few and so rare that there is no need for better ones.
-fn is_good(texts: &[Vec<u8>]) -> bool {
-    texts.len() <= TEXTS_FEW && often(texts) <= RARE
+fn is_good(texts: &[Vec<u8>], often: f64) -> bool {
+    texts.len() <= TEXTS_FEW && often <= RARE
 }
 
 /// How many of some texts there are at a place, on average: an estimate.
@@ -162,13 +162,14 @@ fn near(hir: &Hir, mut often_max: f64) -> Option<How> {
         let texts = heads(part).and_then(|texts| looked_for(texts, true)).or_else(leading);
         // A word in either case has a part for each letter; inside of it nothing better is to be found.
         let is_inside = index.checked_sub(1).and_then(|before| parts.get(before)).is_some_and(|part| is_letter(part));
-        let rest = joined(parts.get(index..parts.len().min(index + TEXT_BYTES_MAX))?);
+        let next = parts.get(index..parts.len().min(index + TEXT_BYTES_MAX))?;
+        let rest = || joined(next);
         let is_word = matches!(part.kind(), HirKind::Class(_)) && !is_inside;
-        let word = || is_word.then(|| heads(&rest)).flatten().and_then(|texts| looked_for(texts, true));
+        let word = || is_word.then(|| heads(&rest())).flatten().and_then(|texts| looked_for(texts, true));
         let texts = texts.or_else(word).filter(|_| index > 0);
         let found = if let Some(texts) = texts {
             let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
-            let text = up_to(&rest, longest);
+            let text = up_to(&rest(), longest);
             let head = parts.get(..index)?.iter().copied().cloned().chain([text]);
             Some((texts, (min, max), Hir::concat(head.collect())))
         } else if !part.properties().is_literal()

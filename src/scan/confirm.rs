@@ -45,7 +45,7 @@ pub(super) fn find(
             literal_at(literal, *case_sensitive, text, window.first).map(|whole| Found { whole, finding: whole })
         }
         Kind::Regex { regex, capture } => {
-            let caches = caches.of(unit_number, regex)?;
+            let caches = caches.of(unit_number)?;
             let whole = leftmost(regex, text, window, caches)?;
             // A group that took no part, or matched nothing, leaves nothing to show or to take out: then it is all of it.
             let part = if *capture == 0 { None } else { group(regex, *capture, text, whole.start, caches) };
@@ -92,8 +92,15 @@ pub(super) fn fate(
             }
         }
         Kind::Regex { regex, .. } => {
-            let Some(caches) = caches.of(unit_number, regex) else { return Fate::Nothing };
-            anchored(&regex.anchored, text.as_bytes(), at, ended, &mut caches.anchored).unwrap_or_else(|| {
+            let Some(caches) = caches.of(unit_number) else { return Fate::Nothing };
+            if let Some(sketch) = &regex.sketch {
+                let cache = caches.sketch.get_or_insert_with(|| sketch.create_cache());
+                if let Some(fate) = sketch.fate(text.as_bytes(), at, ended, cache) {
+                    return fate;
+                }
+            }
+            let cache = caches.anchored.get_or_insert_with(|| regex.anchored.create_cache());
+            anchored(&regex.anchored, text.as_bytes(), at, ended, cache).unwrap_or_else(|| {
                 // The automaton cannot say: then length does.
                 let may_grow = regex.length_max.is_none_or(|length| text.len() - at <= length);
                 if may_grow && !ended { Fate::Open } else { Fate::Match }
@@ -139,7 +146,7 @@ fn leftmost(regex: &Regex, text: &str, window: Window, caches: &mut UnitCaches) 
         if bytes.get(start).is_none_or(|byte| !regex.firsts.holds(*byte)) {
             continue;
         }
-        match run(&regex.anchored, bytes, start, &mut caches.anchored, &mut steps) {
+        match end_of_match(regex, bytes, start, caches, &mut steps) {
             Some(Some(end)) => return Some(Span::new(start, end)),
             Some(None) => {}
             None => return unanchored(regex, text, Window { first: start, ..window }, reach, caches),
@@ -149,6 +156,24 @@ fn leftmost(regex: &Regex, text: &str, window: Window, caches: &mut UnitCaches) 
 }
 
 /// The end of the match that starts here, if one does. `None`: out of steps.
+fn end_of_match(
+    regex: &Regex,
+    text: &[u8],
+    start: usize,
+    caches: &mut UnitCaches,
+    steps: &mut usize,
+) -> Option<Option<usize>> {
+    if let Some(sketch) = &regex.sketch {
+        let cache = caches.sketch.get_or_insert_with(|| sketch.create_cache());
+        if !sketch.may_match(text, start, cache, steps)? {
+            return Some(None);
+        }
+    }
+    let cache = caches.anchored.get_or_insert_with(|| regex.anchored.create_cache());
+    run(&regex.anchored, text, start, cache, steps)
+}
+
+/// The same of the pattern's own automaton.
 fn run(dfa: &dfa::DFA, text: &[u8], start: usize, cache: &mut dfa::Cache, steps: &mut usize) -> Option<Option<usize>> {
     let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
     let mut state = dfa.start_state_forward(cache, &input).ok()?;

@@ -12,6 +12,8 @@ use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
 
 use super::BuildError;
+use super::regex::lazily;
+use crate::rules::beginnings::{COPIES_FEW, NARROW};
 use crate::rules::firsts::Firsts;
 
 /// Immutable; the cache is the caller's.
@@ -25,12 +27,6 @@ pub(super) struct Gate {
 
 /// Bytes after a literal that the gate looks at.
 const REACH: usize = 24;
-
-/// Copies that a part may have beyond those that it must have.
-const GAP: u32 = 8;
-
-/// Characters of a class of which any number may follow each other: it is left soon in ordinary text.
-const NARROW: u32 = 80;
 
 /// What such a run counts for among the bytes that the gate looks at.
 const RUN_ROOM: usize = 8;
@@ -134,17 +130,8 @@ pub(super) fn automaton(hirs: &[&Hir], backwards: bool, cache_bytes: usize) -> R
         .configure(config)
         .build_many_from_hir(hirs)
         .map_err(|error| BuildError::new(&error))?;
-    let config = |bytes| {
-        dfa::Config::new()
-            .match_kind(MatchKind::All)
-            .cache_capacity(bytes)
-            .minimum_cache_clear_count(None)
-            .minimum_bytes_per_state(None)
-    };
-    // A very large rule set needs more than the usual memory for even a handful of states.
-    let least = config(0).get_minimum_cache_capacity(&nfa).map_err(|error| BuildError::new(&error))?;
     dfa::Builder::new()
-        .configure(config(cache_bytes.max(least.saturating_mul(2))))
+        .configure(lazily(MatchKind::All, cache_bytes, &nfa)?)
         .build_from_nfa(nfa)
         .map_err(|error| BuildError::new(&error))
 }
@@ -158,7 +145,9 @@ pub(super) fn cut(hir: &Hir) -> Hir {
 /// nearly every text, and each new state costs a thousand steps.
 fn has_gap(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Repetition(Repetition { min, max, sub, .. }) => max.is_none_or(|max| max - min > GAP) || has_gap(sub),
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
+            max.is_none_or(|max| max - min > COPIES_FEW) || has_gap(sub)
+        }
         HirKind::Capture(capture) => has_gap(&capture.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_gap),
         _ => false,

@@ -8,6 +8,7 @@
 //! whatever follows, because an automaton is dead only when no longer match and no word boundary is pending.
 
 mod anywhere;
+mod marks;
 mod program;
 mod tail;
 

@@ -23,6 +23,7 @@ mod readings;
 mod regex;
 mod scratch;
 mod sieve;
+mod sketch;
 pub mod stream;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@ use regex_automata::util::primitives::NonMaxUsize;
 use super::finder::{FinderCaches, Scope};
 use super::lane::LaneScratch;
 use super::program::Program;
-use super::regex::Regex;
 use super::sieve::Block;
 
 /// Search state for one thread at a time. Take one with [`super::Scanner::scratch`].
@@ -72,23 +71,25 @@ pub(super) struct UnitState {
     pub(super) windows: Vec<(usize, usize)>,
 }
 
-/// Caches kept in one scratch. Each may grow to a megabyte under hostile text; past this many, or so many bytes of all, they
-/// are dropped and made again when needed.
-pub(super) const CACHES_MAX: usize = if cfg!(test) { 64 } else { 1024 };
-/// Bytes of these caches.
-const CACHES_BYTES: usize = if cfg!(test) { 1024 * 1024 } else { 128 * 1024 * 1024 };
+/// Bytes of the caches of regexes in one scratch: past it they are dropped, and made again when needed. Each may grow to three
+/// quarters of a megabyte under hostile text.
+const CACHES_BYTES: usize = if cfg!(test) { 64 * 1024 } else { 128 * 1024 * 1024 };
+/// So often their bytes are counted: once in so many searches.
+const COUNTED_EVERY: u32 = if cfg!(test) { 8 } else { 4096 };
 
-/// Caches of the regexes, made when first needed.
+/// Caches of the regexes.
 #[derive(Debug)]
 pub(super) struct RegexCaches {
     caches: Vec<Option<Box<UnitCaches>>>,
-    kept: usize,
+    /// Searches since their bytes were counted.
+    uncounted: u32,
 }
 
-/// Caches of one regex, and room for its groups.
-#[derive(Debug)]
+/// Caches of one regex, made when first needed, and room for its groups.
+#[derive(Debug, Default)]
 pub(super) struct UnitCaches {
-    pub(super) anchored: dfa::Cache,
+    pub(super) sketch: Option<dfa::Cache>,
+    pub(super) anchored: Option<dfa::Cache>,
     pub(super) full: Option<meta::Cache>,
     pub(super) slots: Vec<Option<NonMaxUsize>>,
 }
@@ -99,7 +100,7 @@ impl Scratch {
             program,
             states: std::iter::repeat_with(UnitState::default).take(units).collect(),
             touched: Vec::new(),
-            regexes: RegexCaches { kept: 0, caches: std::iter::repeat_with(|| None).take(units).collect() },
+            regexes: RegexCaches { uncounted: 0, caches: std::iter::repeat_with(|| None).take(units).collect() },
             finders: Default::default(),
             block: Block::default(),
             raw_lane: LaneScratch::default(),
@@ -159,7 +160,7 @@ impl RegexCaches {
     fn memory(&self) -> usize {
         let of_unit = |unit: &UnitCaches| {
             size_of::<UnitCaches>()
-                + unit.anchored.memory_usage()
+                + [&unit.sketch, &unit.anchored].into_iter().flatten().map(dfa::Cache::memory_usage).sum::<usize>()
                 + unit.full.as_ref().map_or(0, meta::Cache::memory_usage)
                 + unit.slots.capacity() * size_of::<Option<NonMaxUsize>>()
         };
@@ -168,16 +169,15 @@ impl RegexCaches {
     }
 
     /// The caches of one unit's regex.
-    pub(super) fn of(&mut self, unit: u32, regex: &Regex) -> Option<&mut UnitCaches> {
-        if self.caches.get(unit as usize)?.is_none() {
-            if self.kept == CACHES_MAX || self.memory() > CACHES_BYTES {
+    pub(super) fn of(&mut self, unit: u32) -> Option<&mut UnitCaches> {
+        self.uncounted += 1;
+        if self.uncounted == COUNTED_EVERY {
+            self.uncounted = 0;
+            if self.memory() > CACHES_BYTES {
                 self.caches.fill_with(|| None);
-                self.kept = 0;
             }
-            self.kept += 1;
         }
-        let made = || Box::new(UnitCaches { anchored: regex.anchored.create_cache(), full: None, slots: Vec::new() });
-        Some(self.caches.get_mut(unit as usize)?.get_or_insert_with(made))
+        Some(self.caches.get_mut(unit as usize)?.get_or_insert_default())
     }
 }
 

@@ -6,9 +6,7 @@
 //! of Vectorscan's FDR and of Wu and Manber (TR-94-17, 1994); a bitmap of the size of the first cache keeps it plain.
 //!
 //! Of thousands of literals some four bytes are everywhere. Then a second test looks at eight: [`second`].
-//!
-//! In the bitmap the first three of the bytes choose a word and the fourth a bit of it, so that a literal of only three bytes
-//! has all of one word. Literals of one or two bytes are looked for by their rarest byte.
+//! Literals of one or two bytes are looked for by their rarest byte.
 
 mod bits;
 mod block;

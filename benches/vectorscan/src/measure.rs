@@ -48,7 +48,7 @@ fn print(title: &str, corpus: &Corpus, case: &mut Case<'_>) {
     let speed = |place: usize| bytes / case.seconds[place] / 1e9;
     let (first, middle, last) = (0, case.seconds.len() / 2, case.seconds.len() - 1);
     println!(
-        "{title:<15} {:<13} {:<23} {:>7.3} GB/s ({:.3}..{:.3}) {:>9.2} matches/MB",
+        "{title:<15} {:<13} {:<23} {:>8.4} GB/s ({:.4}..{:.4}) {:>9.2} matches/MB",
         corpus.name,
         case.name,
         speed(middle),

@@ -4,11 +4,9 @@
 //! groups it may follow: where these meet, the pairs of bytes themselves are asked.
 
 use super::is_word_start;
-use crate::rules::beginnings::Beginning;
+use super::marks::Marks;
 use crate::rules::firsts::Firsts;
 use crate::rules::frequency;
-use crate::rules::pairs::Pairs;
-use crate::scan::confirm;
 
 /// Immutable.
 #[derive(Debug)]
@@ -20,43 +18,11 @@ pub(super) struct Anywhere {
     seconds: Box<[u8; 256]>,
 }
 
-/// The first two bytes of some texts or patterns, everywhere and at the start of words only.
-#[derive(Debug, Default)]
-pub(super) struct Marks {
-    pub(super) plain: Pairs,
-    pub(super) at_word_start: Pairs,
-}
-
 /// Bits of a byte.
 const GROUPS: usize = 8;
 
 /// Places that are asked in one go.
 const BLOCK: usize = 64;
-
-impl Marks {
-    pub(super) fn of(&mut self, at_word_start: bool) -> &mut Pairs {
-        if at_word_start { &mut self.at_word_start } else { &mut self.plain }
-    }
-
-    /// Notes with which bytes a branch begins.
-    pub(super) fn add(&mut self, begin: &Beginning) {
-        let pairs = Pairs::of(&begin.hir);
-        for first in 0..=u8::MAX {
-            self.of(begin.at_word_start && confirm::is_word(first)).join_row(first, pairs.row(first));
-        }
-    }
-
-    /// What may follow a byte.
-    fn row(&self, first: u8) -> Firsts {
-        let mut row = *self.plain.row(first);
-        row.join(self.at_word_start.row(first));
-        row
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        2 * 256 * size_of::<Firsts>()
-    }
-}
 
 impl Anywhere {
     /// `None` where nothing begins.
@@ -136,6 +102,7 @@ mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
     use super::*;
+    use crate::scan::confirm;
 
     proptest! {
         /// The same places as by asking at each of them.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex_syntax::hir::Hir;
 
-use super::anywhere::{Anywhere, Marks};
+use super::anywhere::Anywhere;
 use super::is_word_start;
+use super::marks::Marks;
 use super::tail::Tail;
 use crate::rules::Target;
 use crate::rules::beginnings::{Beginning, How};

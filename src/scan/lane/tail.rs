@@ -12,6 +12,7 @@ use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use crate::scan::BuildError;
 use crate::scan::gate;
+use crate::scan::sketch::{exact_up_to, relaxed};
 
 /// Immutable; the cache is the caller's.
 #[derive(Debug)]
@@ -32,12 +33,6 @@ pub(super) struct Claim {
 
 /// Memory for the lazy DFA. It is cleared when full.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
-
-/// Copies that are counted.
-const COUNTED: u32 = 8;
-
-/// The same of a part that takes many states.
-const COUNTED_LARGE: u32 = 2;
 
 impl Tail {
     /// `heads`: units, and what their matches have up to the text by which they are found.
@@ -111,46 +106,6 @@ impl Tail {
         let matches = 0..self.automaton.match_len(cache, claim.state);
         let patterns = matches.map(move |index| self.automaton.match_pattern(cache, claim.state, index));
         patterns.filter_map(|pattern| self.units.get(pattern.as_usize()).copied())
-    }
-}
-
-/// The same with at least as many copies of each part, where they are many.
-fn relaxed(hir: &Hir) -> Hir {
-    let all = |parts: &[Hir]| parts.iter().map(relaxed).collect();
-    match hir.kind() {
-        HirKind::Repetition(Repetition { min, max, greedy, sub }) => Hir::repetition(Repetition {
-            min: (*min).min(COUNTED),
-            max: max.filter(|max| *max <= counted(sub)),
-            greedy: *greedy,
-            sub: Box::new(relaxed(sub)),
-        }),
-        HirKind::Capture(capture) => relaxed(&capture.sub),
-        HirKind::Concat(parts) => Hir::concat(all(parts)),
-        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
-        _ => hir.clone(),
-    }
-}
-
-fn counted(part: &Hir) -> u32 {
-    let is_small = matches!(part.kind(), HirKind::Class(_)) && part.properties().maximum_len() == Some(1);
-    if is_small { COUNTED } else { COUNTED_LARGE }
-}
-
-/// Bytes up to which [`relaxed`] changes nothing.
-fn exact_up_to(hir: &Hir) -> usize {
-    let least = |parts: &[Hir]| parts.iter().map(exact_up_to).min().unwrap_or(usize::MAX);
-    match hir.kind() {
-        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
-            let copies = match max {
-                _ if *min > COUNTED => COUNTED,
-                Some(max) if *max > counted(sub) => *max,
-                _ => return exact_up_to(sub),
-            };
-            exact_up_to(sub).min(copies as usize * sub.properties().minimum_len().unwrap_or(1).max(1))
-        }
-        HirKind::Capture(capture) => exact_up_to(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => least(parts),
-        _ => usize::MAX,
     }
 }
 

@@ -1,4 +1,7 @@
 //! The bitmap: whether four folded bytes may be those of a literal.
+//!
+//! The first three of the bytes choose a word and the fourth a bit of it, so that a literal of only three bytes has all of one
+//! word.
 
 use super::block::Block;
 

@@ -70,11 +70,24 @@ impl Block {
     }
 }
 
-/// [`fold`] without branches, so that the compiler folds many bytes at once.
+/// [`fold`](crate::rules::frequency::fold) without branches, so that the compiler folds many bytes at once.
 #[inline]
 fn folded(byte: u8) -> u8 {
     let upper = u8::from(byte.wrapping_sub(b'A') < 26);
     let digit = u8::from(byte.wrapping_sub(b'0') < 10);
     let letter = byte | (upper << 5);
     letter & !(digit * 0x0F)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::frequency::fold;
+
+    #[test]
+    fn every_byte_folds_as_the_compiler_folds() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(folded(byte), fold(byte), "{byte}");
+        }
+    }
 }
