@@ -11,11 +11,14 @@
 
 mod support;
 
+use bytes::Bytes;
 use portcullis::provider::{MockConfig, MockFault, MockHandle, MockProvider};
 use serde_json::{Value, json};
 use support::appliance::Settings;
-use support::http::{Client, Reply, finish_reasons, said};
+use support::http::{Client, Reply, finish_reasons, said, stream};
 use support::upstream::{Script, Upstream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 const TEXT: &str = "A plain answer, long enough for several chunks of a stream to go out before it ends.";
 
@@ -275,4 +278,32 @@ async fn a_plain_reply_has_no_more_time_than_its_exchange() {
     let ask = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hello." }] }).to_string();
     let reply = Client::http1().post(&appliance.url("/v1/chat/completions"), ask).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_deref()), (504, Some("upstream_timeout")));
+}
+
+/// The record does not wait for a client that reads nothing, and the client still hears in the end why there is no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_keeps_no_exchange() {
+    let upstream = Upstream::start().await;
+    let delta = json!({ "content": "a plain word ".repeat(4000) });
+    let frame = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{ "index": 0, "delta": delta, "finish_reason": null }] });
+    let mut pieces = vec![Bytes::from(format!("data: {frame}\n\n")); 200];
+    pieces.push("data: [DONE]\n\n".into());
+    upstream.script("m", Script::events(pieces));
+    let settings = Settings::for_upstream(upstream.address).rules_only().limit("exchange_ms", 3_000);
+    let appliance = settings.limit("reply_bytes", 64 * 1024 * 1024).start();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = socket.connect(appliance.data()).await.unwrap();
+    let ask = stream("Hello.").to_string().replace("demo", "m");
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
+    let length = ask.len();
+    let request = format!("{head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{ask}");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let rows =
+        appliance.record_when("the end of the exchange", |rows| rows.iter().any(|row| row["outcome"] == "failed"));
+    assert_eq!(rows[0]["reply_bytes"].as_u64().map(|bytes| bytes < 200 * 52_000), Some(true), "{rows:?}");
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.contains("upstream_timeout") && !reply.contains("[DONE]"), "{}", &reply[reply.len() - 500..]);
 }

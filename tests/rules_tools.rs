@@ -177,7 +177,7 @@ fn gitleaks_rules_load_with_examples_and_what_is_lost_is_listed() {
         assert!(said.contains(lost) && text.contains(lost), "{lost}:\n{said}\n{text}");
     }
     for kept in [
-        "id: SEC-500",
+        "id: SEC-900",
         "title: Acme api key",
         "capture: 1",
         "entropy_3_5",
@@ -224,7 +224,7 @@ fn imports_beside_each_other_get_ids_of_their_own() {
         let out = site.path(&format!("elsewhere/leak/{name}.yaml"));
         site.rules(&["import", "words", "words.txt", "--family", "leak", "--out", out.to_str().unwrap()])
     };
-    for (name, id) in [("one", "LEAK-500"), ("deeper/two", "LEAK-501"), ("three", "LEAK-502")] {
+    for (name, id) in [("one", "LEAK-900"), ("deeper/two", "LEAK-901"), ("three", "LEAK-902")] {
         assert_eq!(import(name, b"Project Nightfall\n\0bad entry\n").status.code(), Some(0));
         let written = fs::read_to_string(site.path(&format!("elsewhere/leak/{name}.yaml"))).unwrap();
         assert!(written.contains(&format!("id: {id}")), "{name}: {written}");

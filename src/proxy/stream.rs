@@ -47,7 +47,8 @@ pub(super) fn answer(
     template: Template,
     permit: Permit,
 ) -> Response<ReplyBody> {
-    let (pieces, receiver) = mpsc::channel(QUEUE);
+    let (pieces, receiver) = mpsc::channel(QUEUE + 1);
+    let last_word = pieces.clone().try_reserve_owned().ok();
     let limits = Arc::clone(&judges.snapshot.limits);
     let left = Duration::from_millis(limits.exchange_ms).saturating_sub(exchange.started.elapsed());
     let pump = Pump {
@@ -57,6 +58,7 @@ pub(super) fn answer(
         reader: ChatStream::new(template, &limits),
         limits,
         pieces,
+        last_word,
         usage: None,
         last: None,
         stages: std::mem::take(&mut exchange.stages),
@@ -85,6 +87,8 @@ struct Pump {
     reader: ChatStream,
     limits: Arc<Limits>,
     pieces: mpsc::Sender<Piece>,
+    /// Room for an error event, which a client that does not read cannot keep waiting.
+    last_word: Option<mpsc::OwnedPermit<Piece>>,
     usage: Option<Usage>,
     /// The frame that ends a stream which was cut; token counts go before it.
     last: Option<Cleared<ChatChunk>>,
@@ -147,10 +151,10 @@ impl Pump {
             if !self.stream.faults().iter().any(|booked| booked.cause == fault.cause) {
                 metrics::fault(fault.cause.name(), FaultAction::Block.name());
             }
-            if !self.error_passed {
+            if let Some(room) = self.last_word.take().filter(|_| !self.error_passed) {
                 // The head has gone out with 200: the error travels as the stream's last event, and no [DONE] follows.
                 let event = sse::encode(&PublicError::of(fault).body(self.id));
-                let _ = self.pieces.send(Piece::Ours(event)).await;
+                room.send(Piece::Ours(event));
             }
         }
         ledger.note(|end| self.settle(end, fault.as_ref()));

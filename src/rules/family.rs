@@ -91,6 +91,9 @@ impl Family {
 /// Largest number of a rule in its family.
 pub const NUMBER_MAX: u32 = 99_999;
 
+/// First number of a site's own rules: shipped ones stay below.
+pub const OWN_FIRST: u32 = 900;
+
 /// True for a family's prefix, a hyphen and three to five digits. Each number is written in one way: more than three digits do
 /// not begin with a nought.
 pub fn is_id(text: &str) -> bool {

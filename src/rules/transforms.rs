@@ -20,9 +20,10 @@ pub const ENCODINGS: [&str; 10] =
     ["base32", "base64", "binary", "decimal", "escape", "hex", "html", "octal", "percent", "quoted_printable"];
 
 /// Words written otherwise.
-pub const DISGUISES: [&str; 12] = [
+pub const DISGUISES: [&str; 13] = [
     "atbash",
     "caesar",
+    "invisible",
     "jamo",
     "joined",
     "leetspeak",

@@ -2,9 +2,15 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::char::is_combining_mark;
+
 use crate::base::Span;
 use crate::text::fold::{Folded, folded};
 use crate::text::map::{Builder, Map};
+use crate::text::words;
+
+/// Letters of the shortest word behind which a soft hyphen may stand for a blank.
+const PARTED_LETTERS_MIN: usize = 3;
 
 /// A text in canonical form.
 #[derive(Clone, Debug)]
@@ -13,6 +19,8 @@ pub struct Canonical<'a> {
     pub text: Cow<'a, str>,
     /// From the canonical text to the text as sent.
     pub map: Map,
+    /// Places in the canonical text where a character vanished that shows nothing and may stand for a blank.
+    pub gaps: Vec<usize>,
 }
 
 /// Puts a text into canonical form.
@@ -23,6 +31,7 @@ pub fn canonical(text: &str) -> Canonical<'_> {
     let mut changed: Option<(String, Builder)> = None;
     // Text from `done` to `at` is the same in both forms and not yet copied.
     let (mut done, mut at) = (0, 0);
+    let mut gaps: Vec<usize> = Vec::new();
     loop {
         at += text.as_bytes().get(at..).map_or(0, unchanged_prefix);
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
@@ -49,14 +58,32 @@ pub fn canonical(text: &str) -> Canonical<'_> {
             }
         };
         map.unit(length, Span::new(start, at));
+        let last = gaps.last().copied();
+        if length == 0 && last != Some(out.len()) && may_part(c, out.get(last.unwrap_or(0)..).unwrap_or_default()) {
+            gaps.push(out.len());
+        }
         done = at;
     }
     let Some((mut out, mut map)) = changed else {
-        return Canonical { text: Cow::Borrowed(text), map: Map::identity() };
+        return Canonical { text: Cow::Borrowed(text), map: Map::identity(), gaps };
     };
     out.push_str(text.get(done..).unwrap_or_default());
     map.copied(text.len() - done, done);
-    Canonical { text: Cow::Owned(out), map: map.finish(text.len()) }
+    Canonical { text: Cow::Owned(out), map: map.finish(text.len()), gaps }
+}
+
+/// True for what shows nothing at all, so that a writer may have put it in the place of a blank. Accents do show, the joiners
+/// of other scripts stand inside of words, and soft hyphens do where no known word ends. `before`: text since the last one.
+fn may_part(c: char, before: &str) -> bool {
+    match c {
+        '\u{AD}' => {
+            let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+            word.len() >= PARTED_LETTERS_MIN && words::is_known(word.as_bytes())
+        }
+        '\u{200C}' | '\u{200D}' => before.ends_with(|c: char| c.is_ascii_alphanumeric()),
+        '\u{34F}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => true,
+        _ => !is_combining_mark(c),
+    }
 }
 
 /// Length of a prefix that is the same in canonical form.

@@ -51,7 +51,8 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
     let bytes = decoded_bytes_max(canonical_text.text.len(), limits);
     let mut budget = Budget { bytes, layers: limits.decode_layers, complete: true };
     let map = &canonical_text.map;
-    let sent = Reading { text: &canonical_text.text, map, folded: map, seen: &unseen, was_disguised: false };
+    let gaps = &canonical_text.gaps;
+    let sent = Reading { text: &canonical_text.text, map, folded: map, gaps, seen: &unseen, was_disguised: false };
     let mut all = decode_once(&sent, &[], &[], limits.decode_depth == 0, &mut budget);
     let mut done = 0;
     for depth in 1..=limits.decode_depth + 1 {
@@ -66,15 +67,15 @@ pub fn layers_of(canonical_text: &Canonical<'_>, limits: &Limits) -> Layers {
                 Cow::Owned(readable.map.clone().then(&layer.map))
             };
             if depth > limits.decode_depth {
-                budget.complete &= !decode::is_encoded(&readable.text, &map);
+                budget.complete &= !decode::is_encoded(&readable.text, &map, &readable.gaps);
                 continue;
             }
             let is_last = depth == limits.decode_depth;
             // What stands around a disguise was read where it was met first: at the last depth every run of the original's
             // length counts as seen, though letters may have been replaced in it.
             let seen = if *in_place && !is_last { &unseen } else { &map };
-            let (text, folded) = (&*readable.text, &readable.map);
-            let reading = Reading { text, map: &map, folded, seen, was_disguised: *in_place && !is_last };
+            let (text, folded, gaps) = (&*readable.text, &readable.map, &readable.gaps);
+            let reading = Reading { text, map: &map, folded, gaps, seen, was_disguised: *in_place && !is_last };
             let found = decode_once(&reading, &layer.encodings, &all, is_last, &mut budget);
             all.extend(found);
         }
@@ -114,6 +115,8 @@ struct Reading<'a> {
     map: &'a Map,
     /// Leads to the text that this is the canonical form of.
     folded: &'a Map,
+    /// Where characters vanished when it was folded.
+    gaps: &'a [usize],
     /// Does so where runs that were only copied need no second look.
     seen: &'a Map,
     was_disguised: bool,
@@ -129,11 +132,11 @@ fn decode_once(
     is_last: bool,
     budget: &mut Budget,
 ) -> Vec<Step> {
-    let &Reading { text, map, folded, seen, was_disguised } = reading;
+    let &Reading { text, map, folded, gaps, seen, was_disguised } = reading;
     let mut found: Vec<Step> = Vec::new();
     let signs = Signs::of(text);
     for decoding in decode::DECODINGS {
-        let source = Source { text, seen, folded, room: budget.bytes, signs: &signs, was_disguised };
+        let source = Source { text, seen, folded, gaps, room: budget.bytes, signs: &signs, was_disguised };
         let Some(decoded) = decoding(&source) else { continue };
         if is_last && !decoded.is_ordinary() {
             budget.complete = false;

@@ -32,6 +32,7 @@ impl<'a> Stages<'a> {
         "split",
         "joined",
         "jamo",
+        "invisible",
     ];
 
     /// Notes the signs: the first stage.
@@ -45,6 +46,7 @@ impl<'a> Stages<'a> {
             text: self.text,
             seen: &Map::identity(),
             folded: &Map::identity(),
+            gaps: &[],
             room: usize::MAX,
             signs: &self.signs,
             was_disguised: false,

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::base::limits::rules as limits;
 use crate::cli::{ConfigArg, Failure, out};
 use crate::rules::draft::{self, Draft};
-use crate::rules::family::NUMBER_MAX;
+use crate::rules::family::{NUMBER_MAX, OWN_FIRST};
 use crate::rules::import::{Imported, Note, gitleaks, words};
 use crate::rules::{self, Family};
 use crate::scan::Scanner;
@@ -33,7 +33,7 @@ pub(in crate::cli) struct GitleaksArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The first number to give
-    #[arg(long, default_value_t = 500, value_name = "NUMBER")]
+    #[arg(long, default_value_t = OWN_FIRST, value_name = "NUMBER")]
     first: u32,
     /// Fail when anything was left out or means something else here; nothing is written then
     #[arg(long)]
@@ -107,9 +107,11 @@ fn words(args: &WordsArgs) -> Result<u8, Failure> {
             return Err(Failure::usage(format!("the id {id} is taken; leave --id out for the next free one")));
         }
         Some(id) => id.clone(),
-        None => draft::free_ids(args.family, 500, 1, |id| taken.iter().any(|known| known == id))
-            .pop()
-            .ok_or_else(|| Failure::usage(format!("no number from 500 to {NUMBER_MAX} is free; name one with --id")))?,
+        None => {
+            draft::free_ids(args.family, OWN_FIRST, 1, |id| taken.iter().any(|known| known == id)).pop().ok_or_else(
+                || Failure::usage(format!("no number from {OWN_FIRST} to {NUMBER_MAX} is free; name one with --id")),
+            )?
+        }
     };
     let text = files::read(&args.file)?;
     let draft = Draft {

@@ -80,6 +80,19 @@ impl ChatChunk {
         matches!(self.body, Body::Done)
     }
 
+    /// The provider's `id` and `created`, if it has them.
+    pub(super) fn identity(&self) -> Option<(String, u64)> {
+        let Body::Parsed(document) = &self.body else { return None };
+        let root = document.root();
+        let id = root.get("id")?.as_str()?;
+        Some((id.into_owned(), root.get("created")?.as_u64()?))
+    }
+
+    /// The same with another template for the frames that are made from it.
+    pub(super) fn with_template(self, template: &Arc<Template>) -> Self {
+        Self { template: Arc::clone(template), ..self }
+    }
+
     /// Token counts, in the chunk that has them (the last before `[DONE]`, when they were asked for).
     pub fn usage(&self) -> Option<Usage> {
         self.usage

@@ -26,6 +26,8 @@ pub struct ChatStream {
     size: usize,
     is_over: bool,
     dropped: u64,
+    /// The provider's `id` and `created` are known: frames that we make have the same.
+    is_identified: bool,
 }
 
 impl ChatStream {
@@ -39,6 +41,7 @@ impl ChatStream {
             size: 0,
             is_over: false,
             dropped: 0,
+            is_identified: false,
         }
     }
 
@@ -93,7 +96,14 @@ impl ChatStream {
             self.dropped += 1;
             return Ok(());
         }
-        let chunk = ChatChunk::parse(event.data, &self.template, &self.limits)?;
+        let mut chunk = ChatChunk::parse(event.data, &self.template, &self.limits)?;
+        if !self.is_identified
+            && let Some((id, created)) = chunk.identity()
+        {
+            self.is_identified = true;
+            self.template = Arc::new(self.template.identified(id, created));
+            chunk = chunk.with_template(&self.template);
+        }
         self.is_over = chunk.is_done();
         out.push(chunk);
         Ok(())

@@ -1,6 +1,10 @@
-//! What a reply or frame of our own making carries: never a string of the provider's, which a verdict may just have refused.
+//! What a reply or frame of our own making carries: never text of the provider's, which a verdict may just have refused. Only
+//! a stream's `id` is taken over, where it looks like one: clients keep frames together by it.
 
 use crate::base::ExchangeId;
+
+/// Bytes of a provider's `id` that is taken over.
+const ID_BYTES_MAX: usize = 64;
 
 /// The stable fields of replies and chunks that Portcullis makes itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +24,17 @@ impl Template {
     pub fn new(exchange: ExchangeId, model: impl Into<String>) -> Self {
         let created = exchange.unix_ms().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0) / 1000;
         Self { id: format!("chatcmpl-{exchange}"), model: model.into(), created, include_usage: false }
+    }
+
+    /// The same template with the provider's `id` and `created`, as all frames of a stream have them. What does not look like
+    /// an id is not taken over.
+    #[must_use]
+    pub(super) fn identified(&self, id: String, created: u64) -> Self {
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(is_id) {
+            return self.clone();
+        }
+        Self { id, created, ..self.clone() }
     }
 
     /// The same template, for a stream with token counts or without.

@@ -20,21 +20,8 @@ const ATTEMPTS: u64 = 200;
 const ENTROPY_MIN: f64 = 2.75;
 
 /// Keys of a rule that are understood, or mean nothing here.
-const RULE_KEYS: [&str; 13] = [
-    "id",
-    "description",
-    "regex",
-    "secretGroup",
-    "entropy",
-    "keywords",
-    "path",
-    "allowlist",
-    "allowlists",
-    "tags",
-    "report",
-    "skipReport",
-    "required",
-];
+const RULE_KEYS: [&str; 10] =
+    ["id", "description", "regex", "secretGroup", "entropy", "keywords", "path", "allowlist", "allowlists", "required"];
 
 /// Translates a configuration.
 ///

@@ -9,7 +9,8 @@ use crate::yaml::table::shown;
 /// Entries up to which they stand in the rule itself.
 pub const INLINE: usize = 50;
 
-/// Translates a list into one rule. Empty lines and lines that begin with `#` are passed over.
+/// Translates a list into one rule. Empty lines are passed over, and so are comments: `#` and a blank, or more of it. Other lines
+/// that begin with `#` would be comments in a list, too: they are left out and named.
 ///
 /// `list`: the path, beside the rule file, that a longer list is given in.
 ///
@@ -21,11 +22,14 @@ pub fn import(text: &str, mut draft: Draft, list: &str) -> Result<(Imported, Vec
     let mut seen = std::collections::HashSet::new();
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let entry = line.trim();
-        if entry.is_empty() || entry.starts_with('#') {
+        let comment = entry.strip_prefix('#');
+        if entry.is_empty() || comment.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '#', '!'])) {
             continue;
         }
         let folded = canonical(entry).text.to_lowercase();
-        let what = if entry.chars().any(char::is_control) {
+        let what = if comment.is_some() {
+            format!("`{}` begins with `#`, as comments do: write it as a pattern of a rule", shown(entry))
+        } else if entry.chars().any(char::is_control) {
             // Nobody writes one, and in a file it would be an escape that reads as something else.
             format!("`{}` has a control character", shown(&entry.escape_debug().to_string()))
         } else if folded.len() < limits::LITERAL_BYTES_MIN {
@@ -63,10 +67,13 @@ mod tests {
 
     #[test]
     fn entries_are_words_and_what_is_not_taken_is_named() {
-        let text = "\u{feff}# head\nProject Nightfall\n\n  daybreak \nab\nDAYBREAK\n";
+        let text = "\u{feff}# head\n#tag\nProject Nightfall\n\n  daybreak \nab\nDAYBREAK\n";
         let (imported, entries) = import(text, Draft::default(), "lists/x.txt").unwrap();
         assert_eq!(entries, ["Project Nightfall", "daybreak"]);
-        assert_eq!(imported.notes.iter().map(|note| note.name.as_str()).collect::<Vec<_>>(), ["line 5", "line 6"]);
+        assert_eq!(
+            imported.notes.iter().map(|note| note.name.as_str()).collect::<Vec<_>>(),
+            ["line 2", "line 6", "line 7"]
+        );
         let draft = &imported.rules[0].draft;
         assert_eq!(draft.patterns[1], (PatternForm::Word, "daybreak".to_owned()));
         assert_eq!(

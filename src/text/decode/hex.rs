@@ -285,7 +285,7 @@ mod tests {
         fn the_runs_of_numbers_are_all_that_is_needed(parts in proptest::collection::vec("[0-9a-f]{1,20}|0x[0-9A-F]{2}|[ ,:;_-]{1,4}|[g-z.]{1,3}|696e7374727563746976656c79|69 67 6e 6f 72 65 20 61 6c 6c", 0..24)) {
             let text = parts.concat();
             let all = Signs { numeric: vec![Span::new(0, text.len())], ..Signs::default() };
-            let source = Source { text: &text, seen: &Map::identity(), folded: &Map::identity(), room: usize::MAX, signs: &all, was_disguised: false };
+            let source = Source { text: &text, seen: &Map::identity(), folded: &Map::identity(), gaps: &[], room: usize::MAX, signs: &all, was_disguised: false };
             let plain = decode(&source).map(|found| (found.text, found.map));
             prop_assert_eq!(source_of(&text, decode).map(|found| (found.text, found.map)), plain);
         }

@@ -12,6 +12,7 @@ mod hex;
 mod html;
 mod hyphenated;
 mod inline;
+mod invisible;
 mod jamo;
 mod joined;
 mod leetspeak;
@@ -59,6 +60,8 @@ pub(super) struct Source<'a> {
     pub seen: &'a Map,
     /// Leads to the text as it was before its characters were folded, where letters of one character have one origin.
     pub folded: &'a Map,
+    /// Where characters vanished that may stand for blanks.
+    pub gaps: &'a [usize],
     /// Bytes of decoded text that there is room for.
     pub room: usize,
     pub signs: &'a Signs,
@@ -70,7 +73,7 @@ pub(super) struct Source<'a> {
 type Decoding = fn(&Source<'_>) -> Option<Decoded>;
 
 /// All decodings, in the order in which they are tried.
-pub(super) const DECODINGS: [Decoding; 18] = [
+pub(super) const DECODINGS: [Decoding; 19] = [
     |source| inline::decode(source.text, source.seen, source.room),
     base64::decode,
     hex::decode,
@@ -89,15 +92,17 @@ pub(super) const DECODINGS: [Decoding; 18] = [
     split::decode,
     joined::decode,
     jamo::decode,
+    invisible::decode,
 ];
 
 /// Every name that a decoding may give, in the order of their files.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "base32",
     "base64",
     "escape",
     "hex",
     "html",
+    "invisible",
     "jamo",
     "joined",
     "leetspeak",
@@ -118,10 +123,10 @@ pub const NAMES: [&str; 22] = [
 ];
 
 /// True when some decoding would still give something.
-pub(super) fn is_encoded(text: &str, seen: &Map) -> bool {
+pub(super) fn is_encoded(text: &str, seen: &Map, gaps: &[usize]) -> bool {
     // Whatever becomes of the letters.
     let folded = &Map::identity();
-    let source = Source { text, seen, folded, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
+    let source = Source { text, seen, folded, gaps, room: usize::MAX, signs: &Signs::of(text), was_disguised: false };
     DECODINGS.iter().any(|decoding| decoding(&source).is_some())
 }
 
@@ -197,5 +202,5 @@ fn source_of(text: &str, decoding: Decoding) -> Option<Decoded> {
 #[cfg(test)]
 fn source_of_folded(text: &str, folded: &Map, decoding: Decoding) -> Option<Decoded> {
     let (seen, signs) = (&Map::identity(), &Signs::of(text));
-    decoding(&Source { text, seen, folded, room: usize::MAX, signs, was_disguised: false })
+    decoding(&Source { text, seen, folded, gaps: &[], room: usize::MAX, signs, was_disguised: false })
 }

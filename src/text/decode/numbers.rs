@@ -255,7 +255,7 @@ mod tests {
         fn the_runs_of_numbers_are_all_that_is_needed(parts in proptest::collection::vec("[0-9]{1,7}|[01]{7,9}|1080 1075 1085 32 1086|[ ,.:/|-]{1,4}|[a-z]{1,3}|105 103 110 111 114 101 32|[01]{60,70}", 0..24)) {
             let text = parts.concat();
             let all = Signs { numeric: vec![Span::new(0, text.len())], ..Signs::default() };
-            let source = Source { text: &text, seen: &Map::identity(), folded: &Map::identity(), room: usize::MAX, signs: &all, was_disguised: false };
+            let source = Source { text: &text, seen: &Map::identity(), folded: &Map::identity(), gaps: &[], room: usize::MAX, signs: &all, was_disguised: false };
             let plain = decode(&source).map(|found| (found.text, found.map));
             prop_assert_eq!(source_of(&text, decode).map(|found| (found.text, found.map)), plain);
         }

@@ -346,6 +346,7 @@ mod tests {
                 text,
                 seen: &Map::identity(),
                 folded: &Map::identity(),
+                gaps: &[],
                 room: usize::MAX,
                 signs: &signs,
                 was_disguised,

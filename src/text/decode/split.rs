@@ -259,7 +259,7 @@ mod tests {
         ) {
             let text = parts.concat();
             let signs = Signs { split: vec![Span::new(0, text.len() + 5)], ..Signs::default() };
-            let source = Source { text: &text, seen: &Map::identity(), folded: &Map::identity(), room: usize::MAX, signs: &signs, was_disguised: false };
+            let source = Source { text: &text, seen: &Map::identity(), folded: &Map::identity(), gaps: &[], room: usize::MAX, signs: &signs, was_disguised: false };
             prop_assert_eq!(words_of(&source), plain(&text));
         }
     }
