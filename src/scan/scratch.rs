@@ -74,8 +74,8 @@ pub(super) struct UnitState {
 /// Bytes of the caches of regexes in one scratch: past it they are dropped, and made again when needed. Each may grow to three
 /// quarters of a megabyte under hostile text.
 const CACHES_BYTES: usize = if cfg!(test) { 64 * 1024 } else { 128 * 1024 * 1024 };
-/// So often their bytes are counted: once in so many searches.
-const COUNTED_EVERY: u32 = if cfg!(test) { 8 } else { 4096 };
+/// Their bytes are counted with each new one, and once in so many searches.
+const COUNTED_EVERY: u32 = if cfg!(test) { 8 } else { 512 };
 
 /// Caches of the regexes.
 #[derive(Debug)]
@@ -171,7 +171,8 @@ impl RegexCaches {
     /// The caches of one unit's regex.
     pub(super) fn of(&mut self, unit: u32) -> Option<&mut UnitCaches> {
         self.uncounted += 1;
-        if self.uncounted == COUNTED_EVERY {
+        // Each new one is room for more, and those that are there grow.
+        if self.uncounted >= COUNTED_EVERY || self.caches.get(unit as usize)?.is_none() {
             self.uncounted = 0;
             if self.memory() > CACHES_BYTES {
                 self.caches.fill_with(|| None);
