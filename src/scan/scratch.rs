@@ -74,15 +74,14 @@ pub(super) struct UnitState {
 /// Bytes of the caches of regexes in one scratch: past it they are dropped, and made again when needed. Each may grow to three
 /// quarters of a megabyte under hostile text.
 const CACHES_BYTES: usize = if cfg!(test) { 64 * 1024 } else { 128 * 1024 * 1024 };
-/// Their bytes are counted with each new one, and once in so many searches.
-const COUNTED_EVERY: u32 = if cfg!(test) { 8 } else { 512 };
 
 /// Caches of the regexes.
 #[derive(Debug)]
 pub(super) struct RegexCaches {
     caches: Vec<Option<Box<UnitCaches>>>,
-    /// Searches since their bytes were counted.
-    uncounted: u32,
+    /// Bytes of those, but for what the last one that was asked for has grown since.
+    bytes: usize,
+    last: usize,
 }
 
 /// Caches of one regex, made when first needed, and room for its groups.
@@ -92,6 +91,8 @@ pub(super) struct UnitCaches {
     pub(super) anchored: Option<dfa::Cache>,
     pub(super) full: Option<meta::Cache>,
     pub(super) slots: Vec<Option<NonMaxUsize>>,
+    /// Bytes of it when they were counted last.
+    counted: usize,
 }
 
 impl Scratch {
@@ -100,7 +101,7 @@ impl Scratch {
             program,
             states: std::iter::repeat_with(UnitState::default).take(units).collect(),
             touched: Vec::new(),
-            regexes: RegexCaches { uncounted: 0, caches: std::iter::repeat_with(|| None).take(units).collect() },
+            regexes: RegexCaches::new(units),
             finders: Default::default(),
             block: Block::default(),
             raw_lane: LaneScratch::default(),
@@ -157,28 +158,38 @@ impl Scratch {
 }
 
 impl RegexCaches {
+    fn new(units: usize) -> Self {
+        Self { caches: std::iter::repeat_with(|| None).take(units).collect(), bytes: 0, last: 0 }
+    }
+
     fn memory(&self) -> usize {
-        let of_unit = |unit: &UnitCaches| {
-            size_of::<UnitCaches>()
-                + [&unit.sketch, &unit.anchored].into_iter().flatten().map(dfa::Cache::memory_usage).sum::<usize>()
-                + unit.full.as_ref().map_or(0, meta::Cache::memory_usage)
-                + unit.slots.capacity() * size_of::<Option<NonMaxUsize>>()
-        };
-        let units = self.caches.iter().flatten().map(|unit| of_unit(unit));
+        let units = self.caches.iter().flatten().map(|unit| unit.memory());
         self.caches.capacity() * size_of::<Option<Box<UnitCaches>>>() + units.sum::<usize>()
     }
 
     /// The caches of one unit's regex.
     pub(super) fn of(&mut self, unit: u32) -> Option<&mut UnitCaches> {
-        self.uncounted += 1;
-        // Each new one is room for more, and those that are there grow.
-        if self.uncounted >= COUNTED_EVERY || self.caches.get(unit as usize)?.is_none() {
-            self.uncounted = 0;
-            if self.memory() > CACHES_BYTES {
-                self.caches.fill_with(|| None);
-            }
+        // Whatever has grown is the one that was in use until now.
+        if let Some(last) = self.caches.get_mut(self.last).and_then(Option::as_mut) {
+            let now = last.memory();
+            self.bytes = (self.bytes + now).saturating_sub(last.counted);
+            last.counted = now;
         }
-        Some(self.caches.get_mut(unit as usize)?.get_or_insert_default())
+        if self.bytes > CACHES_BYTES {
+            self.caches.fill_with(|| None);
+            self.bytes = 0;
+        }
+        self.last = unit as usize;
+        Some(self.caches.get_mut(self.last)?.get_or_insert_default())
+    }
+}
+
+impl UnitCaches {
+    fn memory(&self) -> usize {
+        size_of::<Self>()
+            + [&self.sketch, &self.anchored].into_iter().flatten().map(dfa::Cache::memory_usage).sum::<usize>()
+            + self.full.as_ref().map_or(0, meta::Cache::memory_usage)
+            + self.slots.capacity() * size_of::<Option<NonMaxUsize>>()
     }
 }
 
@@ -188,6 +199,25 @@ mod tests {
 
     use crate::rules::RuleSet;
     use crate::scan::Scanner;
+
+    use super::*;
+
+    #[test]
+    fn caches_of_regexes_are_dropped_when_they_are_large() {
+        let mut caches = RegexCaches::new(3);
+        let grow = |caches: &mut RegexCaches, unit: u32, bytes: usize| {
+            caches.of(unit).unwrap().slots.reserve_exact(bytes / size_of::<Option<NonMaxUsize>>());
+        };
+        grow(&mut caches, 0, CACHES_BYTES / 2);
+        grow(&mut caches, 1, 1000);
+        let capacity = caches.of(0).unwrap().slots.capacity();
+        assert!(capacity >= CACHES_BYTES / 16, "{capacity}");
+        assert!(caches.bytes >= CACHES_BYTES / 2 + 1000, "{}", caches.bytes);
+        grow(&mut caches, 2, CACHES_BYTES / 2);
+        assert_eq!(caches.of(0).unwrap().slots.capacity(), 0);
+        assert_eq!(caches.bytes, 0);
+        assert!(caches.of(3).is_none());
+    }
 
     #[test]
     fn what_a_scratch_holds_is_counted() {

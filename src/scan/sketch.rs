@@ -4,7 +4,7 @@
 //! almost a match of many patterns is nothing but such states. Without counts there are few of them. What is refused here is no
 //! match; what is not refused is asked of the pattern itself.
 
-use regex_automata::hybrid::dfa;
+use regex_automata::hybrid::{LazyStateID, dfa};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
@@ -20,6 +20,17 @@ pub(super) struct Sketch {
     length_max: Option<usize>,
     /// Bytes up to which it is the pattern itself.
     exact_up_to: usize,
+}
+
+/// How far a walk through a text has come.
+#[derive(Debug)]
+enum Walk {
+    /// No match, whatever follows.
+    Refused,
+    /// The pattern itself must be asked.
+    Unsure,
+    /// To the text's end, or as far as any match goes.
+    Through(LazyStateID),
 }
 
 /// Memory for the lazy DFA.
@@ -61,44 +72,48 @@ impl Sketch {
 
     /// False: no match of the pattern starts here. `None`: out of steps.
     pub(super) fn may_match(&self, text: &[u8], at: usize, cache: &mut dfa::Cache, steps: &mut usize) -> Option<bool> {
-        let dfa = &self.automaton;
-        let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
-        let Ok(mut state) = dfa.start_state_forward(cache, &input) else { return Some(true) };
-        for byte in text.get(at..self.end(text, at))? {
-            *steps = steps.checked_sub(1)?;
-            let Ok(next) = dfa.next_state(cache, state, *byte) else { return Some(true) };
-            state = next;
-            if state.is_tagged() && (state.is_match() || state.is_dead() || state.is_quit()) {
-                return Some(!state.is_dead());
-            }
-        }
-        Some(
-            self.end(text, at) == text.len() && dfa.next_eoi_state(cache, state).map_or(true, |state| state.is_match()),
-        )
+        Some(match self.walk(text, at, cache, steps)? {
+            Walk::Refused => false,
+            Walk::Unsure => true,
+            Walk::Through(state) => self.end(text, at) == text.len() && self.matches_at_end(state, cache),
+        })
     }
 
     /// What becomes of the pattern at a place of a text that may go on. `None`: the pattern itself must be asked.
     pub(super) fn fate(&self, text: &[u8], at: usize, ended: bool, cache: &mut dfa::Cache) -> Option<Fate> {
+        match self.walk(text, at, cache, &mut { usize::MAX })? {
+            Walk::Refused => Some(Fate::Nothing),
+            Walk::Unsure => None,
+            Walk::Through(_) if self.end(text, at) < text.len() => Some(Fate::Nothing),
+            Walk::Through(state) if ended => (!self.matches_at_end(state, cache)).then_some(Fate::Nothing),
+            Walk::Through(_) => (text.len() - at <= self.exact_up_to).then_some(Fate::Open),
+        }
+    }
+
+    /// Runs from a place to where it can be told. `None`: out of steps.
+    fn walk(&self, text: &[u8], at: usize, cache: &mut dfa::Cache, steps: &mut usize) -> Option<Walk> {
         let dfa = &self.automaton;
         let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
-        let mut state = dfa.start_state_forward(cache, &input).ok()?;
-        let end = self.end(text, at);
-        for byte in text.get(at..end)? {
-            state = dfa.next_state(cache, state, *byte).ok()?;
+        let Ok(mut state) = dfa.start_state_forward(cache, &input) else { return Some(Walk::Unsure) };
+        for byte in text.get(at..self.end(text, at))? {
+            *steps = steps.checked_sub(1)?;
+            let Ok(next) = dfa.next_state(cache, state, *byte) else { return Some(Walk::Unsure) };
+            state = next;
             if state.is_tagged() {
                 if state.is_match() || state.is_quit() {
-                    return None;
+                    return Some(Walk::Unsure);
                 }
                 if state.is_dead() {
-                    return Some(Fate::Nothing);
+                    return Some(Walk::Refused);
                 }
             }
         }
-        match () {
-            () if end < text.len() => Some(Fate::Nothing),
-            () if ended => (!dfa.next_eoi_state(cache, state).ok()?.is_match()).then_some(Fate::Nothing),
-            () => (text.len() - at <= self.exact_up_to).then_some(Fate::Open),
-        }
+        Some(Walk::Through(state))
+    }
+
+    /// Whether a text that ends here may match: true, too, where the automaton cannot say.
+    fn matches_at_end(&self, state: LazyStateID, cache: &mut dfa::Cache) -> bool {
+        self.automaton.next_eoi_state(cache, state).map_or(true, |state| state.is_match())
     }
 
     /// Behind the last byte that tells of a match from a place on: it is told one byte late.

@@ -72,9 +72,27 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String
             }
             out.push_str(&regex_syntax::escape(&quoted));
         }
-        'b' | 'B' | 'A' | 'z' | 'p' | 'P' => out.extend(['\\', c]),
+        'p' | 'P' => property(c, rest, out)?,
+        'b' | 'B' | 'A' | 'z' => out.extend(['\\', c]),
         'C' => return Err(r"`\C` matches a byte, rules match characters".to_owned()),
         c => one(c, rest, out)?,
+    }
+    Ok(())
+}
+
+/// A Unicode property after its `\p` or `\P`: one letter, or a name in braces.
+fn property(c: char, rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String> {
+    out.extend(['\\', c]);
+    let Some(first) = rest.next() else { return Err(format!(r"`\{c}` ends without the name of a property")) };
+    out.push(first);
+    if first == '{' {
+        loop {
+            let Some(c) = rest.next() else { return Err("the name of a property is not closed".to_owned()) };
+            out.push(c);
+            if c == '}' {
+                break;
+            }
+        }
     }
     Ok(())
 }
@@ -136,19 +154,9 @@ fn class(rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String>
                 is_single = false;
             }
             '\\' if matches!(rest.peek(), Some('p' | 'P')) => {
-                out.push('\\');
+                let c = rest.next().unwrap_or('p');
+                property(c, rest, out)?;
                 is_single = false;
-                out.extend(rest.next());
-                if rest.peek() == Some(&'{') {
-                    for c in rest.by_ref() {
-                        out.push(c);
-                        if c == '}' {
-                            break;
-                        }
-                    }
-                } else {
-                    out.extend(rest.next());
-                }
             }
             c => {
                 item(c, rest, out)?;
@@ -232,6 +240,7 @@ mod tests {
         agrees("^a{2}b{1,}c{1,2}$", &["aabbcc"], &["abc"]);
         agrees(r"^\Qa.b[\E+$", &["a.b[", "a.b[["], &["axb["]);
         agrees(r"^\<\>\_\101\x41$", &["<>_AA"], &[]);
+        agrees(r"^\p{L}\pN\P{Greek}[^\p{L}]\p{Lu}{2}$", &["é1a-AB"], &["11a-AB", "é1a-Ab", "é1λ-AB"]);
         agrees("(?i)^(?P<x>k)(?:y)(?s:.)$", &["KY\n"], &["ky"]);
     }
 
@@ -245,6 +254,9 @@ mod tests {
             (r"\y", "no escape"),
             ("[a", "not closed"),
             ("a\\", "backslash"),
+            (r"a\p", "without the name"),
+            (r"a\p{L", "not closed"),
+            (r"[\p{L]", "not closed"),
         ] {
             let error = translate(go).unwrap_err();
             assert!(error.contains(reason), "{go}: {error}");
