@@ -12,21 +12,30 @@ use crate::measure::{Case, Run};
 const CHUNK: usize = 64;
 
 /// Replies are what may come whole or as a stream.
-pub const CONTEXT: Context = Context { direction: Direction::Reply, role: Role::Assistant };
+pub const REPLY: Context = Context { direction: Direction::Reply, role: Role::Assistant };
+/// What most rules judge.
+pub const REQUEST: Context = Context { direction: Direction::Request, role: Role::ToolResult };
 
-/// Canonical form and scan; the scan alone; the scan of a stream.
-pub fn ours(scanner: &Scanner) -> Vec<Case<'_>> {
-    vec![
-        Case::new("portcullis scan", whole(scanner, true)),
-        Case::new("portcullis scan only", whole(scanner, false)),
-        Case::new("portcullis stream 64 B", streaming(scanner)),
-    ]
+/// Canonical form and scan; the scan alone; of replies the scan of a stream.
+pub fn ours(scanner: &Scanner, context: Context) -> Vec<Case<'_>> {
+    let mut cases = vec![
+        Case::new("portcullis scan", whole(scanner, context, true)),
+        Case::new("portcullis scan only", whole(scanner, context, false)),
+    ];
+    if context == REPLY {
+        cases.push(Case::new("portcullis stream 64 B", streaming(scanner)));
+    }
+    cases
 }
 
-pub fn theirs<'a>(block: &'a hs::Database, stream: &'a hs::Database) -> [Case<'a>; 2] {
-    let block = move |documents: &[String]| documents.iter().map(|text| block.block(text.as_bytes())).sum();
-    let stream = move |documents: &[String]| documents.iter().map(|text| stream.stream(text.as_bytes(), CHUNK)).sum();
-    [Case::new("vectorscan block", Box::new(block)), Case::new("vectorscan stream 64 B", Box::new(stream))]
+pub fn block(database: &hs::Database) -> Case<'_> {
+    let count = move |documents: &[String]| documents.iter().map(|text| database.block(text.as_bytes())).sum();
+    Case::new("vectorscan block", Box::new(count))
+}
+
+pub fn stream(database: &hs::Database) -> Case<'_> {
+    let count = move |documents: &[String]| documents.iter().map(|text| database.stream(text.as_bytes(), CHUNK)).sum();
+    Case::new("vectorscan stream 64 B", Box::new(count))
 }
 
 pub fn aho_corasick(dfa: &AhoCorasick) -> Case<'_> {
@@ -34,7 +43,7 @@ pub fn aho_corasick(dfa: &AhoCorasick) -> Case<'_> {
     Case::new("aho-corasick DFA", Box::new(count))
 }
 
-fn whole(scanner: &Scanner, fold: bool) -> Run<'_> {
+fn whole(scanner: &Scanner, context: Context, fold: bool) -> Run<'_> {
     let mut scratch = scanner.scratch();
     let mut out = Vec::new();
     Box::new(move |documents| {
@@ -44,10 +53,10 @@ fn whole(scanner: &Scanner, fold: bool) -> Run<'_> {
             let folded = fold.then(|| canonical(text)).filter(|folded| !folded.map.is_identity());
             match folded {
                 Some(folded) => {
-                    scanner.scan(text, Reading::Raw, CONTEXT, &mut scratch, &mut out);
-                    scanner.scan(&folded.text, Reading::Canonical, CONTEXT, &mut scratch, &mut out);
+                    scanner.scan(text, Reading::Raw, context, &mut scratch, &mut out);
+                    scanner.scan(&folded.text, Reading::Canonical, context, &mut scratch, &mut out);
                 }
-                None => scanner.scan(text, Reading::Both, CONTEXT, &mut scratch, &mut out),
+                None => scanner.scan(text, Reading::Both, context, &mut scratch, &mut out),
             }
             found += out.len() as u64;
         }
@@ -97,14 +106,17 @@ pub fn held_back(scanner: &Scanner, corpus: &Corpus) -> Vec<usize> {
     held
 }
 
-/// Bytes of the compiled set, and of one scratch that has seen all texts whole and as streams.
-pub fn memory(scanner: &Scanner, corpora: &[&Corpus]) -> (usize, usize) {
+/// Bytes of the compiled set, and of one scratch that has seen all texts whole and, if they are replies, as streams.
+pub fn memory(scanner: &Scanner, context: Context, corpora: &[&Corpus]) -> (usize, usize) {
     let mut scratch = scanner.scratch();
     let mut out = Vec::new();
     for text in corpora.iter().flat_map(|corpus| &corpus.documents) {
         out.clear();
-        scanner.scan(text, Reading::Raw, CONTEXT, &mut scratch, &mut out);
-        scanner.scan(&canonical(text).text, Reading::Canonical, CONTEXT, &mut scratch, &mut out);
+        scanner.scan(text, Reading::Raw, context, &mut scratch, &mut out);
+        scanner.scan(&canonical(text).text, Reading::Canonical, context, &mut scratch, &mut out);
+        if context != REPLY {
+            continue;
+        }
         let (mut stream, mut out) = (scanner.stream(Role::Assistant, text.len()), Vec::new());
         pieces(text).for_each(|piece| stream.push(piece, &mut scratch, &mut out));
         stream.finish(&mut scratch, &mut out);

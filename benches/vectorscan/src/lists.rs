@@ -11,7 +11,7 @@ use portcullis::scan::Scanner;
 use crate::corpora::Corpus;
 use crate::corpora::lists::{phrases, rule_files};
 use crate::corpora::near_misses::{Shape, near_misses};
-use crate::engines;
+use crate::engines::{self, REPLY};
 use crate::hs;
 use crate::measure::compare;
 use crate::options::Options;
@@ -49,14 +49,14 @@ fn measure(words: &[String], options: &Options) -> Result<(), String> {
         near_misses(&shapes, &options.corpora[0])
     });
     let corpora: Vec<&Corpus> = options.corpora.iter().chain(&hostile).collect();
-    let (set, scratch) = engines::memory(&scanner, &corpora);
+    let (set, scratch) = engines::memory(&scanner, REPLY, &corpora);
     let (count, set, scratch) = (words.len(), set as f64 / 1e6, scratch as f64 / 1e6);
     println!(
         "{count} literals: compiled in {took:.3} s; memory: compiled set {set:.1} MB, one scratch {scratch:.1} MB"
     );
     let title = format!("{count} literals");
     if options.alone || count > OTHERS_MAX {
-        compare(&title, engines::ours(&scanner), &corpora, options.rounds, &options.case);
+        compare(&title, engines::ours(&scanner, REPLY), &corpora, options.rounds, &options.case);
         return Ok(());
     }
     let patterns: Vec<Pattern> = words.iter().map(|word| (escape(word), hs::CASELESS)).collect();
@@ -64,8 +64,8 @@ fn measure(words: &[String], options: &Options) -> Result<(), String> {
     let (block, stream) = (compiled(&patterns, false, keep)?, compiled(&patterns, true, keep)?);
     let dfa = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(words);
     let dfa = dfa.map_err(|error| error.to_string())?;
-    let mut cases = engines::ours(&scanner);
-    cases.extend(engines::theirs(&block, &stream));
+    let mut cases = engines::ours(&scanner, REPLY);
+    cases.extend([engines::block(&block), engines::stream(&stream)]);
     cases.push(engines::aho_corasick(&dfa));
     compare(&title, cases, &corpora, options.rounds, &options.case);
     Ok(())

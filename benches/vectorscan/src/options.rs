@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use portcullis::scan::Context;
+
 use crate::corpora::{self, Corpus};
+use crate::engines::{REPLY, REQUEST};
 
 pub const HELP: &str = "\
 usage: portcullis-vectorscan [OPTION…] [NAME=FILE…]
@@ -13,6 +16,7 @@ NAME=FILE       texts to use in place of those that the benches make: plain text
                 [u32 length, little-endian][bytes] (*.bin)
 --rules FOLDER  the rules (those of this repository)
 --paranoia N    the rules up to this level, 1 to 4 (4: all)
+--requests      requests and the rules for them, in place of replies
 --lists N,N,…   lists of so many literals in place of the rules
 --words FILE    their literals, a JSON list or one a line (made-up ones)
 --rounds N      rounds of each measurement (5)
@@ -27,6 +31,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 pub struct Options {
     pub rules: PathBuf,
     pub paranoia: u8,
+    pub context: Context,
     pub lists: Vec<usize>,
     pub words: Option<Vec<String>>,
     pub rounds: usize,
@@ -45,6 +50,7 @@ impl Options {
         let mut options = Self {
             rules: Path::new(ROOT).join("rules"),
             paranoia: 4,
+            context: REPLY,
             lists: Vec::new(),
             words: None,
             rounds: 5,
@@ -60,6 +66,7 @@ impl Options {
                 "--help" | "-h" => return Ok(None),
                 "--rules" => options.rules = value()?.into(),
                 "--paranoia" => options.paranoia = number(&argument, &value()?)?,
+                "--requests" => options.context = REQUEST,
                 "--lists" => {
                     options.lists =
                         value()?.split(',').map(|size| number(&argument, size)).collect::<Result<_, _>>()?;
