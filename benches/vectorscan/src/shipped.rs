@@ -120,6 +120,8 @@ fn profile(scanner: &Scanner, context: Context, corpora: &[&Corpus]) {
         }
         let mut costs: Vec<_> = scanner.costs(&scratch).collect();
         costs.sort_by_key(|(_, _, cost)| Reverse(cost.nanoseconds));
+        let all: u64 = costs.iter().map(|(.., cost)| cost.nanoseconds).sum();
+        println!("{}: searches of single patterns {:.3} ns/B", corpus.name, all as f64 / bytes as f64);
         for (rule, number, cost) in costs.iter().take(COSTLY) {
             let id = scanner.rules().rule(*rule).map_or("", |rule| &*rule.id);
             println!("{} {id}/{number} {:.3} ns/B {cost:?}", corpus.name, cost.nanoseconds as f64 / bytes as f64);
