@@ -80,20 +80,27 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String
     Ok(())
 }
 
-/// A Unicode property after its `\p` or `\P`: one letter, or a name in braces.
+/// A Unicode property after its `\p` or `\P`: one letter, or a name in braces, before which `^` negates.
 fn property(c: char, rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String> {
-    out.extend(['\\', c]);
-    let Some(first) = rest.next() else { return Err(format!(r"`\{c}` ends without the name of a property")) };
-    out.push(first);
-    if first == '{' {
-        loop {
-            let Some(c) = rest.next() else { return Err("the name of a property is not closed".to_owned()) };
-            out.push(c);
-            if c == '}' {
-                break;
-            }
+    let mut name = match rest.next() {
+        None => return Err(format!(r"`\{c}` ends without the name of a property")),
+        Some('{') => String::new(),
+        Some(letter) => {
+            out.extend(['\\', c, letter]);
+            return Ok(());
+        }
+    };
+    loop {
+        match rest.next() {
+            None => return Err("the name of a property is not closed".to_owned()),
+            Some('}') => break,
+            Some(part) => name.push(part),
         }
     }
+    let (is_negated, name) = name.strip_prefix('^').map_or((c == 'P', &*name), |name| (c == 'p', name));
+    out.extend(['\\', if is_negated { 'P' } else { 'p' }, '{']);
+    out.push_str(name);
+    out.push('}');
     Ok(())
 }
 
@@ -241,6 +248,7 @@ mod tests {
         agrees(r"^\Qa.b[\E+$", &["a.b[", "a.b[["], &["axb["]);
         agrees(r"^\<\>\_\101\x41$", &["<>_AA"], &[]);
         agrees(r"^\p{L}\pN\P{Greek}[^\p{L}]\p{Lu}{2}$", &["é1a-AB"], &["11a-AB", "é1a-Ab", "é1λ-AB"]);
+        agrees(r"^\p{^L}\P{^L}[\p{^Greek}]$", &["1éa"], &["ééa", "11a", "1éλ"]);
         agrees("(?i)^(?P<x>k)(?:y)(?s:.)$", &["KY\n"], &["ky"]);
     }
 
