@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use portcullis::base::{ExchangeId, FaultAction, FaultPolicy, Limits};
+use portcullis::base::{ExchangeId, FaultAction, FaultPolicy, Limits, Span};
 use portcullis::inspect::{Answer, BlockEnd, OpaqueAction, OpaqueKind, Outcome, ReplyStream, Snapshot, Step};
 use portcullis::protocol::openai::{ChatChunk, ChatReply, Template};
 use portcullis::rules::Facts;
@@ -161,14 +161,9 @@ impl Reach {
     fn of(scanner: &Scanner, text: &str, may_lack: bool) -> Self {
         let mut covered = vec![false; text.len()];
         let mut blocked = text.len();
-        for (rule, _, span, _) in agreement::whole(scanner, text, false) {
-            let rule = scanner.rules().rule(rule).expect("a rule that was found");
-            // Others are judged when the text has left.
-            if rule.block_end || !matches!(rule.action, Some(Action::Redact | Action::Block)) {
-                continue;
-            }
+        for (action, span) in flowing(scanner, text) {
             covered[span.range()].fill(true);
-            if rule.action == Some(Action::Block) {
+            if action == Action::Block {
                 blocked = blocked.min(span.start);
             }
         }
@@ -188,6 +183,17 @@ impl Reach {
             self.until
         );
     }
+}
+
+/// What rules that redact or block find while the text flows: others of theirs are judged when it has left.
+fn flowing(scanner: &Scanner, text: &str) -> Vec<(Action, Span)> {
+    let found = agreement::whole(scanner, text, false).into_iter();
+    let acting = found.filter_map(|(rule, _, span, _)| {
+        let rule = scanner.rules().rule(rule).expect("a rule that was found");
+        let action = rule.action.filter(|action| matches!(action, Action::Redact | Action::Block))?;
+        (!rule.block_end).then_some((action, span))
+    });
+    acting.collect()
 }
 
 /// True when a text is another with some of its characters left out.
@@ -219,17 +225,18 @@ fn whole(snapshot: &Arc<Snapshot>, place: Place, text: &str) -> Whole {
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).expect("a reply");
     let judged = snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked);
     let redacting = judged.verdict.findings.iter().filter(|finding| finding.action == Some(Action::Redact));
-    // What is found in a decoded reading as well is one finding with what it overlaps, of all that both cover.
-    let plain: Vec<_> =
-        agreement::whole(&snapshot.scanner, text, false).into_iter().map(|(_, _, span, _)| span).collect();
-    let is_plain = |at: usize| plain.iter().any(|span| span.range().contains(&at));
+    // What is found in a decoded reading as well is one finding with what it overlaps, of all that both cover: it comes in
+    // time where each of its bytes has left as a mask, by what redacts while the text flows.
+    let masked: Vec<_> =
+        flowing(&snapshot.scanner, text).into_iter().filter(|(action, _)| *action == Action::Redact).collect();
+    let is_masked = |at: usize| masked.iter().any(|(_, span)| span.range().contains(&at));
     let mut counts = std::collections::BTreeMap::new();
     let shows_late = redacting.fold(false, |late, finding| {
         let Source::Rule { id } = &finding.source else { return late };
         let count = counts.entry(id).or_insert(0);
         *count += 1;
         let block_end = snapshot.scanner.rules().iter().any(|(_, rule)| rule.id == *id && rule.block_end);
-        let is_decoded = matches!(finding.layer, Layer::Decoded(_)) || !finding.span.range().all(is_plain);
+        let is_decoded = matches!(finding.layer, Layer::Decoded(_)) || !finding.span.range().all(is_masked);
         late || block_end || is_decoded || *count >= LISTED
     });
     let text = match judged.outcome {
