@@ -196,6 +196,24 @@ fn flowing(scanner: &Scanner, text: &str) -> Vec<(Action, Span)> {
     acting.collect()
 }
 
+/// What leaves as one mask each: what is redacted while the text flows, together where it overlaps.
+fn masked(scanner: &Scanner, text: &str) -> Vec<Span> {
+    let mut spans: Vec<Span> = flowing(scanner, text)
+        .into_iter()
+        .filter(|(action, _)| *action == Action::Redact)
+        .map(|(_, span)| span)
+        .collect();
+    spans.sort_unstable();
+    let mut masks: Vec<Span> = Vec::new();
+    for span in spans {
+        match masks.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => masks.push(span),
+        }
+    }
+    masks
+}
+
 /// True when a text is another with some of its characters left out.
 fn is_part(part: &str, of: &str) -> bool {
     let mut rest = of.chars();
@@ -225,18 +243,17 @@ fn whole(snapshot: &Arc<Snapshot>, place: Place, text: &str) -> Whole {
     let reply = ChatReply::parse(Bytes::from(body.to_string()), &Limits::default()).expect("a reply");
     let judged = snapshot.scan(reply, Direction::Reply, &Facts::default()).judge(Answer::NotAsked);
     let redacting = judged.verdict.findings.iter().filter(|finding| finding.action == Some(Action::Redact));
-    // What is found in a decoded reading as well is one finding with what it overlaps, of all that both cover: it comes in
-    // time where each of its bytes has left as a mask, by what redacts while the text flows.
-    let masked: Vec<_> =
-        flowing(&snapshot.scanner, text).into_iter().filter(|(action, _)| *action == Action::Redact).collect();
-    let is_masked = |at: usize| masked.iter().any(|(_, span)| span.range().contains(&at));
+    // What is found in a decoded reading as well is one finding with what it overlaps, of all that both cover: it shows no
+    // later where all of it has left as one mask, by what redacts while the text flows.
+    let masked = masked(&snapshot.scanner, text);
+    let is_masked = |span: Span| masked.iter().any(|mask| mask.start <= span.start && span.end <= mask.end);
     let mut counts = std::collections::BTreeMap::new();
     let shows_late = redacting.fold(false, |late, finding| {
         let Source::Rule { id } = &finding.source else { return late };
         let count = counts.entry(id).or_insert(0);
         *count += 1;
         let block_end = snapshot.scanner.rules().iter().any(|(_, rule)| rule.id == *id && rule.block_end);
-        let is_decoded = matches!(finding.layer, Layer::Decoded(_)) || !finding.span.range().all(is_masked);
+        let is_decoded = matches!(finding.layer, Layer::Decoded(_)) || !is_masked(finding.span);
         late || block_end || is_decoded || *count >= LISTED
     });
     let text = match judged.outcome {
