@@ -155,6 +155,21 @@ impl Builder {
         self.derived_len += derived_unit * count;
     }
 
+    /// Notes that what stands at `span` of the derived text follows once more. It begins and ends where units do.
+    pub fn again(&mut self, span: Span) {
+        let end = span.end.min(self.derived_len);
+        let mut at = span.start;
+        let mut number = run_at(&self.runs, at);
+        while at < end {
+            let Some(run) = self.runs.get(number).copied() else { return };
+            number += 1;
+            let run_end = self.runs.get(number).map_or(self.derived_len, Run::start).min(end);
+            let unit = run.derived_unit as usize;
+            self.units(unit, run.unit_start(at), run.origin_unit, (run_end - at).div_ceil(unit));
+            at = run_end;
+        }
+    }
+
     /// The finished map; `origin_len` is the length of the origin.
     pub fn finish(self, origin_len: usize) -> Map {
         Map { runs: Some(self.runs), derived_len: self.derived_len, origin_len, in_order: !self.out_of_order }
@@ -267,6 +282,22 @@ mod tests {
         builder.copied(1, 3);
         builder.copied(1, 6);
         builder.finish(7)
+    }
+
+    #[test]
+    fn what_is_written_again_leads_to_the_same_place() {
+        let mut builder = Builder::default();
+        builder.copied(4, 10);
+        builder.unit(3, Span::new(14, 15));
+        builder.turned_bytes(Span::new(20, 24));
+        builder.again(Span::new(2, 9));
+        let map = builder.finish(30);
+        assert_eq!(map.derived_len, 18);
+        for at in 0..7 {
+            let one = |at: usize| map.to_original(Span::new(at, at + 1));
+            assert_eq!(one(11 + at), one(2 + at), "{at}");
+        }
+        assert_eq!(map.to_original(Span::new(11, 16)), Span::new(12, 15));
     }
 
     #[test]

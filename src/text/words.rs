@@ -60,6 +60,69 @@ static LENGTHS: [[u32; 32]; 32] = {
     lengths
 };
 
+/// The letters around each place inside a known word, two on either side, or the one that a piece has which was torn off:
+/// a bit for each of what [`seam`] gives.
+static SEAMS: LazyLock<Box<[u64; SEAM_WORDS]>> = LazyLock::new(|| {
+    let mut seams = Box::new([0; SEAM_WORDS]);
+    for word in WORDS.split_ascii_whitespace().map(str::as_bytes) {
+        for place in 1..word.len() {
+            let (head, rest) = word.split_at(place);
+            for before in 1..=head.len().min(2) {
+                for behind in 1..=rest.len().min(2) {
+                    let one = |of: &[u8], at: usize| of.get(at).copied().unwrap_or(0);
+                    let head = head.get(head.len() - before..).unwrap_or_default();
+                    let rest = rest.get(..behind).unwrap_or_default();
+                    let before = if before == 2 { [one(head, 0), one(head, 1)] } else { [0, one(head, 0)] };
+                    let at = seam([before[0], before[1], one(rest, 0), one(rest, 1)]);
+                    seams.get_mut(at >> 6).into_iter().for_each(|seams| *seams |= 1 << (at & 63));
+                }
+            }
+        }
+    }
+    seams
+});
+
+/// Five for each of four letters.
+const SEAM_BITS: u32 = 20;
+const SEAM_WORDS: usize = 1 << (SEAM_BITS - 6);
+
+/// The number of a place between two pieces of a word: by the last two letters before it and the first two behind it; no
+/// letter where a piece has one only.
+#[inline]
+fn seam(letters: [u8; 4]) -> usize {
+    letters.iter().fold(0, |seam, byte| seam << 5 | usize::from(LETTERS[usize::from(*byte)]))
+}
+
+/// The number of each ASCII letter from one on, of either case; 0: it is none.
+static LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut letter = 0;
+    while letter < 26 {
+        letters[(b'a' + letter) as usize] = letter + 1;
+        letters[(b'A' + letter) as usize] = letter + 1;
+        letter += 1;
+    }
+    letters
+};
+
+/// Where a known word may be torn in two.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seams(&'static [u64; SEAM_WORDS]);
+
+impl Seams {
+    pub(super) fn of_known() -> Self {
+        Self(&SEAMS)
+    }
+
+    /// False for most pieces that do not stand beside each other in any known word: by the last two bytes of one and the first
+    /// two of the other. Where a piece is a single letter, anything but a letter stands for the one that lacks.
+    #[inline]
+    pub(super) fn may_be(self, before: [u8; 2], behind: [u8; 2]) -> bool {
+        let at = seam([before[0], before[1], behind[0], behind[1]]);
+        self.0.get(at >> 6).is_some_and(|seams| seams >> (at & 63) & 1 == 1)
+    }
+}
+
 /// The number of the second letter of the word at `start..end`; 0 for a word of one letter.
 const fn second(text: &[u8], start: usize, end: usize) -> usize {
     if end - start > 1 { (text[start + 1] & 31) as usize } else { 0 }
@@ -234,6 +297,25 @@ mod tests {
         }
         assert!(stopped("zzyzx") && stopped(&"a".repeat(LETTERS_MAX + 1)) && stopped(&"a".repeat(100)));
         assert!(!is_known(b""));
+    }
+
+    #[test]
+    fn a_word_may_be_torn_at_every_place() {
+        for word in WORDS.split_ascii_whitespace().map(str::as_bytes) {
+            for place in 1..word.len() {
+                let one = |at: usize| word.get(at).copied().unwrap_or(b' ');
+                let (a, b) = (place.checked_sub(2).map_or(b'-', one), one(place - 1));
+                for (before, behind) in [(a, one(place + 1)), (b'1', one(place + 1)), (a, b'/'), (b'.', 0xFF)] {
+                    let behind = [one(place).to_ascii_uppercase(), behind];
+                    assert!(Seams::of_known().may_be([before, b], behind), "{word:?} at {place}");
+                }
+            }
+        }
+        let seams: u32 = SEAMS.iter().map(|seams| seams.count_ones()).sum();
+        assert!(seams < 1 << (SEAM_BITS - 5), "{seams}");
+        for (before, behind) in [(*b"he", *b"xy"), (*b"  ", *b"  "), (*b" q", *b"q "), (*b"on", *b"  ")] {
+            assert!(!Seams::of_known().may_be(before, behind));
+        }
     }
 
     #[test]

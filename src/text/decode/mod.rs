@@ -20,7 +20,7 @@ mod markup;
 mod morse;
 mod numbers;
 mod percent;
-mod pieces;
+pub(super) mod pieces;
 mod prefixed;
 mod quoted_printable;
 mod readable;
@@ -31,6 +31,7 @@ mod spaced;
 mod split;
 mod split_scripts;
 mod stretch;
+mod torn;
 mod turned_scripts;
 
 use crate::base::Span;

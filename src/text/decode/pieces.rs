@@ -1,6 +1,6 @@
 //! Rewritten pieces of a text, with the plain text around them, and the map.
 
-use super::{Decoded, floor_boundary};
+use super::{Decoded, floor_boundary, markup};
 use crate::base::Span;
 use crate::text::map::{Builder, Map};
 
@@ -8,7 +8,11 @@ use crate::text::map::{Builder, Map};
 /// the source already.
 const CONTEXT: usize = 128;
 /// Stands for the plain text left out: nothing matches across it.
-pub(super) const GAP: &str = "\n\u{FFFC}\n";
+pub(in crate::text) const GAP: &str = "\n\u{FFFC}\n";
+
+/// Bytes of the longest text in quotation marks that is written once more without them, and of the shortest.
+const QUOTED_MAX: usize = 1024;
+const QUOTED_MIN: usize = 12;
 
 /// Writes rewritten pieces from left to right, as far as there is room.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(super) struct Pieces<'a> {
     /// True once the plain text behind the last piece is written.
     ended: bool,
     kinds: Vec<&'static str>,
+    /// Where in the text the pieces are.
+    pieces: Vec<Span>,
 }
 
 impl<'a> Pieces<'a> {
@@ -36,6 +42,7 @@ impl<'a> Pieces<'a> {
             done: 0,
             ended: false,
             kinds: Vec::new(),
+            pieces: Vec::new(),
         }
     }
 
@@ -55,7 +62,9 @@ impl<'a> Pieces<'a> {
         if !self.kinds.contains(&kind) {
             self.kinds.push(kind);
         }
+        self.end_piece();
         self.plain_until(origin.start);
+        self.pieces.push(Span::new(self.text.len(), usize::MAX));
         self.done = origin.end;
     }
 
@@ -139,6 +148,7 @@ impl<'a> Pieces<'a> {
 
     /// Writes the plain text behind the last piece. What comes then stands by itself, each behind a gap.
     pub(super) fn end(&mut self) {
+        self.end_piece();
         if !self.ended && !self.kinds.is_empty() {
             let end = self.head_end(self.done, self.source.len());
             self.copy(self.done, end);
@@ -152,8 +162,47 @@ impl<'a> Pieces<'a> {
             return None;
         }
         self.end();
+        self.unquote();
         let map = self.map.finish(self.source.len());
         Some(Decoded { encodings: self.kinds, text: self.text, map, cut: self.cut, in_place: true })
+    }
+
+    fn end_piece(&mut self) {
+        let end = self.text.len();
+        self.pieces.last_mut().filter(|last| last.end > end).into_iter().for_each(|last| last.end = end);
+    }
+
+    /// Writes once more, without its quotation marks, what stands in them and was rewritten: who quotes a phrase to speak of it
+    /// has no reason to disguise it.
+    fn unquote(&mut self) {
+        // Pages are full of marks, and markup hides nothing by itself.
+        if *self.kinds == [markup::NAME] {
+            return;
+        }
+        let pieces = std::mem::take(&mut self.pieces);
+        let mut quoted: Vec<Span> = Vec::new();
+        let (mut piece, mut open) = (0, None);
+        for (at, mark) in self.text.match_indices(is_mark) {
+            let behind = at + mark.len();
+            let inside = Span::new(open.unwrap_or(behind), at);
+            open = (mark != "\n").then_some(behind);
+            while pieces.get(piece).is_some_and(|piece| piece.end <= inside.start) {
+                piece += 1;
+            }
+            let is_rewritten = pieces.get(piece).is_some_and(|piece| piece.start < inside.end);
+            if mark != "\n" && is_rewritten && (QUOTED_MIN..=QUOTED_MAX).contains(&inside.len()) {
+                quoted.push(inside);
+            }
+        }
+        for span in quoted {
+            self.gap(self.source.len());
+            if self.cut || span.len() > self.room_left() {
+                self.cut = true;
+                return;
+            }
+            self.text.extend_from_within(span.range());
+            self.map.again(span);
+        }
     }
 
     fn plain_until(&mut self, start: usize) {
@@ -193,6 +242,11 @@ impl<'a> Pieces<'a> {
     fn room_left(&self) -> usize {
         self.room.saturating_sub(self.text.len())
     }
+}
+
+/// Quotation marks, and what no quotation goes beyond.
+pub(in crate::text) fn is_mark(c: char) -> bool {
+    matches!(c, '\n' | '"' | '\'' | '`' | '\u{AB}' | '\u{BB}' | '\u{2018}'..='\u{201F}' | '\u{2039}' | '\u{203A}')
 }
 
 /// A bracket's other side; anything else is its own.

@@ -1,11 +1,12 @@
-//! Words with punctuation inside: `ig-nore`, `sys.tem`, `in*struc*tions`; and what [`hyphenated`] and [`split_scripts`] find.
+//! Words with punctuation inside: `ig-nore`, `sys.tem`, `in*struc*tions`; and what [`hyphenated`], [`split_scripts`] and
+//! [`torn`] find.
 //!
 //! Programs and addresses are full of punctuation between letters, so sixty-four bytes are looked at together, a bit each.
 
 use std::cmp::Reverse;
 
 use super::pieces::Pieces;
-use super::{Decoded, Source, hyphenated, is_seen, split_scripts};
+use super::{Decoded, Source, hyphenated, is_seen, split_scripts, torn};
 use crate::base::Span;
 use crate::text::signs::bits;
 use crate::text::words;
@@ -25,10 +26,10 @@ const TOKEN_MAX: usize = 64;
 /// Bytes looked at before a sign, to find the beginning of a word; a longer one is looked for byte by byte.
 const BEFORE: usize = 24;
 
-/// Takes the punctuation out of words that are known without it.
+/// Takes what is no letter out of words that are known without it.
 pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
     let mut words = words_of(source);
-    let others = [split_scripts::words_of(source), hyphenated::words_of(source)].concat();
+    let others = [split_scripts::words_of(source), hyphenated::words_of(source), torn::words_of(source)].concat();
     if !others.is_empty() {
         // These may hold a word of the first kind: the longer one goes first.
         words.extend(others);
@@ -41,7 +42,7 @@ pub(super) fn decode(source: &Source<'_>) -> Option<Decoded> {
         }
         pieces.begin(NAME, word);
         for (at, c) in source.text.get(word.range()).unwrap_or_default().char_indices() {
-            if !u8::try_from(c).is_ok_and(|byte| is_joiner(byte) || byte.is_ascii_whitespace()) {
+            if c.is_alphanumeric() {
                 pieces.character(c, Span::new(word.start + at, word.start + at + c.len_utf8()));
             }
         }
