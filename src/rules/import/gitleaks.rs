@@ -1,5 +1,7 @@
 //! Rules of gitleaks (<https://github.com/gitleaks/gitleaks>, MIT), from its TOML.
 
+use std::collections::BTreeSet;
+
 use regex_automata::Input;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
@@ -19,6 +21,9 @@ const ATTEMPTS: u64 = 200;
 /// Lowest entropy (bits per character) for which there is a validator that is near enough.
 const ENTROPY_MIN: f64 = 2.75;
 
+/// Texts that a part of a regex may be, so that it is asked whether each holds a keyword.
+const TEXTS_MAX: usize = 64;
+
 /// Keys of a rule that are understood, or mean nothing here.
 const RULE_KEYS: [&str; 10] =
     ["id", "description", "regex", "secretGroup", "entropy", "keywords", "path", "allowlist", "allowlists", "required"];
@@ -34,9 +39,18 @@ pub fn import(text: &str) -> Result<Imported, String> {
     let Some(Value::Array(rules)) = file.get("rules") else {
         return Err("it has no `[[rules]]`: is it a configuration of gitleaks?".to_owned());
     };
+    let mut ids = BTreeSet::new();
     for (number, rule) in rules.iter().enumerate() {
-        let name = text_of(rule, "id").map_or_else(|| format!("rule {}", number + 1), str::to_owned);
+        let id = text_of(rule, "id").filter(|id| !id.is_empty());
+        let name = id.map_or_else(|| format!("rule {}", number + 1), str::to_owned);
         let mut notes = Vec::new();
+        match id {
+            None => notes.push("it has no `id`, which gitleaks asks for: it is named by its place".to_owned()),
+            Some(id) if !ids.insert(id) => {
+                notes.push("an earlier rule has the same `id`: gitleaks takes the last one, here are both".to_owned());
+            }
+            Some(_) => {}
+        }
         match translate(rule, &name, &mut notes) {
             Ok(mut draft) => {
                 draft.comments = std::iter::once(format!("gitleaks: {name}")).chain(notes.iter().cloned()).collect();
@@ -45,6 +59,14 @@ pub fn import(text: &str) -> Result<Imported, String> {
             }
             Err(what) => imported.notes.push(Note { name, what, left_out: true }),
         }
+    }
+    let placeholder = Validator::NotPlaceholder.name();
+    if imported.rules.iter().any(|rule| rule.draft.validators.iter().any(|name| name == placeholder)) {
+        let what = format!(
+            "the rules have the validator {placeholder}, which gitleaks does not have: a secret that reads like a filler \
+             (`example`, `xxxx`) is none; take it out where such are to be found"
+        );
+        imported.notes.push(Note { name: String::new(), what, left_out: false });
     }
     Ok(imported)
 }
@@ -55,13 +77,33 @@ fn settings(file: &Table, imported: &mut Imported) {
     for (key, value) in file {
         match key.as_str() {
             "rules" | "title" | "description" | "minVersion" => {}
-            "extend" => note("`extend` names rules that are not in this file: import those files too".to_owned()),
-            "allowlist" | "allowlists" => {
-                allowed(value).into_iter().for_each(|what| note(format!("for all rules, {what}")))
-            }
+            "extend" => extended(value).into_iter().for_each(&mut note),
+            "allowlist" | "allowlists" => allowed(value, "for all rules, ").into_iter().for_each(&mut note),
             other => note(format!("`{other}` has no counterpart")),
         }
     }
+}
+
+/// What an `extend` does that is not done here.
+fn extended(value: &Value) -> Vec<String> {
+    let mut said = Vec::new();
+    for (key, setting) in value.as_table().into_iter().flatten() {
+        match key.as_str() {
+            "disabledRules" => {
+                let listed = listed(setting).join(", ");
+                said.push(format!("`extend` switches off {listed}: take these out where those rules are imported"));
+            }
+            "useDefault" | "path" | "url" => {}
+            other => said.push(format!("`extend.{other}` has no counterpart")),
+        }
+    }
+    said.push("`extend` names rules that are not in this file: import those files too".to_owned());
+    said
+}
+
+/// The texts of a list.
+fn listed(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 fn translate(rule: &Value, name: &str, notes: &mut Vec<String>) -> Result<Draft, String> {
@@ -108,7 +150,7 @@ fn translate(rule: &Value, name: &str, notes: &mut Vec<String>) -> Result<Draft,
     }
     let validators = validators(table, notes);
     for key in ["allowlist", "allowlists"] {
-        notes.extend(table.get(key).map(allowed).unwrap_or_default());
+        notes.extend(table.get(key).map(|value| allowed(value, "")).unwrap_or_default());
     }
     let keywords = keywords(table);
     let is_broad = !keywords.is_empty() && !asks_for(&bounded.text, &keywords);
@@ -194,22 +236,37 @@ fn validators(table: &Table, notes: &mut Vec<String>) -> Vec<Validator> {
     validators
 }
 
-/// What an allow-list would let pass, one line a kind.
-fn allowed(value: &Value) -> Vec<String> {
+/// What allow-lists would let pass, one line a kind and list. `all`: what a list is for that names no rules.
+fn allowed(value: &Value, all: &str) -> Vec<String> {
     let lists: Vec<&Value> = match value {
         Value::Array(lists) => lists.iter().collect(),
         one => vec![one],
     };
     let mut said = Vec::new();
-    for (key, what) in [
-        ("commits", "commits are let pass there, which a prompt does not have"),
-        ("paths", "paths of files are let pass there, which a prompt does not have"),
-        ("regexes", "regexes let pass there are not taken over: write an exception, or a validator"),
-        ("stopwords", "stop words are not taken over, beyond what the validator not_placeholder knows"),
-    ] {
-        let count: usize = lists.iter().filter_map(|list| list.get(key)?.as_array()).map(Vec::len).sum();
-        if count > 0 {
-            said.push(format!("{count} {what}"));
+    for list in lists {
+        let of = |key: &str| list.get(key).map(listed).unwrap_or_default();
+        let whose = match of("targetRules").join(", ") {
+            targets if targets.is_empty() => all.to_owned(),
+            targets => format!("for {targets}, "),
+        };
+        let kinds = [
+            ("commits", "commits are let pass there, which a prompt does not have"),
+            ("paths", "paths of files are let pass there, which a prompt does not have"),
+            ("regexes", "regexes let pass there are not taken over: write an exception, or a validator"),
+            ("stopwords", "stop words are not taken over, beyond what the validator not_placeholder knows"),
+        ];
+        let kinds: Vec<(usize, &str)> = kinds.into_iter().map(|(key, what)| (of(key).len(), what)).collect();
+        let is_joint = text_of(list, "condition").is_some_and(|condition| condition.eq_ignore_ascii_case("and"))
+            && kinds.iter().filter(|(count, _)| *count > 0).count() > 1;
+        let joint = if is_joint { " (only together with the others of that list)" } else { "" };
+        let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+        said.extend(kinds.map(|(count, what)| format!("{whose}{count} {what}{joint}")));
+        let known =
+            ["description", "commits", "paths", "regexes", "stopwords", "targetRules", "condition", "regexTarget"];
+        let keys = list.as_table().into_iter().flatten().map(|(key, _)| key.as_str());
+        let unknown: Vec<&str> = keys.filter(|key| !known.contains(key)).collect();
+        if !unknown.is_empty() {
+            said.push(format!("{whose}keys of an allow-list without counterpart: {}", unknown.join(", ")));
         }
     }
     said
@@ -232,39 +289,46 @@ fn holds(hir: &Hir, words: &[String]) -> bool {
         HirKind::Capture(capture) => holds(&capture.sub, words),
         HirKind::Repetition(repetition) => repetition.min > 0 && holds(&repetition.sub, words),
         HirKind::Concat(parts) => {
-            let mut run = String::new();
+            // What the parts before may be together, each holding no word yet.
+            let mut runs = vec![String::new()];
             for part in parts {
-                match fixed(part) {
-                    Some(text) => run.push_str(&text),
-                    None if has(&run) => return true,
-                    None => {
-                        run.clear();
-                        if holds(part, words) {
-                            return true;
-                        }
+                let more = texts(part).filter(|more| more.len() * runs.len() <= TEXTS_MAX);
+                let Some(more) = more else {
+                    if runs.iter().all(|run| has(run)) || holds(part, words) {
+                        return true;
                     }
-                }
+                    runs = vec![String::new()];
+                    continue;
+                };
+                runs = runs.iter().flat_map(|run| more.iter().map(move |text| format!("{run}{text}"))).collect();
             }
-            has(&run)
+            runs.iter().all(|run| has(run))
         }
-        _ => fixed(hir).is_some_and(|text| has(&text)),
+        _ => texts(hir).is_some_and(|texts| texts.iter().all(|text| has(text))),
     }
 }
 
-/// A part that is always the same text, in lower case.
-fn fixed(hir: &Hir) -> Option<String> {
+/// All that a part matches, in lower case, where that is few texts.
+fn texts(hir: &Hir) -> Option<Vec<String>> {
+    let few = |texts: BTreeSet<String>| (texts.len() <= TEXTS_MAX).then(|| texts.into_iter().collect());
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Some(String::new()),
-        HirKind::Literal(literal) => std::str::from_utf8(&literal.0).ok().map(str::to_lowercase),
-        HirKind::Capture(capture) => fixed(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().map(fixed).collect(),
+        HirKind::Empty | HirKind::Look(_) => Some(vec![String::new()]),
+        HirKind::Literal(literal) => std::str::from_utf8(&literal.0).ok().map(|text| vec![text.to_lowercase()]),
+        HirKind::Capture(capture) => texts(&capture.sub),
+        HirKind::Alternation(parts) => {
+            let parts: Vec<Vec<String>> = parts.iter().map(texts).collect::<Option<_>>()?;
+            few(parts.into_iter().flatten().collect())
+        }
+        HirKind::Concat(parts) => parts.iter().try_fold(vec![String::new()], |before, part| {
+            let more = texts(part)?;
+            few(before.iter().flat_map(|one| more.iter().map(move |text| format!("{one}{text}"))).collect())
+        }),
         HirKind::Class(Class::Unicode(class)) => {
-            let members: Vec<char> =
-                class.ranges().iter().flat_map(|range| range.start()..=range.end()).take(4).collect();
-            let lower = members.first()?.to_ascii_lowercase();
-            // `(?i)k` and `(?i)s` have a third member: the Kelvin sign, the long s.
-            let same = |c: &char| c.to_lowercase().next() == Some(lower) || (*c == 'ſ' && lower == 's');
-            (members.len() < 4 && members.iter().all(same)).then(|| lower.to_string())
+            let members = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+            let members: Vec<char> = members.take(2 * TEXTS_MAX + 1).collect();
+            // `(?i)s` has the long s as a third member, which is no `s` in lower case.
+            let lower = |c: &char| if *c == 'ſ' { "s".to_owned() } else { c.to_lowercase().collect() };
+            if members.len() > 2 * TEXTS_MAX { None } else { few(members.iter().map(lower).collect()) }
         }
         _ => None,
     }
@@ -363,7 +427,9 @@ mod tests {
         assert_eq!(draft.patterns[0].1, r"(?:acme)[\t\n\x0C\r ]=[\t\n\x0C\r ]([a-z0-9]{32})(?:[\t\n\x0C\r ]|$)");
         assert_eq!((draft.capture, draft.ignores_case, draft.paranoia), (1, true, 0));
         assert_eq!(draft.validators, ["entropy_3_5", "not_placeholder"]);
-        assert_eq!(notes, ["entropy 3.4 is 3.5 here"]);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert_eq!(notes[0], "entropy 3.4 is 3.5 here");
+        assert!(notes[1].contains("not_placeholder, which gitleaks does not have"));
         assert_eq!((draft.matching.len(), draft.passing.len()), (2, 2));
         assert_eq!(draft.title, "Made up");
     }
@@ -400,14 +466,41 @@ mod tests {
 
     #[test]
     fn settings_and_broken_files() {
-        let imported = import(
-            "[extend]\nuseDefault = true\n[allowlist]\npaths = ['x']\n[[rules]]\nid='a'\nregex='key-[a-z0-9]{20}'",
-        )
-        .unwrap();
-        assert_eq!(imported.notes.len(), 2);
-        assert!(imported.notes.iter().all(|note| note.name.is_empty()));
+        let rule = "[[rules]]\nid='a'\nregex='key-[a-z0-9]{20}'\n";
+        let told = |settings: &str, count: usize, said: &[&str]| {
+            let imported = import(&format!("{settings}{rule}")).unwrap();
+            assert!(imported.notes.iter().all(|note| note.name.is_empty()), "{:?}", imported.notes);
+            // One more is about the validator.
+            assert_eq!(imported.notes.len(), count + 1, "{:?}", imported.notes);
+            let is_said = |said: &&str| imported.notes.iter().any(|note| note.what.contains(*said));
+            assert!(said.iter().all(is_said), "{:?}", imported.notes);
+        };
+        let default = "[extend]\nuseDefault = true\n[allowlist]\npaths = ['x']\n";
+        told(default, 2, &["import those files", "for all rules, 1 paths"]);
+        told(
+            "[extend]\npath = 'b.toml'\ndisabledRules = ['b', 'c']\n",
+            2,
+            &["import those files", "switches off b, c"],
+        );
+        let lists = "[[allowlists]]\ntargetRules = ['a']\ncondition = 'AND'\nregexes = ['x', 'y']\nstopwords = ['z']\n";
+        told(lists, 2, &["for a, 2 regexes", "for a, 1 stop words", "only together"]);
+        told("[[allowlists]]\nregexes = ['x']\ncolour = 1\n", 2, &["for all rules, 1 regexes", "counterpart: colour"]);
         assert!(import("[[rules").unwrap_err().contains("line 1"));
         assert!(import("title = 'x'").unwrap_err().contains("no `[[rules]]`"));
+    }
+
+    #[test]
+    fn a_rule_without_a_name_and_two_of_one_name_are_told() {
+        let nameless = "[[rules]]\nregex='key-[a-z0-9]{20}'\n";
+        let named = "[[rules]]\nid='a'\nregex='key-[a-z0-9]{20}'\n";
+        for (text, name, said) in
+            [(format!("{named}{nameless}"), "rule 2", "no `id`"), (format!("{named}{named}"), "a", "the same `id`")]
+        {
+            let imported = import(&text).unwrap();
+            assert_eq!(imported.rules.len(), 2);
+            let notes: Vec<_> = imported.notes.iter().filter(|note| note.name == name).collect();
+            assert!(notes.len() == 1 && notes[0].what.contains(said), "{notes:?}");
+        }
     }
 
     #[test]
@@ -415,7 +508,13 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         for (regex, keywords, expected) in [
             ("(?i)sk[a-z]", &["sk"][..], true),
-            ("(?:sk|pk)_live", &["sk_live", "pk_live"], false),
+            ("(?:sk|pk)_live", &["sk_live", "pk_live"], true),
+            ("(?:sk|pk)_live", &["sk_live"], false),
+            ("sk-(?:live|test)-[a-z]{9}", &["sk-live-", "sk-test-"], true),
+            ("(foo|bar)_secret[0-9]{4}", &["foo_secret", "bar_secret"], true),
+            ("(?i)fo[o0]_[a-z]{9}", &["foo_", "fo0_"], true),
+            ("(?i)fo[o0]_[a-z]{9}", &["foo_"], false),
+            ("[a-z0-9]{3}(?:[0-9])x", &["1x"], false),
             ("(?:sk_live|pk_live)", &["sk_live", "pk_live"], true),
             ("(?:acme)?x", &["acme"], false),
             (r"\bkey-[a-z]", &["key-"], true),
