@@ -354,18 +354,18 @@ fn mask(source: &RuleSource, action: Option<Action>, report: &mut Reporter<'_>) 
 }
 
 fn check_examples(source: &ExamplesSource, report: &mut Reporter<'_>) -> Vec<Example> {
-    for (key, list) in [("match", &source.matching), ("pass", &source.passing)] {
+    for (key, (place, list)) in [("match", &source.matching), ("pass", &source.passing)] {
         if list.len() < limits::EXAMPLES_MIN {
             let message = format!("{} example(s) under `{key}`, {} are needed", list.len(), limits::EXAMPLES_MIN);
             let help = match key {
                 "match" => "add texts that this rule must find",
                 _ => "add near misses: texts that look alike and must pass",
             };
-            report.error("R020", source.place, message, help);
+            report.error("R020", *place, message, help);
         }
     }
-    let matching = source.matching.iter().map(|example| (example, true));
-    let passing = source.passing.iter().map(|example| (example, false));
+    let matching = source.matching.1.iter().map(|example| (example, true));
+    let passing = source.passing.1.iter().map(|example| (example, false));
     matching.chain(passing).filter_map(|(source, is_match)| example(source, is_match, report)).collect()
 }
 

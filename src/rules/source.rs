@@ -103,9 +103,10 @@ impl RuleSource {
 
 #[derive(Debug)]
 pub(super) struct ExamplesSource {
-    pub(super) place: Place,
-    pub(super) matching: Vec<ExampleSource>,
-    pub(super) passing: Vec<ExampleSource>,
+    /// The texts that must be found, and where their list stands; that of all examples, where there is none.
+    pub(super) matching: (Place, Vec<ExampleSource>),
+    /// The same for those that must pass.
+    pub(super) passing: (Place, Vec<ExampleSource>),
 }
 
 #[derive(Debug)]
@@ -271,11 +272,13 @@ fn action(node: &Node, report: &mut Reporter<'_>) -> Option<(Text, Option<Text>)
 
 fn examples(node: &Node, report: &mut Reporter<'_>) -> Option<ExamplesSource> {
     let table = Table::open(node, "examples", &["match", "pass"], report)?;
-    let mut read = |key: &'static str| -> Vec<ExampleSource> {
-        let nodes = table.get(key).and_then(|node| list(node, key, report));
-        nodes.unwrap_or_default().iter().filter_map(|node| example(node, report)).collect()
+    let mut read = |key: &'static str| -> (Place, Vec<ExampleSource>) {
+        let of_key = table.get(key);
+        let nodes = of_key.and_then(|node| list(node, key, report)).unwrap_or_default();
+        let place = of_key.map_or(node.place, |of_key| of_key.place);
+        (place, nodes.iter().filter_map(|node| example(node, report)).collect())
     };
-    Some(ExamplesSource { place: node.place, matching: read("match"), passing: read("pass") })
+    Some(ExamplesSource { matching: read("match"), passing: read("pass") })
 }
 
 fn example(node: &Node, report: &mut Reporter<'_>) -> Option<ExampleSource> {

@@ -1,12 +1,13 @@
 //! What to write instead, where a text is not YAML: the parser says what it met, people need to know what to do.
 
 /// Parts of what the parser says, and what to do. The first that fits is taken.
-const ADVICE: [(&str, &str); 16] = [
+const ADVICE: [(&str, &str); 17] = [
     (
         "mapping values are not allowed",
         "a text with `: ` in it goes in single quotes; else this line is indented too far, or the one above lacks its `:`",
     ),
     ("tabs disallowed", "indent with blanks, not with tabs"),
+    ("found a tab", "indent with blanks, not with tabs"),
     (
         "unknown escape character",
         r"in double quotes `\` begins an escape: use single quotes, in which it is a plain sign",
@@ -55,6 +56,7 @@ mod tests {
         let broken = [
             "a: it: is\n",
             "a:\n\t- b\n",
+            "a: b\n\tc: d\n",
             "a: \"\\d\"\n",
             "a:\n  - b: \"c\n    d: [e]\n",
             "a: 'it's'\n",

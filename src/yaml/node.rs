@@ -54,9 +54,33 @@ pub(crate) fn parse(content: &str) -> Result<Node, (Option<Place>, String)> {
         Err(error) => {
             // The names of the parser's own functions help nobody.
             let message = error.without_snippet().to_string().replace(OF_THE_PARSER, "");
-            Err((error.location().and_then(place), message))
+            let told = error.location().and_then(place);
+            // The parser tells of the line before the tab.
+            let is_tab = TABS.iter().any(|said| message.contains(said));
+            match (told, told.filter(|_| is_tab).and_then(|(line, _)| indenting_tab(content, line))) {
+                (Some(told), Some(found)) => {
+                    let at = |(line, column): Place| format!("line {line}, column {column}");
+                    Err((Some(found), message.replace(&at(told), &at(found))))
+                }
+                _ => Err((told, message)),
+            }
         }
     }
+}
+
+/// What the parser says of tabs in the place of blanks.
+const TABS: [&str; 2] = ["tabs disallowed", "found a tab"];
+
+/// The first tab that a line is indented with, from this line on.
+fn indenting_tab(content: &str, from: usize) -> Option<Place> {
+    let lines = content.lines().enumerate().skip(from.saturating_sub(1));
+    lines
+        .filter_map(|(number, line)| {
+            let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+            let tab = line.get(..indent)?.find('\t')?;
+            Some((number + 1, tab + 1))
+        })
+        .next()
 }
 
 /// Said where a file holds several documents.
