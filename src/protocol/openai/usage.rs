@@ -11,8 +11,8 @@ pub struct Usage {
     pub completion: u64,
     /// Both.
     pub total: u64,
-    /// Prompt tokens that the provider had cached.
-    pub cached: u64,
+    /// Prompt tokens that the provider had cached, where it says so.
+    pub cached: Option<u64>,
 }
 
 impl Usage {
@@ -26,16 +26,17 @@ impl Usage {
             prompt,
             completion,
             total: usage.get("total_tokens").and_then(Value::as_u64).unwrap_or(prompt.saturating_add(completion)),
-            cached: cached.and_then(Value::as_u64).unwrap_or(0),
+            cached: cached.and_then(Value::as_u64),
         })
     }
 
     /// As the dialect writes it.
     pub(super) fn json(self) -> String {
         let Self { prompt, completion, total, cached } = self;
+        let details = cached.map(|cached| format!(",\"prompt_tokens_details\":{{\"cached_tokens\":{cached}}}"));
         format!(
-            "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"total_tokens\":{total},\
-             \"prompt_tokens_details\":{{\"cached_tokens\":{cached}}}}}"
+            "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"total_tokens\":{total}{}}}",
+            details.unwrap_or_default()
         )
     }
 }
