@@ -495,8 +495,14 @@ fn eight_phrases_are_read_in_as_many_spellings_as_are_documented() {
     fn lines(text: &str, width: usize) -> String {
         text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect::<Vec<_>>().join("=\n")
     }
+    fn torn(text: &str, by: &str) -> String {
+        each_word(text, " ", |word| {
+            let place = word.len() / 2;
+            if word.len() > 4 { format!("{}{by}{}", &word[..place], &word[place..]) } else { word.to_owned() }
+        })
+    }
     type Speller = fn(&str) -> String;
-    let spellings: [(&str, Speller, usize); 25] = [
+    let spellings: [(&str, Speller, usize); 31] = [
         ("percent turned round", |text| turned(&each_byte(text, |_, byte| format!("%{byte:02X}"))), 8),
         ("base64 turned round", |text| turned(&BASE64_STANDARD.encode(text)), 8),
         ("hex turned round", |text| turned(&each_byte(text, |_, byte| format!("{byte:02x}"))), 8),
@@ -538,6 +544,12 @@ fn eight_phrases_are_read_in_as_many_spellings_as_are_documented() {
         ("words joined by -", |text| text.replace(' ', "-"), 8),
         ("words joined by /", |text| text.replace(' ', "/"), 8),
         ("words without anything between", |text| text.replace(' ', ""), 0),
+        ("words torn by /", |text| torn(text, "/"), 8),
+        ("words torn by ,", |text| torn(text, ","), 8),
+        ("words torn by (", |text| torn(text, "("), 8),
+        ("words torn by an emoji", |text| torn(text, "\u{1F642}"), 8),
+        ("words torn by a blank", |text| torn(text, " "), 8),
+        ("words torn by a tab", |text| torn(text, "\t"), 8),
     ];
     let mut wrong = Vec::new();
     for (name, spell, expected) in spellings {
