@@ -60,22 +60,16 @@ static LENGTHS: [[u32; 32]; 32] = {
     lengths
 };
 
-/// The letters around each place inside a known word, two on either side, or the one that a piece has which was torn off:
-/// a bit for each of what [`seam`] gives.
+/// The letters around each place inside a known word, two on either side, or one where a piece has no more: a bit for each
+/// of what [`seam`] gives.
 static SEAMS: LazyLock<Box<[u64; SEAM_WORDS]>> = LazyLock::new(|| {
     let mut seams = Box::new([0; SEAM_WORDS]);
     for word in WORDS.split_ascii_whitespace().map(str::as_bytes) {
         for place in 1..word.len() {
-            let (head, rest) = word.split_at(place);
-            for before in 1..=head.len().min(2) {
-                for behind in 1..=rest.len().min(2) {
-                    let one = |of: &[u8], at: usize| of.get(at).copied().unwrap_or(0);
-                    let head = head.get(head.len() - before..).unwrap_or_default();
-                    let rest = rest.get(..behind).unwrap_or_default();
-                    let before = if before == 2 { [one(head, 0), one(head, 1)] } else { [0, one(head, 0)] };
-                    let at = seam([before[0], before[1], one(rest, 0), one(rest, 1)]);
-                    seams.get_mut(at >> 6).into_iter().for_each(|seams| *seams |= 1 << (at & 63));
-                }
+            let one = |at: usize| word.get(at).copied().unwrap_or(0);
+            let (a, b, c, d) = (place.checked_sub(2).map_or(0, one), one(place - 1), one(place), one(place + 1));
+            for at in [[a, b, c, d], [0, b, c, d], [a, b, c, 0], [0, b, c, 0]].map(seam) {
+                seams.get_mut(at >> 6).into_iter().for_each(|seams| *seams |= 1 << (at & 63));
             }
         }
     }
