@@ -466,10 +466,11 @@ async fn a_blocked_stream_counts_its_tokens() {
     let ends = piece(chunk(json!([{ "index": 0, "delta": {}, "finish_reason": "stop" }])));
     let mut counts = chunk(json!([]));
     counts["usage"] = json!({ "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 });
-    let cached = {
-        let mut cached = counts.clone();
-        cached["usage"]["prompt_tokens_details"] = json!({ "cached_tokens": 5 });
-        piece(cached)
+    let detailed = {
+        let mut detailed = counts.clone();
+        detailed["usage"]["prompt_tokens_details"] = json!({ "cached_tokens": 5 });
+        detailed["usage"]["completion_tokens_details"] = json!({ "reasoning_tokens": 3 });
+        piece(detailed)
     };
     let counts = piece(counts);
     // What a layer holds is known at the end only; the plain words block before it.
@@ -480,7 +481,7 @@ async fn a_blocked_stream_counts_its_tokens() {
     let together = Bytes::from([ends.as_ref(), counts.as_ref(), done.as_ref()].concat());
     let scripts = [
         ("in one piece", Script::events(vec![hidden.clone(), together]), true),
-        ("one by one", Script::events(vec![hidden.clone(), ends.clone(), cached, done.clone()]), true),
+        ("one by one", Script::events(vec![hidden.clone(), ends.clone(), detailed, done.clone()]), true),
         (
             "never counted",
             Script { gate: gate(), ..Script::events(vec![hidden.clone(), ends.clone(), done.clone()]) },
@@ -507,6 +508,7 @@ async fn a_blocked_stream_counts_its_tokens() {
             let mut expected = json!({ "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 });
             if model == "one by one" {
                 expected["prompt_tokens_details"] = json!({ "cached_tokens": 5 });
+                expected["completion_tokens_details"] = json!({ "reasoning_tokens": 3 });
             }
             assert_eq!(usage, if is_counted && wanted { vec![&expected] } else { vec![] }, "{model}: {}", reply.text());
             if let [usage] = *usage {

@@ -81,8 +81,8 @@ async fn whole(
     }
     let record = ledger::verdict_record(&judged, judges.model_version());
     ledger.note(|end| {
-        end.prompt_tokens = usage.map(|usage| usage.prompt);
-        end.completion_tokens = usage.map(|usage| usage.completion);
+        end.prompt_tokens = usage.and_then(|usage| usage.prompt);
+        end.completion_tokens = usage.and_then(|usage| usage.completion);
         end.reply = Some(record);
         end.reply_text = full_text;
     });

@@ -322,8 +322,8 @@ impl Pump {
         end.reply = Some(ledger::record(&verdict, self.stream.faults(), (self.stream.waived(), &[]), model_version));
         end.fault = fault.map(FaultRecord::from);
         end.reply_bytes = self.sent;
-        end.prompt_tokens = self.usage.map(|usage| usage.prompt);
-        end.completion_tokens = self.usage.map(|usage| usage.completion);
+        end.prompt_tokens = self.usage.and_then(|usage| usage.prompt);
+        end.completion_tokens = self.usage.and_then(|usage| usage.completion);
         if self.record_full_text {
             let text =
                 |(place, text): (String, &str)| PassageText { role: Role::Assistant, place, text: text.to_owned() };

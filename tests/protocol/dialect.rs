@@ -15,7 +15,10 @@ fn reply(path: &str) -> ChatReply {
 #[test]
 fn usage_and_finish_reasons_of_a_reply() {
     let plain = reply("reply/plain.json");
-    assert_eq!(plain.usage(), Some(Usage { prompt: 9, completion: 3, total: 12, cached: Some(4) }));
+    assert_eq!(
+        plain.usage(),
+        Some(Usage { prompt: Some(9), completion: Some(3), total: Some(12), cached: Some(4), reasoning: None })
+    );
     assert_eq!(plain.finish_reasons(), [Some("stop".to_owned())]);
     let rich = reply("reply/rich.json");
     assert_eq!(rich.choices(), [0, 1]);
@@ -27,7 +30,7 @@ fn usage_and_finish_reasons_of_a_reply() {
 fn usage_of_a_stream_is_in_its_last_chunk() {
     let frames = frames([&sample("stream/plain.sse")[..]]);
     let usages: Vec<_> = frames.iter().filter_map(|frame| frame.usage()).collect();
-    assert_eq!(usages, [Usage { prompt: 5, completion: 2, total: 7, cached: None }]);
+    assert_eq!(usages, [Usage { prompt: Some(5), completion: Some(2), total: Some(7), ..Usage::default() }]);
     assert!(frames.last().unwrap().is_last());
 }
 

@@ -63,7 +63,7 @@ pub fn import(text: &str) -> Result<Imported, String> {
     let placeholder = Validator::NotPlaceholder.name();
     if imported.rules.iter().any(|rule| rule.draft.validators.iter().any(|name| name == placeholder)) {
         let what = format!(
-            "the rules have the validator {placeholder}, which gitleaks does not have: a secret that reads like a filler \
+            "rules here have the validator {placeholder}, which gitleaks does not have: a secret that reads like a filler \
              (`example`, `xxxx`) is none; take it out where such are to be found"
         );
         imported.notes.push(Note { name: String::new(), what, left_out: false });
@@ -108,6 +108,9 @@ fn listed(value: &Value) -> Vec<&str> {
 
 fn translate(rule: &Value, name: &str, notes: &mut Vec<String>) -> Result<Draft, String> {
     let Some(table) = rule.as_table() else { return Err("it is no table".to_owned()) };
+    if table.get("regex").is_some_and(|regex| !regex.is_str()) {
+        return Err("its `regex` is not a text".to_owned());
+    }
     let Some(go) = text_of(rule, "regex").filter(|regex| !regex.is_empty()) else {
         return Err(match table.contains_key("path") {
             true => "it looks at paths of files alone, and a prompt has none".to_owned(),
@@ -124,6 +127,7 @@ fn translate(rule: &Value, name: &str, notes: &mut Vec<String>) -> Result<Draft,
     if !unknown.is_empty() {
         notes.push(format!("keys without counterpart: {}", unknown.join(", ")));
     }
+    notes.extend(of_another_type(table));
     let mut regex = re2::translate(go)?;
     // Unicode's case folding costs more and finds nothing else in secrets, which are ASCII.
     let global = regex.strip_prefix("(?i)").filter(|rest| only_groups(rest)).map(str::to_owned);
@@ -186,6 +190,25 @@ fn translate(rule: &Value, name: &str, notes: &mut Vec<String>) -> Result<Draft,
     draft.validators = others.iter().map(|validator| validator.name().to_owned()).collect();
     examples(&mut draft, name, &others)?;
     Ok(draft)
+}
+
+/// Values that are not what gitleaks has there, which are not read.
+fn of_another_type(table: &Table) -> impl Iterator<Item = String> {
+    let is_number = |value: &Value| value.is_float() || value.is_integer();
+    let is_lists =
+        |value: &Value| value.is_table() || value.as_array().is_some_and(|all| all.iter().all(Value::is_table));
+    let is_texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_str));
+    table.iter().filter_map(move |(key, value)| {
+        let (is_right, wanted) = match key.as_str() {
+            "id" | "description" => (value.is_str(), "a text"),
+            "entropy" => (is_number(value), "a number"),
+            "secretGroup" => (value.is_integer(), "a whole number"),
+            "keywords" => (is_texts(value), "a list of texts"),
+            "allowlist" | "allowlists" => (is_lists(value), "a table, or a list of them"),
+            _ => (true, ""),
+        };
+        (!is_right).then(|| format!("`{key}` is not {wanted}, and is not read"))
+    })
 }
 
 /// True when no group switches a flag, so that `(?i)` at the beginning is about all of it.
@@ -444,6 +467,7 @@ mod tests {
             ("regex = 'abc(?=x)'", "look-around"),
             ("regex = 'a*'", "empty text"),
             ("regex = 'abc'\n[[rules.required]]\nid = 'y'", "`required`"),
+            ("regex = 7", "not a text"),
             ("regex = 'key\\b[a-z]{4}'", "could be made"),
         ] {
             let (draft, notes) = one(toml);
@@ -458,6 +482,10 @@ mod tests {
             ("regex = 'key-[a-z0-9]{20}'\nkeywords = ['acme']", "paranoia 3"),
             ("regex = '(key)-([a-z0-9]{20})'", "group 1"),
             ("regex = 'key-[a-z0-9]{20}'\ncolour = 1", "colour"),
+            ("regex = 'key-[a-z0-9]{20}'\nentropy = '3.5'", "`entropy` is not a number"),
+            ("regex = 'key-[a-z0-9]{20}'\nkeywords = 'key'", "`keywords` is not a list"),
+            ("regex = 'key-[a-z0-9]{20}'\nallowlists = 'x'", "`allowlists` is not a table"),
+            ("regex = 'key-[a-z0-9]{20}'\nsecretGroup = '0'", "`secretGroup` is not a whole number"),
         ] {
             let (draft, notes) = one(toml);
             assert!(draft.is_some() && notes.iter().any(|note| note.contains(said)), "{toml}: {notes:?}");
