@@ -268,12 +268,14 @@ impl Keeper {
             let help = "`portcullis rules versions` lists what is kept";
             return Err(Refusal::new("no earlier policy is kept", help));
         };
+        // What changes from here on is another change, which may put an end to the pin.
+        let files = files_now(&self.source, &self.frame);
         let restored = self.archive.restore(&version)?;
         let policy = restored.written.policy()?.policy;
         self.room()?;
         let sections = PolicySections { rules: restored.folders, policy };
         let built = build(sections, restored.written, &self.frame)?;
-        self.tried = files_now(&self.source, &self.frame);
+        self.tried = files;
         let pin = Pin { version: built.snapshot.version.clone(), files: hex(&self.tried), since: Timestamp::now() };
         self.put(proxy, built, Origin::Rollback, Step::Back(pin)).map(Some)
     }
