@@ -2,6 +2,7 @@
 
 mod bound;
 pub mod gitleaks;
+mod keywords;
 mod re2;
 mod sample;
 pub mod words;
