@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Keyring, Throttles, Verified};
 use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
-use crate::base::{FaultAction, Limits, Secret};
+use crate::base::{Clock, FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
 use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
 use crate::console::Console;
@@ -453,6 +453,8 @@ pub fn audit_config(config: &Config) -> AuditConfig {
         state_dir: config.state.clone(),
         node: config.node.clone(),
         region: config.region.clone(),
+        retention: config.audit.retention.clone(),
+        signing_key: config.audit.signing_key.clone(),
         store: match &config.audit.store {
             StoreConfig::Postgres(url) => AuditStore::Postgres { url: url.clone() },
             StoreConfig::Sqlite => AuditStore::Sqlite { path: config.state.join("audit.db") },
@@ -462,6 +464,7 @@ pub fn audit_config(config: &Config) -> AuditConfig {
             FsyncConfig::EveryMs(ms) => Fsync::EveryMs(ms),
             FsyncConfig::Never => Fsync::Never,
         },
+        clock: Clock::default(),
         limits: config.limits.clone(),
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use portcullis::audit::{Audit, AuditConfig, AuditReader, Outcome};
 use portcullis::base::{ExchangeId, Secret};
 use portcullis::verdict::Action;
-use support::audit::{PATIENCE, begin, end, postgres, refused, sqlite};
+use support::audit::{PATIENCE, begin, end, postgres, refused, sqlite, verify};
 use support::postgres::Cluster;
 
 const FOLDER: &str = "PORTCULLIS_TEST_CRASH_FOLDER";
@@ -115,7 +115,7 @@ async fn kill_rounds(config: AuditConfig, url: Option<Secret>, times_ms: &[u64])
     let completed = rows.iter().filter(|row| row.outcome.as_deref() == Some("completed")).count();
     assert!(interrupted > 0 && completed > 0, "{interrupted} interrupted, {completed} completed");
     assert!(rows.iter().any(|row| row.outcome.as_deref() == Some("refused")));
-    let chains = reader.verify().await.unwrap();
+    let chains = verify(&config).await;
     assert_eq!(chains.len(), 2, "one in the store, one in the spool");
     assert!(chains.iter().all(|chain| chain.broken.is_none()), "{chains:?}");
     println!("{} acknowledged, {} stored, {interrupted} interrupted", acknowledged.len(), rows.len());

@@ -14,7 +14,7 @@ use portcullis::audit::{
 };
 use portcullis::base::{Cause, ExchangeId};
 use portcullis::verdict::Action;
-use support::audit::{PATIENCE, begin, config, end, exchange, finding, postgres, sqlite};
+use support::audit::{PATIENCE, begin, config, end, exchange, finding, postgres, sqlite, verify};
 use support::postgres::Cluster;
 
 /// A configuration whose store cannot be reached, so that everything stays in the spool.
@@ -48,11 +48,14 @@ async fn fill(folder: &Path, count: usize) -> Vec<ExchangeId> {
 async fn a_torn_tail_is_cut_wherever_it_tore() {
     let original = tempfile::tempdir().unwrap();
     let ids = fill(original.path(), 2).await;
-    let bytes = fs::read(&segments(original.path())[0]).unwrap();
+    let mut bytes = fs::read(&segments(original.path())[0]).unwrap();
+    // Without the seal of the good order in which it stopped.
+    let seal = bytes.windows(4).rposition(|mark| mark == [0xFF, b'P', b'C', 1]).unwrap();
+    bytes.truncate(seal);
     for lost in [1, 2, 11, 12, 13, 40, 44, 100, 500] {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("audit")).unwrap();
-        for name in ["node", segments(original.path())[0].file_name().unwrap().to_str().unwrap()] {
+        for name in ["node", "signing-key", segments(original.path())[0].file_name().unwrap().to_str().unwrap()] {
             fs::copy(original.path().join("audit").join(name), folder.path().join("audit").join(name)).unwrap();
         }
         fs::write(&segments(folder.path())[0], &bytes[..bytes.len() - lost]).unwrap();
@@ -67,7 +70,7 @@ async fn a_torn_tail_is_cut_wherever_it_tore() {
         {
             assert_eq!(reader.show(id).await.unwrap().unwrap().end.unwrap().outcome, outcome, "{lost}");
         }
-        assert_eq!(reader.verify().await.unwrap()[0].broken, None);
+        assert_eq!(verify(&config).await[0].broken, None);
     }
 }
 
@@ -89,7 +92,7 @@ async fn a_damaged_record_in_the_middle_is_quarantined_and_told() {
     assert_eq!(kept.len(), 1);
 
     let mut reader = AuditReader::open(&config).await.unwrap();
-    let chain = reader.verify().await.unwrap().remove(0);
+    let chain = verify(&config).await.remove(0);
     let broken = chain.broken.unwrap();
     assert_eq!(broken.kind, BreakKind::Missing, "the chain names the hole: {broken:?}");
     let mut whole = 0;
@@ -152,8 +155,12 @@ async fn numbers_go_on_after_every_segment_is_gone() {
     let audit = Audit::open(config.clone()).await.unwrap();
     exchange(&audit).await;
     assert!(audit.close(PATIENCE).await);
-    let chain = AuditReader::open(&config).await.unwrap().verify().await.unwrap().remove(0);
-    assert_eq!((chain.records, chain.first_seq, chain.last_seq, chain.broken), (4, 1, 4, None));
+    let chain = verify(&config).await.remove(0);
+    assert_eq!(
+        (chain.records, chain.first_seq, chain.last_seq, chain.broken),
+        (7, 1, 7, None),
+        "four, a seal after each two, and one that says that a period begins"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,7 +173,7 @@ async fn every_fsync_policy_writes_and_ships() {
             exchange(&audit).await;
         }
         assert!(audit.close(PATIENCE).await);
-        assert_eq!(AuditReader::open(&config).await.unwrap().verify().await.unwrap()[0].records, 20);
+        assert_eq!(verify(&config).await[0].records, 20 + 1, "and a seal");
     }
 }
 
@@ -295,5 +302,5 @@ async fn a_full_disk_is_audit_full_and_no_end_is_lost() {
     assert!(audit.close(PATIENCE).await);
     let mut reader = AuditReader::open(&config).await.unwrap();
     assert_eq!(reader.show(held).await.unwrap().unwrap().end.unwrap().outcome, Outcome::Completed);
-    assert_eq!(reader.verify().await.unwrap()[0].broken, None);
+    assert_eq!(verify(&config).await[0].broken, None);
 }

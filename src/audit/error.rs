@@ -9,9 +9,30 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuditError {
+    /// An export could not be written.
+    #[error("the export: {0}")]
+    Export(String),
+    /// An exported file cannot be read.
+    #[error("{}, line {number}: {why}; each line must be one that `portcullis audit export` wrote", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line; 0: the file itself.
+        number: usize,
+        /// What is wrong.
+        why: String,
+    },
     /// A limit that cannot work.
     #[error("audit limits: {0}")]
     Limits(String),
+    /// The key that signs checkpoints cannot be used.
+    #[error("the audit's signing key {}: {why}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Another process owns the spool.
     #[error(
         "the audit spool {} is in use by another process{}; stop it, or give this one a state folder of its own (`state` in the configuration)",

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::proof::{Seal, Tombstone};
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction, Span};
 use crate::text::{Role, Trust};
 use crate::verdict::{Action, Finding, Layer, Severity, Source, Standing, Verdict};
 
 /// The version of every record's shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One event of the record.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -23,8 +24,12 @@ pub enum Event {
     End(Box<End>),
     /// A request was refused before there was an exchange to forward.
     Refused(Box<Refused>),
+    /// A signed checkpoint of the chain.
+    Seal(Box<Seal>),
     /// Something about the appliance itself.
     System(System),
+    /// Part of the record was given up.
+    Tombstone(Box<Tombstone>),
 }
 
 /// A request and its verdict, recorded before its first byte is forwarded.

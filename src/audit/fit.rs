@@ -11,11 +11,11 @@ use super::record::Prepared;
 use crate::base::Limits;
 use crate::verdict::{Severity, Standing};
 
-/// Makes an event ready for the spool, within `limits`.
+/// Makes an event of a retention class ready for the spool, within `limits`.
 ///
 /// Every string but opted-in text has a fixed bound, and so has every list but that of findings: whatever
 /// `audit_record_bytes` leaves (never less than [`RECORD_BYTES_MIN`]) is for findings, the most severe first.
-pub(crate) fn prepare(mut event: Event, limits: &Limits) -> Result<Prepared, serde_json::Error> {
+pub(crate) fn prepare(mut event: Event, class: &str, limits: &Limits) -> Result<Prepared, serde_json::Error> {
     let mut cut = Cut::default();
     match &mut event {
         Event::Begin(begin) => {
@@ -63,8 +63,10 @@ pub(crate) fn prepare(mut event: Event, limits: &Limits) -> Result<Prepared, ser
             refused.cut = cut;
         }
         Event::System(System { detail, .. }) => shorten(detail, DETAIL_BYTES, &mut cut),
+        // Made of numbers and hashes, and bounded by whoever makes them.
+        Event::Seal(_) | Event::Tombstone(_) => {}
     }
-    Prepared::new(&event)
+    Prepared::new(&event, class)
 }
 
 /// The smallest `audit_record_bytes`: every bounded string and list at its longest, and a good number of findings.
@@ -258,7 +260,8 @@ mod tests {
 
     fn through(event: Event, limits: &Limits) -> (Event, usize) {
         let node = "n".repeat(NODE_BYTES);
-        let body = prepare(event, limits).unwrap().body(&node, &node, u64::MAX).unwrap();
+        let day = "2026-11-23".parse().unwrap();
+        let body = prepare(event, "standard", limits).unwrap().body(&node, &node, u64::MAX, day).unwrap();
         (Record::parse(Hash::ZERO, &body).unwrap().event, body.len())
     }
 

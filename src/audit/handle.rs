@@ -1,28 +1,30 @@
 //! The audit as the rest of Portcullis holds it: open, reserve, record, flush, close.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
 use super::error::AuditError;
 use super::event::{End, Event, FaultRecord, Outcome, Refused, System, SystemKind};
 use super::fit::{self, NODE_BYTES, RECORD_BYTES_MIN};
 use super::node;
+use super::proof::key::SigningKey;
 use super::record::Head;
-use super::segment;
+use super::retain::{self, GivenUp, Pace, Retainer};
+use super::retention::{Retention, SYSTEM};
 use super::shared::{Shared, Status};
 use super::ship::Shipper;
 use super::slot::Slot;
-use super::spool::{CURSOR_FILE, Found, Fsync, Spool, read_head};
+use super::spool::{CURSOR_FILE, Found, Fsync, Spool, read_head, segment};
 use super::store::{Store, StoreConfig};
 use super::writer::{Append, Message, Spends, Writer};
-use crate::base::{Blame, Cause, ExchangeId, Fault, Limits};
+use crate::base::{Blame, Cause, Clock, ExchangeId, Fault, Limits};
 
 /// How the record is kept.
 #[derive(Clone, Debug)]
@@ -35,8 +37,14 @@ pub struct AuditConfig {
     pub region: String,
     /// Where records are shipped to.
     pub store: StoreConfig,
+    /// What is kept how long, and who is of which class.
+    pub retention: Retention,
+    /// The Ed25519 key that signs checkpoints; `None`: one that is made in the state folder.
+    pub signing_key: Option<PathBuf>,
     /// When the spool is forced to the disk.
     pub fsync: Fsync,
+    /// What the days of records are taken from.
+    pub clock: Clock,
     /// `spool_bytes`, `audit_slots`, `audit_record_bytes`, `audit_text_bytes` and `findings` are used.
     pub limits: Limits,
 }
@@ -44,6 +52,11 @@ pub struct AuditConfig {
 impl AuditConfig {
     pub(crate) fn folder(&self) -> PathBuf {
         self.state_dir.join("audit")
+    }
+
+    /// The key's file, whether configured or made.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.signing_key.clone().unwrap_or_else(|| self.folder().join("signing-key"))
     }
 }
 
@@ -58,11 +71,14 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     queue: Sender<Message>,
     shipper: JoinHandle<()>,
+    retainer: Arc<Mutex<Retainer>>,
+    retaining: JoinHandle<()>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shipper.abort();
+        self.retaining.abort();
     }
 }
 
@@ -82,8 +98,8 @@ impl Audit {
             Err(error) if error.is_permanent() => return Err(error),
             ready => ready.map_err(|error| error.to_string()),
         };
-        let (folder, name, limits) = (config.folder(), config.node.clone(), config.limits.clone());
-        let opened = tokio::task::spawn_blocking(move || open_spool(&folder, name.as_deref(), &limits))
+        let wanted = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open_spool(&wanted))
             .await
             .map_err(|error| AuditError::Store(format!("start-up was cut short: {error}")))??;
         let audit = Self { inner: Arc::new(start(config, store, opened)?) };
@@ -129,9 +145,29 @@ impl Audit {
         matches!(tokio::time::timeout(timeout, all).await, Ok(Some(())))
     }
 
-    /// Stops in good order: flushes for at most `timeout`, then writes and syncs what is left in the queue and stops the
+    /// Seals the chain as it is, and waits until that is in the spool: what was recorded before this was called is then under a
+    /// signature. Nothing is written when nothing came since the last seal.
+    ///
+    /// # Errors
+    /// The writer has stopped.
+    pub async fn seal(&self) -> Result<(), AuditError> {
+        let (ack, answer) = oneshot::channel();
+        self.inner.send(Message::Seal(ack))?;
+        answer.await.map_err(|_| AuditError::Stopped)
+    }
+
+    /// Gives up what is older than it is kept, now; otherwise that is done every hour, slowly.
+    ///
+    /// # Errors
+    /// The store's. What was given up before stays so.
+    pub async fn retain(&self, pace: Pace) -> Result<Vec<GivenUp>, AuditError> {
+        self.inner.retainer.lock().await.run(pace).await
+    }
+
+    /// Stops in good order: seals, flushes for at most `timeout`, then writes and syncs what is left in the queue and stops the
     /// writer. True when everything reached the store; what did not is shipped after the next start.
     pub async fn close(self, timeout: Duration) -> bool {
+        let _ = self.seal().await;
         let flushed = self.flush(timeout).await;
         let (ack, answer) = oneshot::channel();
         if self.inner.send(Message::Stop(ack)).is_ok() {
@@ -161,7 +197,13 @@ impl Inner {
 
 /// Sends a record that spends no slot.
 pub(crate) fn send_plain(queue: &Sender<Message>, shared: &Shared, event: Event) {
-    match fit::prepare(event, &shared.limits) {
+    let class = shared.classes.of(&event).to_owned();
+    send_plain_as(queue, shared, event, &class);
+}
+
+/// As [`send_plain`], of a class that is known already.
+fn send_plain_as(queue: &Sender<Message>, shared: &Shared, event: Event, class: &str) {
+    match fit::prepare(event, class, &shared.limits) {
         Ok(event) => {
             // A stopped writer is an appliance that is stopping: nobody is left to tell.
             let _ = queue.send(Message::Append(Append { event, extra: 0, spends: Spends::Nothing, ack: None }));
@@ -179,53 +221,74 @@ pub(crate) fn interrupted(exchange: ExchangeId, tenant: String) -> Event {
 
 struct Opened {
     node: String,
+    key: SigningKey,
     spool: Spool,
     found: Found,
     shipped: Head,
     disk_bytes: u64,
 }
 
-fn open_spool(folder: &Path, name: Option<&str>, limits: &Limits) -> Result<Opened, AuditError> {
-    let segment_bytes = (limits.spool_bytes / SPOOL_PARTS).min(SEGMENT_BYTES_MAX);
+fn open_spool(config: &AuditConfig) -> Result<Opened, AuditError> {
+    let folder = &config.folder();
+    let segment_bytes = (config.limits.spool_bytes / SPOOL_PARTS).min(SEGMENT_BYTES_MAX);
     let (spool, found) = Spool::open(folder, segment_bytes)?;
     // Only after the lock: two processes must not both make a name.
-    let node = node::name(folder, name)?;
+    let node = node::name(folder, config.node.as_deref())?;
+    let key = match &config.signing_key {
+        Some(path) => SigningKey::read(path)?,
+        None => SigningKey::read_or_make(&config.key_file())?,
+    };
     let shipped = read_head(&folder.join(CURSOR_FILE)).unwrap_or_default();
     let disk_bytes = segment::list(folder)?.iter().map(|segment| segment.bytes).sum();
-    Ok(Opened { node, spool, found, shipped, disk_bytes })
+    Ok(Opened { node, key, spool, found, shipped, disk_bytes })
 }
 
 fn start(config: AuditConfig, store: Store, opened: Opened) -> Result<Inner, AuditError> {
-    let Opened { node, spool, found, shipped, disk_bytes } = opened;
+    let Opened { node, key, spool, found, shipped, disk_bytes } = opened;
     let folder = config.folder();
     let head = spool.head();
-    let shared =
-        Arc::new(Shared::new(config.limits, node, config.region, head.seq, shipped.seq.min(head.seq), disk_bytes));
+    let (classes, done) = (config.retention.classes.clone(), (head.seq, shipped.seq.min(head.seq)));
+    let shared = Arc::new(Shared::new(config.limits, (node, config.region), classes, config.clock, done, disk_bytes));
     shared.torn_bytes.store(found.torn_bytes, Ordering::Relaxed);
     shared.damaged.store(found.damage.len() as u64, Ordering::Relaxed);
 
     let (queue, messages) = mpsc::channel();
-    let writer = Writer::new(spool, Arc::clone(&shared), config.fsync, found.open.keys().copied().collect());
+    let open = found.open.keys().copied().collect();
+    let writer = Writer::new(spool, key, Arc::clone(&shared), config.fsync, open);
     thread::Builder::new()
         .name("audit-writer".into())
         .spawn(move || writer.run(&messages))
         .map_err(|source| AuditError::Spool { what: "start the writer of", path: folder.clone(), source })?;
 
     let recovered = tell_recovery(&queue, &shared, found);
+    let retainer = Retainer::new(config.retention, Arc::clone(&shared), queue.clone(), Store::new(&config.store)?);
+    let retainer = Arc::new(Mutex::new(retainer));
+    let retaining = tokio::spawn(retain_for_ever(Arc::clone(&retainer)));
     let shipper = Shipper::new(Arc::clone(&shared), queue.clone(), store, folder, head, recovered);
-    Ok(Inner { shared, queue, shipper: tokio::spawn(shipper.run()) })
+    Ok(Inner { shared, queue, shipper: tokio::spawn(shipper.run()), retainer, retaining })
+}
+
+/// Works until it is aborted. Being cut off anywhere is the same as a crash: a tombstone comes before what it is for goes.
+async fn retain_for_ever(retainer: Arc<Mutex<Retainer>>) {
+    loop {
+        // First of all a wait: a machine that is restarted again and again has better things to do.
+        tokio::time::sleep(retain::EVERY).await;
+        if let Err(error) = retainer.lock().await.run(Pace::Slow).await {
+            tracing::warn!(%error, "what is too old could not be given up; it is tried again in an hour");
+        }
+    }
 }
 
 /// Records what start-up found; gives the number of records that it made.
 fn tell_recovery(queue: &Sender<Message>, shared: &Shared, found: Found) -> u64 {
     let mut records = 0;
-    let mut tell = |event| {
-        send_plain(queue, shared, event);
+    let mut tell = |event, class: &str| {
+        send_plain_as(queue, shared, event, class);
         records += 1;
     };
     for damage in &found.damage {
         tracing::error!(%damage, "the audit spool is damaged");
-        tell(Event::System(System::new(SystemKind::Corrupt, damage.as_str())));
+        tell(Event::System(System::new(SystemKind::Corrupt, damage.as_str())), SYSTEM);
     }
     if found.torn_bytes > 0 || !found.open.is_empty() {
         let detail = format!(
@@ -234,15 +297,16 @@ fn tell_recovery(queue: &Sender<Message>, shared: &Shared, found: Found) -> u64 
             found.torn_bytes
         );
         tracing::warn!(%detail, "the audit spool was recovered");
-        tell(Event::System(System::new(SystemKind::Recovered, detail)));
+        tell(Event::System(System::new(SystemKind::Recovered, detail)), SYSTEM);
     }
-    for (exchange, tenant) in found.open {
-        tell(interrupted(exchange, tenant));
+    for (exchange, whose) in found.open {
+        tell(interrupted(exchange, whose.tenant), &whose.class);
     }
     records
 }
 
 fn check_limits(config: &AuditConfig) -> Result<(), AuditError> {
+    config.retention.check().map_err(|why| AuditError::Limits(format!("retention: {why}")))?;
     let limits = &config.limits;
     let fail = |text: String| Err(AuditError::Limits(text));
     if limits.audit_record_bytes < RECORD_BYTES_MIN || limits.audit_record_bytes > RECORD_BYTES_MAX {

@@ -9,8 +9,7 @@ use std::path::Path;
 
 use super::error::AuditError;
 use super::fit::NODE_BYTES;
-use super::segment;
-use super::spool::spool_error;
+use super::spool::{segment, spool_error};
 
 /// The name kept in `folder`, made when there is none. A changed configured name starts a new chain name with the same
 /// random part.
@@ -40,6 +39,12 @@ pub(crate) fn name(folder: &Path, configured: Option<&str>) -> Result<String, Au
         )));
     }
     Ok(format!("{configured}-{suffix}"))
+}
+
+/// Whether two chains are of one machine: the random part is the same.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let suffix = |name: &str| name.rsplit_once('-').map(|(_, suffix)| suffix.to_owned());
+    suffix(one).is_some() && suffix(one) == suffix(other)
 }
 
 /// The name in `folder`, for readers; `None` when there is none yet.

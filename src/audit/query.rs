@@ -1,23 +1,20 @@
-//! Reading the record: lists, one exchange in full, and the chain's proof. Works while the appliance runs and while it is
+//! Reading the record: lists, and one exchange in full. Works while the appliance runs and while it is
 //! stopped; takes no lock and writes nothing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use super::chain::{Break, BreakKind, Walk};
 use super::error::AuditError;
 use super::event::{Begin, End, Event, Refused};
 use super::handle::AuditConfig;
-use super::node;
-use super::record::{Hash, Head, Record};
-use super::spool::{CURSOR_FILE, read_head};
-use super::spooled::{self, Piece};
+use super::record::{Hash, Record};
+use super::spool::read::{self, Piece};
 use super::store::Store;
-use crate::base::ExchangeId;
+use crate::base::{Clock, ExchangeId};
 use crate::verdict::Action;
 
 /// Which exchanges to list, newest first. Everything is optional.
@@ -136,6 +133,18 @@ pub struct StoredEvent {
     pub body: String,
 }
 
+impl From<Record> for StoredEvent {
+    fn from(record: Record) -> Self {
+        Self {
+            node: record.node,
+            seq: i64::try_from(record.seq).unwrap_or(i64::MAX),
+            prev_hash: record.prev.to_string(),
+            hash: record.hash.to_string(),
+            body: record.body,
+        }
+    }
+}
+
 impl<'r, R: Row> FromRow<'r, R> for StoredEvent
 where
     usize: ColumnIndex<R>,
@@ -153,40 +162,13 @@ where
     }
 }
 
-/// What a walk along one chain found.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct ChainReport {
-    /// The chain.
-    pub node: String,
-    /// Where it was walked.
-    pub place: ChainPlace,
-    /// Records that hang together.
-    pub records: u64,
-    /// The first record stored (older ones may have been archived).
-    pub first_seq: u64,
-    /// The last one that hangs together.
-    pub last_seq: u64,
-    /// The first thing that does not; `None`: the chain is whole.
-    #[serde(rename = "break")]
-    pub broken: Option<Break>,
-}
-
-/// Where a chain was walked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChainPlace {
-    /// In this machine's spool.
-    Spool,
-    /// In the store.
-    Store,
-}
-
 /// A reader of the record.
 #[derive(Debug)]
 pub struct AuditReader {
-    store: Store,
-    folder: PathBuf,
-    node: Option<String>,
+    pub(super) store: Store,
+    pub(super) folder: PathBuf,
+    pub(super) node: Option<String>,
+    pub(super) clock: Clock,
 }
 
 impl AuditReader {
@@ -197,7 +179,7 @@ impl AuditReader {
     pub async fn open(config: &AuditConfig) -> Result<Self, AuditError> {
         let mut store = Store::new(&config.store)?;
         store.ready_to_read().await?;
-        Ok(Self { store, folder: config.folder(), node: config.node.clone() })
+        Ok(Self { store, folder: config.folder(), node: config.node.clone(), clock: config.clock.clone() })
     }
 
     /// Exchanges, newest first.
@@ -237,62 +219,20 @@ impl AuditReader {
         detail(self.store.events_of(exchange).await?)
     }
 
-    /// Walks every chain in the store, and what is in this machine's spool, and computes each hash again. The chain of the machine whose state folder this is must
-    /// also reach as far as that machine has shipped.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn verify(&mut self) -> Result<Vec<ChainReport>, AuditError> {
-        // Read before the walk, which then can only get further.
-        let local = node::peek(&self.folder, self.node.as_deref()).zip(read_head(&self.folder.join(CURSOR_FILE)));
-        let mut nodes = self.store.nodes().await?;
-        nodes.extend(
-            local.iter().map(|(node, _)| node.clone()).filter(|node| !nodes.contains(node)).collect::<Vec<_>>(),
-        );
-        let mut reports = Vec::new();
-        for node in nodes {
-            let known = local.as_ref().filter(|(local, _)| *local == node).map(|(_, head)| *head);
-            reports.push(self.walk(node, known).await?);
-        }
-        let folder = self.folder.clone();
-        reports.extend(blocking(move || walk_spool(&folder)).await?);
-        Ok(reports)
-    }
-
     async fn spooled(&self, exchange: ExchangeId) -> Result<Vec<StoredEvent>, AuditError> {
         let folder = self.folder.clone();
         blocking(move || {
             let mut records = Vec::new();
-            let id = exchange.to_string();
-            spooled::read(&folder, |piece| {
+            read::read(&folder, |piece| {
                 if let Piece::Record(record) = piece
-                    && record.body.contains(&id)
-                    && Record::parse(Hash::ZERO, record.body.as_bytes())
-                        .is_ok_and(|parsed| parsed.event.exchange() == Some(exchange))
+                    && record.event.exchange() == Some(exchange)
                 {
-                    records.push(record);
+                    records.push(StoredEvent::from(*record));
                 }
             })?;
             Ok(records)
         })
         .await
-    }
-
-    async fn walk(&mut self, node: String, known: Option<Head>) -> Result<ChainReport, AuditError> {
-        let mut walk = Walk::default();
-        let mut next = 0;
-        let mut broken = None;
-        while broken.is_none() {
-            let page = self.store.chain(&node, next, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            next = last.seq.saturating_add(1);
-            broken = page.iter().find_map(|stored| walk.step(stored).err());
-        }
-        if let (None, Some(known)) = (&broken, known) {
-            broken = walk.reaches(known).err();
-        }
-        let place = ChainPlace::Store;
-        Ok(ChainReport { node, place, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken })
     }
 }
 
@@ -311,40 +251,19 @@ fn detail(records: Vec<StoredEvent>) -> Result<Option<ExchangeDetail>, AuditErro
             // The first end counts, as in table `exchange`.
             Event::End(end) => detail.end = detail.end.or(Some(*end)),
             Event::Refused(refused) => detail.refused = Some(*refused),
-            Event::System(_) => {}
+            Event::Seal(_) | Event::System(_) | Event::Tombstone(_) => {}
         }
     }
     detail.records = records;
     Ok(Some(detail))
 }
 
-async fn blocking<T: Send + 'static>(
+/// Work that blocks, off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AuditError> + Send + 'static,
 ) -> Result<T, AuditError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| AuditError::Store(format!("reading the spool was cut short: {error}")))?
-}
-
-/// Walks the spool's chain; `None` when it is empty.
-fn walk_spool(folder: &Path) -> Result<Option<ChainReport>, AuditError> {
-    let mut walk = Walk::default();
-    let mut node = String::new();
-    let mut broken = None;
-    spooled::read(folder, |piece| {
-        if broken.is_some() {
-            return;
-        }
-        match piece {
-            Piece::Damage(detail) => broken = Some(Break { seq: walk.last + 1, kind: BreakKind::Changed, detail }),
-            Piece::Record(record) => {
-                broken = walk.step(&record).err();
-                node = record.node;
-            }
-        }
-    })?;
-    let place = ChainPlace::Spool;
-    let report = ChainReport { node, place, records: walk.records, first_seq: walk.first, last_seq: walk.last, broken };
-    Ok((report.records > 0 || report.broken.is_some()).then_some(report))
 }
 
 fn flag<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
@@ -355,6 +274,3 @@ fn time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, 
     let micros = Option::<i64>::deserialize(from)?;
     micros.map(Timestamp::from_microsecond).transpose().map_err(serde::de::Error::custom)
 }
-
-/// Records fetched at once.
-const PAGE: i64 = 1000;

@@ -6,11 +6,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::event::{Event, SCHEMA_VERSION};
+use super::retention::Classes;
 use crate::base::ExchangeId;
 
 /// A SHA-256 value; 64 lower-case hex digits in text.
@@ -56,6 +59,19 @@ impl fmt::Display for Hash {
     }
 }
 
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let hex = String::deserialize(from)?;
+        Self::parse(&hex).ok_or_else(|| serde::de::Error::custom("a hash has 64 hex digits"))
+    }
+}
+
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -74,12 +90,18 @@ pub struct Head {
 /// A record as read back.
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// The version of its shape.
+    pub schema_version: u32,
     /// Who wrote it, and where.
     pub node: String,
     /// The node's region.
     pub region: String,
     /// Its number in the node's chain, from 1.
     pub seq: u64,
+    /// The day (UTC) on which the writer took it. Every table's rows of it lie in partitions of this day, or of its exchange's.
+    pub day: Date,
+    /// Its retention class.
+    pub class: String,
     /// The hash of the record before it.
     pub prev: Hash,
     /// Its own hash.
@@ -96,6 +118,9 @@ struct Envelope {
     node: String,
     region: String,
     seq: u64,
+    /// Absent in schema 1.
+    day: Option<Date>,
+    class: Option<String>,
     event: Event,
 }
 
@@ -111,9 +136,12 @@ impl Record {
             ));
         }
         Ok(Self {
+            schema_version: envelope.schema_version,
             node: envelope.node,
             region: envelope.region,
             seq: envelope.seq,
+            day: envelope.day.unwrap_or_else(|| day_of(envelope.event.at())),
+            class: envelope.class.unwrap_or_else(|| Classes::default().of(&envelope.event).to_owned()),
             prev,
             hash: Hash::of(prev, body.as_bytes()),
             event: envelope.event,
@@ -127,7 +155,13 @@ impl Record {
 pub(crate) struct Prepared {
     /// Its kind, for the writer's bookkeeping.
     pub(crate) mark: Mark,
+    class: String,
     event: Box<RawValue>,
+}
+
+/// The day (UTC) of a time.
+pub(crate) fn day_of(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
 }
 
 /// What the writer must know of an event.
@@ -137,6 +171,8 @@ pub(crate) enum Mark {
     Begin(ExchangeId),
     /// Closes this exchange.
     End(ExchangeId),
+    /// A checkpoint: made by the writer, and stale when it could not be written.
+    Seal,
     /// Neither.
     Other,
 }
@@ -147,15 +183,16 @@ impl Mark {
         match event {
             Event::Begin(begin) => Self::Begin(begin.exchange),
             Event::End(end) => end.exchange.map_or(Self::Other, Self::End),
-            Event::Refused(_) | Event::System(_) => Self::Other,
+            Event::Seal(_) => Self::Seal,
+            Event::Refused(_) | Event::System(_) | Event::Tombstone(_) => Self::Other,
         }
     }
 }
 
 impl Prepared {
-    /// Serialises an event.
-    pub(crate) fn new(event: &Event) -> Result<Self, serde_json::Error> {
-        Ok(Self { mark: Mark::of(event), event: serde_json::value::to_raw_value(event)? })
+    /// Serialises an event of a retention class.
+    pub(crate) fn new(event: &Event, class: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self { mark: Mark::of(event), class: class.to_owned(), event: serde_json::value::to_raw_value(event)? })
     }
 
     /// The same event, without the writer's check that its exchange is open: for what an earlier run left open.
@@ -168,17 +205,20 @@ impl Prepared {
         self.event.get().len()
     }
 
-    /// The canonical bytes of this event as record `seq` of a node.
-    pub(crate) fn body(&self, node: &str, region: &str, seq: u64) -> Result<Vec<u8>, serde_json::Error> {
+    /// The canonical bytes of this event as record `seq` of a node, taken on `day`.
+    pub(crate) fn body(&self, node: &str, region: &str, seq: u64, day: Date) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]
         struct Envelope<'a> {
             schema_version: u32,
             node: &'a str,
             region: &'a str,
             seq: u64,
+            day: Date,
+            class: &'a str,
             event: &'a RawValue,
         }
-        serde_json::to_vec(&Envelope { schema_version: SCHEMA_VERSION, node, region, seq, event: &self.event })
+        let (class, event) = (self.class.as_str(), &*self.event);
+        serde_json::to_vec(&Envelope { schema_version: SCHEMA_VERSION, node, region, seq, day, class, event })
     }
 }
 
@@ -189,7 +229,9 @@ impl Event {
             Self::Begin(begin) => begin.at,
             Self::End(end) => end.at,
             Self::Refused(refused) => refused.at,
+            Self::Seal(seal) => seal.at,
             Self::System(system) => system.at,
+            Self::Tombstone(tombstone) => tombstone.at,
         }
     }
 
@@ -199,7 +241,7 @@ impl Event {
             Self::Begin(begin) => Some(begin.exchange),
             Self::End(end) => end.exchange,
             Self::Refused(refused) => Some(refused.exchange),
-            Self::System(_) => None,
+            Self::Seal(_) | Self::System(_) | Self::Tombstone(_) => None,
         }
     }
 
@@ -209,7 +251,7 @@ impl Event {
             Self::Begin(begin) => &begin.tenant,
             Self::End(end) => &end.tenant,
             Self::Refused(refused) => &refused.tenant,
-            Self::System(_) => "",
+            Self::Seal(_) | Self::System(_) | Self::Tombstone(_) => "",
         }
     }
 
@@ -219,7 +261,9 @@ impl Event {
             Self::Begin(_) => "begin",
             Self::End(_) => "end",
             Self::Refused(_) => "refused",
+            Self::Seal(_) => "seal",
             Self::System(_) => "system",
+            Self::Tombstone(_) => "tombstone",
         }
     }
 }
@@ -229,10 +273,14 @@ mod tests {
     use super::*;
     use crate::audit::event::{System, SystemKind};
 
+    fn body(event: &Event, seq: u64) -> Vec<u8> {
+        Prepared::new(event, "system").unwrap().body("n", "r", seq, "2026-11-23".parse().unwrap()).unwrap()
+    }
+
     #[test]
     fn a_body_reads_back_and_its_hash_is_of_its_own_bytes() {
         let event = Event::System(System::new(SystemKind::Start, "hello \u{0} \"quoted\""));
-        let body = Prepared::new(&event).unwrap().body("n", "r", 7).unwrap();
+        let body = body(&event, 7);
         let record = Record::parse(Hash::ZERO, &body).unwrap();
         assert_eq!((record.seq, record.node.as_str(), &record.event), (7, "n", &event));
         assert_eq!(record.hash, Hash::of(Hash::ZERO, record.body.as_bytes()));
@@ -240,10 +288,22 @@ mod tests {
     }
 
     #[test]
+    fn records_of_the_first_schema_read_on() {
+        let event =
+            Event::System(System { at: "2026-11-22T23:59:59Z".parse().unwrap(), ..System::new(SystemKind::Start, "") });
+        let body = String::from_utf8(body(&event, 1)).unwrap();
+        let first = body.replace("\"schema_version\":2", "\"schema_version\":1");
+        let first = first.replace("\"day\":\"2026-11-23\",\"class\":\"system\",", "");
+        assert!(first.len() + 30 < body.len());
+        let record = Record::parse(Hash::ZERO, first.as_bytes()).unwrap();
+        assert_eq!((record.day.to_string().as_str(), record.class.as_str()), ("2026-11-22", "system"));
+    }
+
+    #[test]
     fn a_newer_schema_is_refused_by_name() {
         let event = Event::System(System::new(SystemKind::Start, ""));
-        let body = String::from_utf8(Prepared::new(&event).unwrap().body("n", "r", 1).unwrap()).unwrap();
-        let newer = body.replace("\"schema_version\":1", "\"schema_version\":2");
+        let body = String::from_utf8(body(&event, 1)).unwrap();
+        let newer = body.replace("\"schema_version\":2", "\"schema_version\":3");
         assert!(Record::parse(Hash::ZERO, newer.as_bytes()).unwrap_err().contains("newer"));
     }
 

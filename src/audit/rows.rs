@@ -1,8 +1,9 @@
 //! Records as rows for review: what the stores insert, with one field for each column. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use jiff::Timestamp;
+use jiff::ToSpan;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::event::{Begin, End, Event, FindingRecord, Judge, Outcome, Refused, VerdictRecord};
@@ -12,7 +13,9 @@ use crate::base::{Cause, ExchangeId};
 /// Rows of a number of records.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    /// The chain.
+    /// The chain's hashes.
+    pub(crate) chain: Vec<ChainRow>,
+    /// The records.
     pub(crate) events: Vec<EventRow>,
     /// First halves of exchanges.
     pub(crate) begins: Vec<BeginRow>,
@@ -24,10 +27,21 @@ pub(crate) struct Rows {
     pub(crate) findings: Vec<FindingRow>,
 }
 
+/// One link of the chain.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChainRow {
+    pub(crate) day: i32,
+    pub(crate) node: String,
+    pub(crate) seq: u64,
+    pub(crate) class: String,
+    pub(crate) hash: String,
+}
+
 /// One record of the chain.
 #[derive(Debug, Serialize)]
 pub(crate) struct EventRow {
     pub(crate) day: i32,
+    pub(crate) class: String,
     pub(crate) node: String,
     pub(crate) seq: u64,
     pub(crate) region: String,
@@ -44,6 +58,7 @@ pub(crate) struct EventRow {
 #[derive(Debug, Serialize)]
 pub(crate) struct BeginRow {
     pub(crate) day: i32,
+    pub(crate) class: String,
     pub(crate) exchange_id: ExchangeId,
     pub(crate) node: String,
     pub(crate) region: String,
@@ -70,6 +85,7 @@ pub(crate) struct BeginRow {
 #[derive(Debug, Serialize)]
 pub(crate) struct EndRow {
     pub(crate) day: i32,
+    pub(crate) class: String,
     pub(crate) exchange_id: ExchangeId,
     pub(crate) node: String,
     pub(crate) region: String,
@@ -96,6 +112,7 @@ pub(crate) struct EndRow {
 #[derive(Debug, Serialize)]
 pub(crate) struct VerdictRow {
     pub(crate) day: i32,
+    pub(crate) class: String,
     pub(crate) exchange_id: ExchangeId,
     pub(crate) direction: &'static str,
     pub(crate) node: String,
@@ -113,6 +130,7 @@ pub(crate) struct VerdictRow {
 #[derive(Debug, Serialize)]
 pub(crate) struct FindingRow {
     pub(crate) day: i32,
+    pub(crate) class: String,
     pub(crate) exchange_id: ExchangeId,
     pub(crate) direction: &'static str,
     pub(crate) number: usize,
@@ -144,12 +162,12 @@ impl Rows {
     pub(crate) fn of(records: &[Record]) -> Self {
         let mut rows = Self::default();
         for record in records {
-            rows.chain(record);
+            rows.link(record);
             match &record.event {
                 Event::Begin(begin) => rows.begin(record, begin),
                 Event::End(end) => rows.end(record, end),
                 Event::Refused(refused) => rows.refused(record, refused),
-                Event::System(_) => {}
+                Event::Seal(_) | Event::System(_) | Event::Tombstone(_) => {}
             }
         }
         rows.keep_first();
@@ -159,18 +177,16 @@ impl Rows {
     /// The chain alone, for records whose other rows a store refuses.
     pub(crate) fn chain_of(records: &[Record]) -> Self {
         let mut rows = Self::default();
-        records.iter().for_each(|record| rows.chain(record));
+        records.iter().for_each(|record| rows.link(record));
         rows
     }
 
-    /// Every day that some row falls on, each once.
-    pub(crate) fn days(&self) -> Vec<i32> {
-        let mut days: Vec<_> = self.events.iter().map(|row| row.day).collect();
-        days.extend(self.begins.iter().map(|row| row.day));
-        days.extend(self.ends.iter().map(|row| row.day));
-        days.sort_unstable();
-        days.dedup();
-        days
+    /// Every day that some row falls on, with its class, each once.
+    pub(crate) fn days(&self) -> BTreeSet<(i32, &str)> {
+        let events = self.events.iter().map(|row| (row.day, row.class.as_str()));
+        let begins = self.begins.iter().map(|row| (row.day, row.class.as_str()));
+        let ends = self.ends.iter().map(|row| (row.day, row.class.as_str()));
+        events.chain(begins).chain(ends).collect()
     }
 
     /// One statement may touch a row once only, and the first half to arrive counts.
@@ -181,9 +197,18 @@ impl Rows {
         self.ends.retain(|row| seen.insert(row.exchange_id));
     }
 
-    fn chain(&mut self, record: &Record) {
+    fn link(&mut self, record: &Record) {
+        let day = day(record.day);
+        self.chain.push(ChainRow {
+            day,
+            node: record.node.clone(),
+            seq: record.seq,
+            class: record.class.clone(),
+            hash: record.hash.to_string(),
+        });
         self.events.push(EventRow {
-            day: day(record.event.at()),
+            day,
+            class: record.class.clone(),
             node: record.node.clone(),
             seq: record.seq,
             region: record.region.clone(),
@@ -200,6 +225,7 @@ impl Rows {
     fn begin(&mut self, record: &Record, begin: &Begin) {
         self.begins.push(BeginRow {
             day: exchange_day(begin.exchange),
+            class: record.class.clone(),
             exchange_id: begin.exchange,
             node: record.node.clone(),
             region: record.region.clone(),
@@ -228,6 +254,7 @@ impl Rows {
         let Some(exchange) = end.exchange else { return };
         self.ends.push(EndRow {
             day: exchange_day(exchange),
+            class: record.class.clone(),
             exchange_id: exchange,
             node: record.node.clone(),
             region: record.region.clone(),
@@ -258,6 +285,7 @@ impl Rows {
         let day = exchange_day(refused.exchange);
         self.begins.push(BeginRow {
             day,
+            class: record.class.clone(),
             exchange_id: refused.exchange,
             node: record.node.clone(),
             region: record.region.clone(),
@@ -281,6 +309,7 @@ impl Rows {
         });
         self.ends.push(EndRow {
             day,
+            class: record.class.clone(),
             exchange_id: refused.exchange,
             node: record.node.clone(),
             region: record.region.clone(),
@@ -309,6 +338,7 @@ impl Rows {
         let tenant = record.event.tenant();
         self.verdicts.push(VerdictRow {
             day: exchange_day(exchange),
+            class: record.class.clone(),
             exchange_id: exchange,
             direction,
             node: record.node.clone(),
@@ -336,6 +366,7 @@ fn finding_row(
 ) -> FindingRow {
     FindingRow {
         day: exchange_day(exchange),
+        class: record.class.clone(),
         exchange_id: exchange,
         direction,
         number,
@@ -366,9 +397,14 @@ fn finding_row(
     }
 }
 
-/// Days since the Unix epoch (UTC).
-pub(crate) fn day(at: Timestamp) -> i32 {
-    i32::try_from(at.as_second().div_euclid(DAY_S)).unwrap_or(0)
+/// Days since the Unix epoch.
+pub(crate) fn day(date: Date) -> i32 {
+    date.since(EPOCH).map_or(0, |span| span.get_days())
+}
+
+/// The date of so many days since the Unix epoch; `None` beyond year 9999.
+pub(crate) fn date(days: i32) -> Option<Date> {
+    EPOCH.checked_add(days.days()).ok()
 }
 
 /// The day of an exchange's rows: the one its id was made on, so that its begin and its end agree across midnight.
@@ -391,3 +427,4 @@ fn word<T: Serialize>(value: &T) -> String {
 }
 
 const DAY_S: i64 = 86_400;
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);

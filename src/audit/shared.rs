@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::frame;
-use crate::base::{Cause, Fault, Limits};
+use super::retention::Classes;
+use super::spool::frame;
+use crate::base::{Cause, Clock, Fault, Limits};
 
 /// The audit's own state, for `/readyz`, metrics and people.
 #[derive(Clone, Debug, Serialize)]
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) node: String,
     pub(crate) region: String,
+    pub(crate) classes: Classes,
+    pub(crate) clock: Clock,
     room: Mutex<Room>,
     /// The disk refuses writes.
     pub(crate) failing: AtomicBool,
@@ -85,11 +88,20 @@ struct Notes {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits, node: String, region: String, written: u64, shipped: u64, disk: u64) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        (node, region): (String, String),
+        classes: Classes,
+        clock: Clock,
+        (written, shipped): (u64, u64),
+        disk: u64,
+    ) -> Self {
         Self {
             limits,
             node,
             region,
+            classes,
+            clock,
             room: Mutex::new(Room { disk, ..Room::default() }),
             failing: AtomicBool::new(false),
             written: watch::Sender::new(written),
@@ -253,7 +265,9 @@ mod tests {
 
     fn shared(slots: usize, spool: impl Fn(u64) -> u64) -> Shared {
         let mut limits = Limits { audit_slots: slots, ..Limits::default() };
-        let make = |limits: &Limits| Shared::new(limits.clone(), String::new(), String::new(), 0, 0, 0);
+        let make = |limits: &Limits| {
+            Shared::new(limits.clone(), (String::new(), String::new()), Classes::default(), Clock::default(), (0, 0), 0)
+        };
         limits.spool_bytes = spool(make(&limits).record_room());
         make(&limits)
     }

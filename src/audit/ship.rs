@@ -13,11 +13,10 @@ use super::fit;
 use super::handle::{interrupted, send_plain};
 use super::record::{Head, Record};
 use super::rows::Rows;
-use super::segment;
 use super::shared::Shared;
-use super::spool::{CURSOR_FILE, spool_error, write_head};
+use super::spool::tail::Tail;
+use super::spool::{CURSOR_FILE, segment, spool_error, write_head};
 use super::store::{AppendError, Store};
-use super::tail::Tail;
 use super::writer::{Append, Message, Spends};
 
 pub(crate) struct Shipper {
@@ -137,8 +136,8 @@ impl Shipper {
     /// whose segments are gone.
     async fn close_left_open(&mut self, shipped: u64) -> Result<Step, AuditError> {
         if self.recovered.is_some_and(|recovered| shipped >= recovered) {
-            for (exchange, tenant) in self.store.open_exchanges(&self.shared.node, self.head.seq).await? {
-                let event = fit::prepare(interrupted(exchange, tenant), &self.shared.limits)
+            for (exchange, whose) in self.store.open_exchanges(&self.shared.node, self.head.seq).await? {
+                let event = fit::prepare(interrupted(exchange, whose.tenant), &whose.class, &self.shared.limits)
                     .map_err(|error| AuditError::Store(error.to_string()))?
                     .unmarked();
                 let append = Append { event, extra: 0, spends: Spends::Nothing, ack: None };

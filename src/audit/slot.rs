@@ -121,22 +121,23 @@ impl Inner {
     pub(crate) fn fit(&self, event: Event) -> Result<(Prepared, u64), Fault> {
         let failed = |error| Fault::ours(Cause::Internal, format!("an audit event cannot be serialised: {error}"));
         let room = self.shared.limits.audit_record_bytes;
+        let class = self.shared.classes.of(&event).to_owned();
         let has_text = match &event {
             Event::Begin(begin) => begin.prompt_text.is_some(),
             Event::End(end) => end.reply_text.is_some(),
-            Event::Refused(_) | Event::System(_) => false,
+            Event::Refused(_) | Event::Seal(_) | Event::System(_) | Event::Tombstone(_) => false,
         };
         if has_text {
-            let prepared = fit::prepare(event.clone(), &self.shared.limits).map_err(failed)?;
+            let prepared = fit::prepare(event.clone(), &class, &self.shared.limits).map_err(failed)?;
             let extra = (prepared.bytes() + fit::ENVELOPE_BYTES).saturating_sub(room) as u64;
             if extra == 0 || self.shared.claim(extra) {
                 return Ok((prepared, extra));
             }
             let mut limits = self.shared.limits.clone();
             limits.audit_text_bytes = 0;
-            return fit::prepare(event, &limits).map(|prepared| (prepared, 0)).map_err(failed);
+            return fit::prepare(event, &class, &limits).map(|prepared| (prepared, 0)).map_err(failed);
         }
-        fit::prepare(event, &self.shared.limits).map(|prepared| (prepared, 0)).map_err(failed)
+        fit::prepare(event, &class, &self.shared.limits).map(|prepared| (prepared, 0)).map_err(failed)
     }
 
     /// Writes a record that ends its slot and waits until it is in the spool.

@@ -12,10 +12,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::frame;
-use super::record::{Hash, Head, Mark, Prepared};
+use super::event::Event;
+use super::proof::Seal;
+use super::proof::key::SigningKey;
+use super::proof::period::Period;
+use super::record::{Hash, Head, Mark, Prepared, day_of};
+use super::retention::SYSTEM;
 use super::shared::Shared;
-use super::spool::{Fsync, Spool};
+use super::spool::{Fsync, Spool, frame};
 use crate::base::ExchangeId;
 
 /// What the writer is asked.
@@ -25,6 +29,8 @@ pub(crate) enum Message {
     Append(Append),
     /// Answer once everything before is written, or waits for a full disk.
     Barrier(oneshot::Sender<()>),
+    /// Sign what is there, and answer.
+    Seal(oneshot::Sender<()>),
     /// Write what waits, sync, and stop.
     Stop(oneshot::Sender<()>),
 }
@@ -64,6 +70,11 @@ pub(crate) enum Spends {
 
 pub(crate) struct Writer {
     spool: Spool,
+    key: SigningKey,
+    /// The last record that a seal of this run covers, or is; 0 before the first.
+    sealed: u64,
+    /// Since when records wait for a seal.
+    unsealed: Option<Instant>,
     shared: Arc<Shared>,
     fsync: Fsync,
     open: HashSet<ExchangeId>,
@@ -74,8 +85,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(spool: Spool, shared: Arc<Shared>, fsync: Fsync, open: HashSet<ExchangeId>) -> Self {
-        Self { spool, shared, fsync, open, kept: VecDeque::new(), synced: Instant::now(), probed: Instant::now() }
+    pub(crate) fn new(
+        spool: Spool,
+        key: SigningKey,
+        shared: Arc<Shared>,
+        fsync: Fsync,
+        open: HashSet<ExchangeId>,
+    ) -> Self {
+        let (kept, now) = (VecDeque::new(), Instant::now());
+        Self { spool, key, sealed: 0, unsealed: None, shared, fsync, open, kept, synced: now, probed: now }
     }
 
     /// Works until told to stop or until every sender is gone.
@@ -90,6 +108,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => self.retry(),
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
+            self.seal_if_due();
             self.probe_if_due();
             self.sync_if_due();
         };
@@ -110,12 +129,13 @@ impl Writer {
         if self.shared.failing.load(Ordering::Acquire) || !self.kept.is_empty() {
             return RETRY;
         }
-        match self.fsync {
+        let sync = match self.fsync {
             Fsync::EveryMs(ms) if self.spool.is_dirty() => {
                 Duration::from_millis(ms.max(1)).saturating_sub(self.synced.elapsed())
             }
             _ => IDLE,
-        }
+        };
+        self.unsealed.map_or(sync, |since| sync.min(SEAL_EVERY.saturating_sub(since.elapsed())))
     }
 
     fn work(&mut self, first: Message, queue: &Receiver<Message>) -> Option<oneshot::Sender<()>> {
@@ -130,6 +150,11 @@ impl Writer {
                 }
                 Message::Barrier(ack) => {
                     self.write(std::mem::take(&mut group));
+                    let _ = ack.send(());
+                }
+                Message::Seal(ack) => {
+                    self.write(std::mem::take(&mut group));
+                    self.seal();
                     let _ = ack.send(());
                 }
                 Message::Stop(ack) => {
@@ -173,8 +198,12 @@ impl Writer {
 
     /// Writes a group, all or none; false when the disk refused.
     fn write_group(&mut self, group: Vec<Append>) -> bool {
-        let (frames, head, taken) = self.frame(group);
-        let result = if taken.is_empty() { Ok(()) } else { self.spool.append(&frames, head) };
+        let frames = self.frame(group);
+        self.write_frames(frames)
+    }
+
+    fn write_frames(&mut self, Frames { bytes, head, period, taken }: Frames) -> bool {
+        let result = if taken.is_empty() { Ok(()) } else { self.spool.append(&bytes, head, period) };
         if let Err(error) = result {
             self.shared.disk(Err(error.to_string()));
             self.probed = Instant::now();
@@ -191,10 +220,8 @@ impl Writer {
     }
 
     /// Frames a group from the chain's head on. Records that need not or cannot be written are settled here.
-    fn frame(&mut self, group: Vec<Append>) -> (Vec<u8>, Head, Vec<(Append, u64)>) {
-        let mut frames = Vec::new();
-        let mut head = self.spool.head();
-        let mut taken = Vec::with_capacity(group.len());
+    fn frame(&mut self, group: Vec<Append>) -> Frames {
+        let mut frames = self.frames();
         for append in group {
             if let Mark::End(exchange) = append.event.mark
                 && !self.open.remove(&exchange)
@@ -203,28 +230,95 @@ impl Writer {
                 self.shared.release(2 * self.shared.record_room() + append.extra, 1);
                 continue;
             }
-            let seq = head.seq + 1;
-            let framed = append.event.body(&self.shared.node, &self.shared.region, seq).ok().and_then(|body| {
-                let size = frame::push(&mut frames, head.hash, &body)?;
-                Some((Head { seq, hash: Hash::of(head.hash, &body) }, size as u64))
-            });
-            let Some((next, size)) = framed else {
-                tracing::error!(seq, "an audit event could not be serialised");
+            let mark = append.event.mark;
+            if let Err(append) = self.push(&mut frames, append) {
+                tracing::error!(seq = frames.head.seq + 1, "an audit event could not be serialised");
                 self.give_back(append, "the event could not be serialised");
-                continue;
-            };
-            if let Mark::Begin(exchange) = append.event.mark {
+            } else if let Mark::Begin(exchange) = mark {
                 self.open.insert(exchange);
             }
-            head = next;
-            taken.push((append, size));
         }
-        (frames, head, taken)
+        frames
+    }
+
+    /// No frames yet. When the day has changed, the first one seals the day before; when the period is not known, it says that
+    /// one begins.
+    fn frames(&mut self) -> Frames {
+        let head = self.spool.head();
+        let now = self.shared.clock.now();
+        let today = day_of(now);
+        let mut frames = Frames { bytes: Vec::new(), head, period: self.spool.period().cloned(), taken: Vec::new() };
+        let begins = match &frames.period {
+            Some(period) if period.day == today => return frames,
+            Some(period) => Some(period.seal(&self.shared.node, (now, head), true, &self.key)),
+            None if head.seq == 0 => None,
+            None => Some(Period::new(today, head.seq + 1).seal(&self.shared.node, (now, head), false, &self.key)),
+        };
+        frames.period = Some(Period::new(today, head.seq + 1));
+        if let Some(seal) = begins {
+            self.push_seal(&mut frames, seal);
+        }
+        frames
+    }
+
+    /// Frames one record; gives it back when it cannot be.
+    fn push(&self, frames: &mut Frames, append: Append) -> Result<(), Append> {
+        let seq = frames.head.seq + 1;
+        let Some(period) = &mut frames.period else { return Err(append) };
+        let framed = append.event.body(&self.shared.node, &self.shared.region, seq, period.day).ok().and_then(|body| {
+            let size = frame::push(&mut frames.bytes, frames.head.hash, &body)?;
+            Some((Hash::of(frames.head.hash, &body), size as u64))
+        });
+        let Some((hash, size)) = framed else { return Err(append) };
+        period.push(hash);
+        frames.head = Head { seq, hash };
+        frames.taken.push((append, size));
+        Ok(())
+    }
+
+    fn push_seal(&self, frames: &mut Frames, seal: Seal) {
+        let event = Prepared::new(&Event::Seal(Box::new(seal)), SYSTEM);
+        let append = event.map(|event| Append { event, extra: 0, spends: Spends::Nothing, ack: None });
+        // Numbers and hashes always serialise.
+        if append.map_err(drop).and_then(|append| self.push(frames, append).map_err(drop)).is_err() {
+            tracing::error!("a checkpoint of the audit could not be serialised");
+        }
+    }
+
+    /// Signs the chain as it is, unless its last record is a seal. A disk that refuses is told by the next record as well.
+    fn seal(&mut self) {
+        if self.spool.head().seq <= self.sealed {
+            return;
+        }
+        let mut frames = self.frames();
+        if let (Some(period), true) = (&frames.period, frames.taken.is_empty()) {
+            let now = self.shared.clock.now();
+            let seal = period.seal(&self.shared.node, (now, frames.head), false, &self.key);
+            self.push_seal(&mut frames, seal);
+        }
+        self.write_frames(frames);
+        // Also after a refusal: not again and again while the disk is full.
+        self.unsealed = None;
+    }
+
+    fn seal_if_due(&mut self) {
+        let waits = self.spool.head().seq.saturating_sub(self.sealed);
+        let is_old = self.unsealed.is_some_and(|since| since.elapsed() >= SEAL_EVERY);
+        if waits >= SEAL_RECORDS || is_old {
+            self.seal();
+        }
     }
 
     fn settle(&mut self, taken: Vec<(Append, u64)>, head: Head, synced: &Result<(), String>) {
         let room = self.shared.record_room();
         self.shared.written.send_replace(head.seq);
+        match taken.last() {
+            Some((last, _)) if last.event.mark == Mark::Seal => (self.sealed, self.unsealed) = (head.seq, None),
+            Some(_) => {
+                self.unsealed.get_or_insert_with(Instant::now);
+            }
+            None => {}
+        }
         for (append, size) in taken {
             match append.spends {
                 Spends::Nothing => self.shared.spend(append.extra, size, 0),
@@ -247,6 +341,8 @@ impl Writer {
                 Mark::End(exchange) => {
                     self.open.insert(exchange);
                 }
+                // The next one seals what this one would have.
+                Mark::Seal => continue,
                 Mark::Other => {}
             }
             if append.ack.is_some() {
@@ -285,6 +381,19 @@ impl Writer {
     }
 }
 
+/// Frames that are not written yet, and where the chain stands after them.
+struct Frames {
+    bytes: Vec<u8>,
+    head: Head,
+    period: Option<Period>,
+    /// The records in them, each with the size of its frame.
+    taken: Vec<(Append, u64)>,
+}
+
+/// Longest that a record waits for a seal: how much the newest records could be changed by who may write to store and disk.
+const SEAL_EVERY: Duration = Duration::from_secs(60);
+/// Records after which a seal comes at once.
+const SEAL_RECORDS: u64 = 10_000;
 /// How soon a refused write is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How long the thread sleeps when nothing is due; only a bound, every message wakes it.

@@ -1,5 +1,6 @@
-//! The words everyone speaks: ids, spans, limits, secrets, faults. Imports nothing of ours.
+//! The words everyone speaks: ids, spans, limits, secrets, faults, the time. Imports nothing of ours.
 
+pub mod clock;
 pub mod fault;
 pub mod id;
 pub mod limits;
@@ -7,6 +8,7 @@ pub mod secret;
 pub mod span;
 pub mod utf8;
 
+pub use clock::Clock;
 pub use fault::{Blame, Cause, Fault, FaultAction, FaultPolicy};
 pub use id::ExchangeId;
 pub use limits::Limits;

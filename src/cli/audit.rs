@@ -1,10 +1,19 @@
 //! `portcullis audit`: the record, read while the appliance runs or is stopped.
 
-use clap::Subcommand;
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{ConfigArg, Failure, block_on, out};
+use clap::Subcommand;
+use http::{Method, StatusCode};
+
+use super::{ConfigArg, Failure, admin, block_on, out};
 use crate::app::audit_config;
-use crate::audit::{AuditReader, ExchangeRow, Filter};
+use crate::audit::{
+    Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Line, Pace, PublicKey, Signatures, TrustedKey, Wanted,
+    own_key, verify_file,
+};
 use crate::base::ExchangeId;
 use crate::verdict::Action;
 
@@ -46,8 +55,48 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Recompute the hash chain and name the first record that was changed, removed or moved
+    /// Compute every hash again, check signatures, and name the first record that was changed, removed, moved or put in
     Verify {
+        /// A key that may have signed checkpoints: base64, PEM, or a file that holds either. May be given several times.
+        /// Without it the key of this machine
+        #[arg(long, value_name = "KEY")]
+        key: Vec<String>,
+        /// Checkpoints that were kept elsewhere: the record must agree with each. May be given several times
+        #[arg(long, value_name = "FILE")]
+        anchor: Vec<PathBuf>,
+        /// Verify this file, which `audit export` wrote; neither store nor configuration is needed
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The file holds a part of the record: what is before its first record is not asked for
+        #[arg(long, requires = "file")]
+        part: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Write the record as JSON lines, for safe keeping or for somebody else to verify
+    Export {
+        /// Only this chain
+        #[arg(long)]
+        node: Option<String>,
+        /// Taken on this day (UTC) or later
+        #[arg(long, value_name = "DAY")]
+        since: Option<jiff::civil::Date>,
+        /// Taken before this day
+        #[arg(long, value_name = "DAY")]
+        until: Option<jiff::civil::Date>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// The public half of the key that signs this machine's checkpoints, to keep elsewhere
+    Key {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// What is older than it is kept; with --run it is given up
+    Retain {
+        /// Give it up now, however many days that are
+        #[arg(long)]
+        run: bool,
         #[command(flatten)]
         config: ConfigArg,
     },
@@ -68,7 +117,14 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
             list(&filter, *json, config)
         }
         AuditCommand::Show { id, config } => show(*id, config),
-        AuditCommand::Verify { config } => verify(config),
+        AuditCommand::Verify { key, anchor, file, part, config } => {
+            verify(key, anchor, (file.as_deref(), *part), config)
+        }
+        AuditCommand::Export { node, since, until, config } => {
+            export(&Wanted { node: node.clone(), since: *since, until: *until }, config)
+        }
+        AuditCommand::Key { config } => key(config),
+        AuditCommand::Retain { run, config } => retain(*run, config),
     }
 }
 
@@ -121,14 +177,120 @@ fn show(id: ExchangeId, config: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn verify(config: &ConfigArg) -> Result<u8, Failure> {
-    let reports = block_on(async { reader(config).await?.verify().await.map_err(Failure::job) })??;
+fn verify(
+    keys: &[String],
+    anchors: &[PathBuf],
+    (file, is_part): (Option<&Path>, bool),
+    config: &ConfigArg,
+) -> Result<u8, Failure> {
+    let mut evidence = Evidence { is_part, ..Evidence::default() };
+    for key in keys {
+        evidence.keys.push(public_key(key)?.into());
+    }
+    for path in anchors {
+        let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        evidence.anchors.extend(Anchored::parse_all(&text).map_err(wrong)?);
+    }
+    let reports = match file {
+        Some(file) => verify_file(file, &evidence).map_err(Failure::job)?,
+        None => {
+            let config = audit_config(&config.config()?);
+            if evidence.keys.is_empty() {
+                evidence.keys.extend(own_key(&config).map_err(Failure::job)?);
+            }
+            block_on(async {
+                AuditReader::open(&config).await.map_err(Failure::job)?.verify(&evidence).await.map_err(Failure::job)
+            })??
+        }
+    };
+    if reports.iter().any(|report| report.signatures == Signatures::Unchecked) {
+        out::error(
+            "not every chain's signatures were checked: give --key, as `portcullis audit key` prints it on the machine that wrote the record",
+        );
+    }
     let broken = reports.iter().any(|report| report.broken.is_some());
     out::json(&reports)?;
     Ok(u8::from(broken))
+}
+
+/// A key as it is written, or in a file.
+fn public_key(written: &str) -> Result<PublicKey, Failure> {
+    let text = fs::read_to_string(written).unwrap_or_else(|_| written.to_owned());
+    PublicKey::parse(&text).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{written}` is no public key: write 32 bytes in base64 as `portcullis audit key` prints them, a PEM, or the file of either"
+        ))
+    })
+}
+
+fn export(wanted: &Wanted, config: &ConfigArg) -> Result<u8, Failure> {
+    let mut to = BufWriter::new(std::io::stdout().lock());
+    let written = block_on(async {
+        let mut reader = reader(config).await?;
+        let each = |line: &Line| {
+            serde_json::to_writer(&mut to, line)?;
+            to.write_all(b"\n")
+        };
+        reader.export(wanted, each).await.map_err(Failure::job)
+    })??;
+    to.flush()?;
+    if written == 0 {
+        return Err(Failure::job("nothing of the record is of that chain and those days"));
+    }
+    Ok(0)
+}
+
+fn key(config: &ConfigArg) -> Result<u8, Failure> {
+    let config = audit_config(&config.config()?);
+    match own_key(&config).map_err(Failure::job)? {
+        Some(TrustedKey { key, .. }) => out::line(key.to_string())?,
+        None => {
+            return Err(Failure::job(
+                "there is no key yet: start the appliance once, or name one as `audit.signing_key`",
+            ));
+        }
+    }
+    Ok(0)
+}
+
+fn retain(run: bool, config: &ConfigArg) -> Result<u8, Failure> {
+    if run {
+        return give_up(config);
+    }
+    let retention = audit_config(&config.config()?).retention;
+    let due = block_on(async { reader(config).await?.due(&retention).await.map_err(Failure::job) })??;
+    out::json(&due)?;
+    Ok(0)
+}
+
+/// The appliance does it when it runs: only one process may write the chain.
+fn give_up(config: &ConfigArg) -> Result<u8, Failure> {
+    if let Some((status, answer)) = admin::ask(&admin::appliance(config)?, Method::POST, "/api/v1/retention/run", None)?
+    {
+        if status != StatusCode::OK {
+            return Err(Failure::job(
+                answer.get("error").and_then(|error| error.as_str()).unwrap_or("the appliance refused"),
+            ));
+        }
+        out::json(&answer["given_up"])?;
+        return Ok(0);
+    }
+    let config = audit_config(&config.config()?);
+    let given_up = block_on(async {
+        let audit = Audit::open(config).await.map_err(Failure::job)?;
+        let done = audit.retain(Pace::All).await;
+        audit.close(CLOSE).await;
+        done.map_err(Failure::job)
+    })??;
+    out::json(&given_up)?;
+    Ok(0)
 }
 
 fn action(text: &str) -> Result<Action, String> {
     let known = Action::ALL.map(Action::name).join(", ");
     Action::ALL.into_iter().find(|action| action.name() == text).ok_or_else(|| format!("use one of: {known}"))
 }
+
+/// Longest that the store may take at the end.
+const CLOSE: Duration = Duration::from_secs(60);

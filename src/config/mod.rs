@@ -5,6 +5,7 @@
 //!                         every problem of every section becomes a diagnostic
 //! ```
 
+mod audit;
 mod env;
 mod load;
 mod policy;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::access::ClientKey;
+use crate::audit::Retention;
 use crate::base::{Limits, Secret};
 use crate::route::ModelPattern;
 use crate::telemetry::trace::LogFormat;
@@ -153,6 +155,10 @@ pub struct AuditConfig {
     pub store: StoreConfig,
     /// When the spool is flushed to the disk.
     pub fsync: FsyncConfig,
+    /// The key that signs checkpoints; `None`: one made in the state folder.
+    pub signing_key: Option<PathBuf>,
+    /// What is kept how long.
+    pub retention: Retention,
 }
 
 /// Where the record is kept.

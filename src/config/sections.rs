@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::value::{address, name, number, optional, path, switch, word};
 use super::{
-    AccessConfig, AuditConfig, Config, FsyncConfig, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind,
-    Readable, ServerConfig, StoreConfig, TlsFiles, policy,
+    AccessConfig, Config, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig,
+    TlsFiles, audit, policy,
 };
 use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
@@ -25,9 +25,9 @@ const SECTIONS: [&str; 12] =
 const MS_MAX: u64 = 31 * 24 * 60 * 60 * 1000;
 
 /// What a section's reader needs besides its own part of the tree.
-struct Context<'a> {
-    base: &'a Path,
-    environment: &'a dyn Fn(&str) -> Option<String>,
+pub(super) struct Context<'a> {
+    pub(super) base: &'a Path,
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Reads every section. `None`: something needed is missing or wrong, and is reported.
@@ -49,7 +49,7 @@ pub(super) fn read(
     let rules = table.needed("rules", report).and_then(|node| rules(node, base, report));
     let model = table.needed("model", report).and_then(|node| model(node, base, report));
     let policy = table.needed("policy", report).and_then(|node| policy::read(node, report));
-    let audit = table.needed("audit", report).and_then(|node| audit(node, &context, report));
+    let audit = table.needed("audit", report).and_then(|node| audit::read(node, &context, report));
     let limits = match table.get("limits") {
         None => Some(Limits::default()),
         Some(node) => limits(node, report),
@@ -219,7 +219,7 @@ fn auth(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option
 }
 
 /// A secret named by an environment variable or a file, never written in the configuration itself.
-fn secret(
+pub(super) fn secret(
     node: &Node,
     what: &'static str,
     (env_key, file_key): (&'static str, &'static str),
@@ -354,26 +354,6 @@ fn model(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ModelCon
     let threads = optional(&table, "threads", |node| number(node, "model.threads", report)).unwrap_or(0);
     let onnxruntime = optional(&table, "onnxruntime", |node| path(node, "model.onnxruntime", base, report));
     Some(ModelConfig { folder: folder?, threads: usize::try_from(threads).ok()?, onnxruntime })
-}
-
-fn audit(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
-    let table = Table::open(node, "audit", &["store", "fsync"], report)?;
-    let store = table.needed("store", report).and_then(|node| {
-        if matches!(node.value, Value::Map(_)) {
-            let keys = ("postgres_env", "postgres_file");
-            return secret(node, "audit.store", keys, context, report).map(StoreConfig::Postgres);
-        }
-        word(node, "audit.store", &[("sqlite", ())], report).map(|()| StoreConfig::Sqlite)
-    });
-    let fsync = table.needed("fsync", report).and_then(|node| {
-        if matches!(node.value, Value::Map(_)) {
-            let table = Table::open(node, "audit.fsync", &["every_ms"], report)?;
-            let every = table.needed("every_ms", report).and_then(|node| number(node, "every_ms", report));
-            return every.map(FsyncConfig::EveryMs);
-        }
-        word(node, "audit.fsync", &[("always", FsyncConfig::Always), ("never", FsyncConfig::Never)], report)
-    });
-    Some(AuditConfig { store: store?, fsync: fsync? })
 }
 
 fn limits(node: &Node, report: &mut Reporter<'_>) -> Option<Limits> {

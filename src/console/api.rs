@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use crate::audit::{AuditError, Filter, LIST_MAX};
+use crate::audit::{AuditError, Filter, LIST_MAX, Pace};
 use crate::base::ExchangeId;
 use crate::telemetry::metrics as names;
 use crate::verdict::Action;
@@ -113,6 +113,12 @@ pub(super) async fn exchange(
         Some(detail) => Ok(Json(detail).into_response()),
         None => Ok((StatusCode::NOT_FOUND, Json(json!({ "error": "no such exchange" }))).into_response()),
     }
+}
+
+/// Gives up what is older than it is kept. The answer comes when it is done.
+pub(super) async fn retain(Shared(state): Shared<Arc<State>>) -> Result<Json<Value>, Problem> {
+    let given_up = state.proxy.audit.retain(Pace::All).await?;
+    Ok(Json(json!({ "given_up": given_up })))
 }
 
 /// The store could not be read.

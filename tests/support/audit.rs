@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use portcullis::audit::{
-    Audit, AuditConfig, Begin, Cut, End, FaultRecord, FindingRecord, Fsync, Judge, Outcome, Refused, StoreConfig,
-    VerdictRecord,
+    Audit, AuditConfig, AuditReader, Begin, ChainReport, Cut, End, Evidence, FaultRecord, FindingRecord, Fsync, Judge,
+    Outcome, Refused, Retention, StoreConfig, VerdictRecord, own_key,
 };
-use portcullis::base::{Blame, Cause, ExchangeId, Limits, Secret, Span};
+use portcullis::base::{Blame, Cause, Clock, ExchangeId, Limits, Secret, Span};
 use portcullis::text::{Role, Trust};
 use portcullis::verdict::{Action, Severity};
 
@@ -30,7 +34,10 @@ pub fn config(folder: &Path, store: StoreConfig) -> AuditConfig {
         node: Some("test".into()),
         region: "eu-1".into(),
         store,
+        retention: Retention::default(),
+        signing_key: None,
         fsync: Fsync::Never,
+        clock: Clock::default(),
         limits: Limits::default(),
     }
 }
@@ -121,6 +128,16 @@ pub fn refused(exchange: ExchangeId) -> Refused {
     }
 }
 
+/// What this machine's own readers hold the record against.
+pub fn evidence(config: &AuditConfig) -> Evidence {
+    Evidence { keys: own_key(config).unwrap().into_iter().collect(), ..Evidence::default() }
+}
+
+/// What verification says of every chain.
+pub async fn verify(config: &AuditConfig) -> Vec<ChainReport> {
+    AuditReader::open(config).await.unwrap().verify(&evidence(config)).await.unwrap()
+}
+
 /// One whole exchange.
 pub async fn exchange(audit: &Audit) -> ExchangeId {
     let id = ExchangeId::new();
@@ -128,4 +145,38 @@ pub async fn exchange(audit: &Audit) -> ExchangeId {
     slot.begin(begin(id, Action::Allow)).await.unwrap();
     slot.end(end(Outcome::Completed));
     id
+}
+
+/// A time that stands still until it is set.
+#[derive(Clone)]
+pub struct Time(Arc<AtomicI64>);
+
+impl Time {
+    pub fn at_ms(unix_ms: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(unix_ms)))
+    }
+
+    /// Noon (UTC) of a day.
+    pub fn at_noon(day: Date) -> Self {
+        let time = Self::at_ms(0);
+        time.set_noon(day);
+        time
+    }
+
+    pub fn set_ms(&self, unix_ms: i64) {
+        self.0.store(unix_ms, Ordering::SeqCst);
+    }
+
+    pub fn set_noon(&self, day: Date) {
+        self.set_ms(day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_millisecond());
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    pub fn clock(&self) -> Clock {
+        let time = self.clone();
+        Clock::new(move || time.now())
+    }
 }

@@ -3,7 +3,13 @@
 //! A batch travels as one JSON array for each table, whose objects are the structs of [`crate::audit::rows`]: PostgreSQL
 //! unpacks it with `json_to_recordset`, SQLite with `json_each`. One statement for any number of rows, one parameter.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::audit::rows;
 
 /// A column: its name in PostgreSQL and what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +23,8 @@ enum Kind {
     Bool,
     /// Days since 1970-01-01.
     Day,
+    /// 64 hex digits; bytes in PostgreSQL.
+    Hash,
     Int,
     Json,
     Real,
@@ -43,11 +51,24 @@ pub(super) struct Target {
     present: Present,
 }
 
+pub(super) const CHAIN: Target = Target {
+    table: "audit_chain",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("node", Kind::Text),
+        col("seq", Kind::Int),
+        col("class", Kind::Text),
+        col("hash", Kind::Hash),
+    ],
+};
+
 pub(super) const EVENT: Target = Target {
     table: "audit_event",
     present: Present::Keep,
     columns: &[
         col("day", Kind::Day),
+        col("class", Kind::Text),
         col("node", Kind::Text),
         col("seq", Kind::Int),
         col("region", Kind::Text),
@@ -55,8 +76,8 @@ pub(super) const EVENT: Target = Target {
         col("at", Kind::Time("at_us")),
         col("kind", Kind::Text),
         col("exchange_id", Kind::Uuid),
-        col("prev_hash", Kind::Text),
-        col("hash", Kind::Text),
+        col("prev_hash", Kind::Hash),
+        col("hash", Kind::Hash),
         col("body", Kind::Text),
     ],
 };
@@ -66,6 +87,7 @@ pub(super) const BEGIN: Target = Target {
     present: Present::Fill("begin_seq"),
     columns: &[
         col("day", Kind::Day),
+        col("class", Kind::Text),
         col("exchange_id", Kind::Uuid),
         col("node", Kind::Text),
         col("region", Kind::Text),
@@ -94,6 +116,7 @@ pub(super) const END: Target = Target {
     present: Present::Fill("end_seq"),
     columns: &[
         col("day", Kind::Day),
+        col("class", Kind::Text),
         col("exchange_id", Kind::Uuid),
         col("node", Kind::Text),
         col("region", Kind::Text),
@@ -122,6 +145,7 @@ pub(super) const VERDICT: Target = Target {
     present: Present::Keep,
     columns: &[
         col("day", Kind::Day),
+        col("class", Kind::Text),
         col("exchange_id", Kind::Uuid),
         col("direction", Kind::Text),
         col("node", Kind::Text),
@@ -141,6 +165,7 @@ pub(super) const FINDING: Target = Target {
     present: Present::Keep,
     columns: &[
         col("day", Kind::Day),
+        col("class", Kind::Text),
         col("exchange_id", Kind::Uuid),
         col("direction", Kind::Text),
         col("number", Kind::Int),
@@ -179,7 +204,56 @@ impl Column {
             _ => self.name,
         }
     }
+
+    /// A field in `COPY`'s text format.
+    fn write(self, value: &Value, out: &mut Vec<u8>) {
+        // Writing to a Vec cannot fail.
+        let _ = match (self.kind, value) {
+            (_, Value::Null) => out.write_all(b"\\N"),
+            (Kind::Day, Value::Number(days)) => {
+                match days.as_i64().and_then(|days| rows::date(i32::try_from(days).ok()?)) {
+                    Some(date) => write!(out, "{date}"),
+                    None => out.write_all(b"\\N"),
+                }
+            }
+            (Kind::Time(_), Value::Number(micros)) => {
+                match micros.as_i64().and_then(|micros| Timestamp::from_microsecond(micros).ok()) {
+                    Some(time) => write!(out, "{time}"),
+                    None => out.write_all(b"\\N"),
+                }
+            }
+            (Kind::Hash, Value::String(hex)) => write!(out, "\\\\x{hex}"),
+            (_, Value::String(text)) => {
+                escape(text, out);
+                Ok(())
+            }
+            (_, other) => write!(out, "{other}"),
+        };
+    }
 }
+
+/// What would end a field or a row, or begin an escape.
+fn escape(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// `COPY table (columns of all targets) FROM STDIN`; they are of one table.
+pub(super) fn copy_of(targets: &[Target]) -> String {
+    let names = targets.iter().flat_map(|target| target.columns).map(|column| column.name).collect::<Vec<_>>();
+    let table = targets.first().map_or("", |target| target.table);
+    format!("COPY {table} ({}) FROM STDIN", names.join(", "))
+}
+
+/// The columns that both halves of an exchange have, first in each.
+const KEY: [&str; 6] = ["day", "class", "exchange_id", "node", "region", "tenant"];
 
 impl Target {
     /// `INSERT … SELECT … FROM json_to_recordset($1)`.
@@ -187,6 +261,7 @@ impl Target {
         let names = self.list(|column| column.name.to_owned());
         let values = self.list(|column| match column.kind {
             Kind::Day => format!("date '1970-01-01' + r.{}", column.name),
+            Kind::Hash => format!("decode(r.{}, 'hex')", column.name),
             Kind::Json => format!("r.{}::jsonb", column.name),
             Kind::Time(field) => format!("timestamptz 'epoch' + r.{field} * interval '1 microsecond'"),
             _ => format!("r.{}", column.name),
@@ -196,17 +271,32 @@ impl Target {
                 Kind::Bool => "boolean",
                 Kind::Day => "integer",
                 Kind::Int | Kind::Time(_) => "bigint",
-                Kind::Json | Kind::Text => "text",
+                Kind::Hash | Kind::Json | Kind::Text => "text",
                 Kind::Real => "real",
                 Kind::Uuid => "uuid",
             };
             format!("{} {kind}", column.field())
         });
         let table = self.table;
-        let present = self.present(|column| column.name);
+        let present = self.present("day, class, exchange_id", |column| column.name);
         format!(
             "INSERT INTO {table} ({names}) SELECT {values} FROM json_to_recordset($1::text::json) AS r({types}) {present}"
         )
+    }
+
+    /// The same rows without what names them: the second half of a row that another target begins.
+    pub(super) fn without_key(self) -> Self {
+        Self { columns: self.columns.get(KEY.len()..).unwrap_or_default(), ..self }
+    }
+
+    /// Writes a row as a line of `COPY`'s text format, without its end: fields parted by tabs, `\N` for null.
+    pub(super) fn write(self, row: &Value, out: &mut Vec<u8>) {
+        for (number, column) in self.columns.iter().enumerate() {
+            if number > 0 {
+                out.push(b'\t');
+            }
+            column.write(row.get(column.field()).unwrap_or(&Value::Null), out);
+        }
     }
 
     /// `INSERT … SELECT … FROM json_each(?1)`.
@@ -214,7 +304,7 @@ impl Target {
         let names = self.list(|column| column.field().to_owned());
         let values = self.list(|column| format!("json_extract(value, '$.{}')", column.field()));
         let table = self.table;
-        let present = self.present(|column| column.field());
+        let present = self.present("day, exchange_id", |column| column.field());
         // `WHERE true` keeps SQLite's parser from reading ON CONFLICT as part of a join.
         format!("INSERT INTO {table} ({names}) SELECT {values} FROM json_each($1) WHERE true {present}")
     }
@@ -223,17 +313,43 @@ impl Target {
         self.columns.iter().map(|column| each(*column)).collect::<Vec<_>>().join(", ")
     }
 
-    fn present(&self, name: impl Fn(&Column) -> &'static str) -> String {
+    fn present(&self, key: &str, name: impl Fn(&Column) -> &'static str) -> String {
         let Present::Fill(unless) = self.present else {
             return "ON CONFLICT DO NOTHING".to_owned();
         };
-        let shared = ["day", "exchange_id", "node", "region", "tenant"];
         let mut set = String::new();
-        for column in self.columns.iter().filter(|column| !shared.contains(&column.name)) {
+        for column in self.columns.iter().filter(|column| !KEY.contains(&column.name)) {
             let comma = if set.is_empty() { "" } else { ", " };
             // Writing to a String cannot fail.
             let _ = write!(set, "{comma}{0} = excluded.{0}", name(column));
         }
-        format!("ON CONFLICT (day, exchange_id) DO UPDATE SET {set} WHERE {}.{unless} IS NULL", self.table)
+        format!("ON CONFLICT ({key}) DO UPDATE SET {set} WHERE {}.{unless} IS NULL", self.table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_of_an_exchange_begin_with_the_same_columns() {
+        for target in [BEGIN, END] {
+            let names: Vec<_> = target.columns.iter().take(KEY.len()).map(|column| column.name).collect();
+            assert_eq!(names, KEY);
+        }
+    }
+
+    #[test]
+    fn a_line_of_copy_holds_what_it_is_given_and_nothing_ends_it_early() {
+        let row = serde_json::json!({
+            "day": 20_780, "node": "a\tb\\N\nc\r", "seq": 7, "class": null, "hash": "00ff",
+        });
+        let mut line = Vec::new();
+        CHAIN.write(&row, &mut line);
+        assert_eq!(String::from_utf8(line).unwrap(), "2026-11-23\ta\\tb\\\\N\\nc\\r\t7\t\\N\t\\\\x00ff");
+        let mut line = Vec::new();
+        Column { name: "at", kind: Kind::Time("at_us") }
+            .write(&serde_json::json!(1_763_895_845_000_001_i64), &mut line);
+        assert_eq!(String::from_utf8(line).unwrap(), "2025-11-23T11:04:05.000001Z");
     }
 }

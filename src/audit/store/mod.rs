@@ -7,13 +7,17 @@ mod sqlite;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use super::error::AuditError;
+use super::proof::Part;
 use super::query::{Filter, StoredEvent};
 use super::rows::Rows;
+use super::spool::Whose;
 use crate::base::{ExchangeId, Secret};
 
 /// Which store, and where.
@@ -29,6 +33,22 @@ pub enum StoreConfig {
         /// The database file; made when absent.
         path: PathBuf,
     },
+}
+
+/// Something of one day that a store holds, and that goes as a whole.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Held {
+    pub(crate) part: Part,
+    pub(crate) day: Date,
+    /// `None` for the chain.
+    pub(crate) class: Option<String>,
+}
+
+impl Held {
+    /// The class, for people.
+    pub(crate) fn class_name(&self) -> String {
+        self.class.clone().unwrap_or_else(|| "all".to_owned())
+    }
 }
 
 /// A store and its one connection.
@@ -100,17 +120,16 @@ impl Store {
         done
     }
 
-    /// Exchanges of `node` begun at or before `seq` that have no end, with their tenants.
+    /// Exchanges of `node` begun at or before `seq` that have no end.
     pub(crate) async fn open_exchanges(
         &mut self,
         node: &str,
         seq: u64,
-    ) -> Result<Vec<(ExchangeId, String)>, AuditError> {
+    ) -> Result<Vec<(ExchangeId, Whose)>, AuditError> {
         self.ready().await?;
-        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
         let done = match self {
-            Self::Postgres(store) => within(STATEMENT, store.open_exchanges(node, seq)).await,
-            Self::Sqlite(store) => within(STATEMENT, store.open_exchanges(node, seq)).await,
+            Self::Postgres(store) => within(STATEMENT, store.open_exchanges(node, signed(seq))).await,
+            Self::Sqlite(store) => within(STATEMENT, store.open_exchanges(node, signed(seq))).await,
         };
         self.forget_if(done.is_err());
         done
@@ -140,12 +159,99 @@ impl Store {
         }
     }
 
-    /// At most `limit` records of a chain from `seq` on, in order of their numbers.
-    pub(crate) async fn chain(&mut self, node: &str, seq: i64, limit: i64) -> Result<Vec<StoredEvent>, AuditError> {
+    /// At most `limit` links of a chain from `seq` on, in order of their numbers: JSON of [`super::proof::Line`].
+    pub(crate) async fn links(&mut self, node: &str, seq: u64, limit: i64) -> Result<Vec<String>, AuditError> {
         match self {
-            Self::Postgres(store) => within(STATEMENT, store.chain(node, seq, limit)).await,
-            Self::Sqlite(store) => within(STATEMENT, store.chain(node, seq, limit)).await,
+            Self::Postgres(store) => within(STATEMENT, store.links(node, signed(seq), limit)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.links(node, signed(seq), limit)).await,
         }
+    }
+
+    /// At most `limit` records of a chain between two numbers, in order, as the links are; none has the chain's hash.
+    pub(crate) async fn bodies(
+        &mut self,
+        node: &str,
+        (first, last): (u64, u64),
+        limit: i64,
+    ) -> Result<Vec<String>, AuditError> {
+        let range = (signed(first), signed(last));
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.bodies(node, range, limit)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.bodies(node, range, limit)).await,
+        }
+    }
+
+    /// Every tombstone of every chain, as the records are.
+    pub(crate) async fn tombstones(&mut self) -> Result<Vec<String>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.tombstones()).await,
+            Self::Sqlite(store) => within(STATEMENT, store.tombstones()).await,
+        }
+    }
+
+    /// The store's own clock.
+    pub(crate) async fn clock(&mut self) -> Result<Timestamp, AuditError> {
+        self.ready().await?;
+        let done = match self {
+            Self::Postgres(store) => within(STATEMENT, store.clock()).await,
+            // The same machine's.
+            Self::Sqlite(_) => Ok(Timestamp::now()),
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
+    /// All that retention may give up.
+    pub(crate) async fn held(&mut self) -> Result<Vec<Held>, AuditError> {
+        self.ready().await?;
+        let done = match self {
+            Self::Postgres(store) => within(STATEMENT, store.held()).await,
+            Self::Sqlite(store) => within(STATEMENT, store.held()).await,
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
+    /// Keeps other nodes from giving up at the same time; false: one is at it.
+    pub(crate) async fn lock_retention(&mut self) -> Result<bool, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.lock_retention(true)).await,
+            Self::Sqlite(_) => Ok(true),
+        }
+    }
+
+    /// Lets others.
+    pub(crate) async fn unlock_retention(&mut self) -> Result<(), AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.lock_retention(false)).await.map(drop),
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// A page of (node, number, hash in hex) of the records that would go, in order, after the last one of the page before.
+    pub(crate) async fn hashes(
+        &mut self,
+        held: &Held,
+        (node, seq): &(String, u64),
+    ) -> Result<Vec<(String, u64, String)>, AuditError> {
+        let after = (node.as_str(), signed(*seq));
+        let done = match self {
+            Self::Postgres(store) => within(STATEMENT, store.hashes(held, after)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.hashes(held, after)).await,
+        };
+        self.forget_if(done.is_err());
+        let number = |seq: i64| u64::try_from(seq).unwrap_or(0);
+        done.map(|rows| rows.into_iter().map(|(node, seq, hash)| (node, number(seq), hash)).collect())
+    }
+
+    /// Gives it up for good.
+    pub(crate) async fn drop_part(&mut self, held: &Held) -> Result<(), AuditError> {
+        let done = match self {
+            Self::Postgres(store) => within(DROP, store.drop_part(held)).await,
+            Self::Sqlite(store) => within(DROP, store.drop_part(held)).await,
+        };
+        self.forget_if(done.is_err());
+        done
     }
 
     /// A connection that failed is not used again.
@@ -163,14 +269,20 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, AuditEr
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late(limit)))
 }
 
-/// Rows of (exchange id as text, tenant).
-fn open<'r, R: Row>(rows: &'r [R]) -> Result<Vec<(ExchangeId, String)>, sqlx::Error>
+/// Rows of (exchange id as text, tenant, class).
+fn open<'r, R: Row>(rows: &'r [R]) -> Result<Vec<(ExchangeId, Whose)>, sqlx::Error>
 where
     usize: ColumnIndex<R>,
     String: Decode<'r, R::Database> + Type<R::Database>,
 {
     let exchange = |text: String| text.parse::<ExchangeId>().map_err(|error| sqlx::Error::Decode(error.into()));
-    rows.iter().map(|row| Ok((exchange(row.try_get(0)?)?, row.try_get(1)?))).collect()
+    let whose = |row: &'r R| Ok::<_, sqlx::Error>(Whose { tenant: row.try_get(1)?, class: row.try_get(2)? });
+    rows.iter().map(|row| Ok((exchange(row.try_get(0)?)?, whose(row)?))).collect()
+}
+
+/// A record's number as the stores have it.
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
 fn late(limit: Duration) -> AuditError {
@@ -181,6 +293,10 @@ fn late(limit: Duration) -> AuditError {
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time for one batch or one question.
 const STATEMENT: Duration = Duration::from_secs(60);
+/// Time to give up a day.
+const DROP: Duration = Duration::from_secs(600);
+/// Hashes fetched at once.
+const HASHES: i64 = 10_000;
 /// Said when the store holds another record under this node and sequence number.
 const FOREIGN: &str = "the store holds another record with this node and sequence number: the record there was changed, or two \
                        machines share a copied state folder; nothing more of this node is shipped until that is resolved";

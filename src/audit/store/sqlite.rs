@@ -10,12 +10,13 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::AppendError;
-use super::columns::{BEGIN, END, EVENT, FINDING, Target, VERDICT};
+use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, Target, VERDICT};
+use super::{AppendError, Held};
 use crate::audit::error::AuditError;
+use crate::audit::proof::Part;
 use crate::audit::query::{Filter, StoredEvent};
-use crate::audit::rows::Rows;
-use crate::audit::spool::make_folder;
+use crate::audit::rows::{self, Rows};
+use crate::audit::spool::{Whose, make_folder};
 use crate::base::ExchangeId;
 
 /// An SQLite store.
@@ -107,9 +108,9 @@ impl Sqlite {
         &mut self,
         node: &str,
         seq: i64,
-    ) -> Result<Vec<(ExchangeId, String)>, AuditError> {
-        const SQL: &str =
-            "SELECT exchange_id, tenant FROM exchange WHERE node = $1 AND end_seq IS NULL AND begin_seq <= $2";
+    ) -> Result<Vec<(ExchangeId, Whose)>, AuditError> {
+        const SQL: &str = "SELECT exchange_id, tenant, class FROM exchange \
+                           WHERE node = $1 AND end_seq IS NULL AND begin_seq <= $2";
         let rows = sqlx::query(SQL).bind(node).bind(seq).fetch_all(self.connection()?).await;
         let rows = rows.map_err(|error| self.error(&error))?;
         super::open(&rows).map_err(|error| self.error(&error))
@@ -137,16 +138,85 @@ impl Sqlite {
     }
 
     pub(super) async fn nodes(&mut self) -> Result<Vec<String>, AuditError> {
-        const SQL: &str = "SELECT DISTINCT node FROM audit_event ORDER BY node";
+        const SQL: &str = "SELECT node FROM audit_chain UNION SELECT node FROM audit_event ORDER BY node";
         let rows = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
         rows.map_err(|error| self.error(&error))
     }
 
-    pub(super) async fn chain(&mut self, node: &str, seq: i64, limit: i64) -> Result<Vec<StoredEvent>, AuditError> {
-        const SQL: &str = "SELECT node, seq, prev_hash, hash, body FROM audit_event WHERE node = $1 AND seq >= $2 \
-                           ORDER BY seq, day LIMIT $3";
-        let rows = sqlx::query_as(SQL).bind(node).bind(seq).bind(limit).fetch_all(self.connection()?).await;
+    pub(super) async fn links(&mut self, node: &str, seq: i64, limit: i64) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT json_object('node', node, 'seq', seq, 'day', strftime('%Y-%m-%d', day * 86400, 'unixepoch'), 'class', class, 'hash', hash) \
+             FROM audit_chain WHERE node = $1 AND seq >= $2 ORDER BY seq, day LIMIT $3";
+        let rows = sqlx::query_scalar(SQL).bind(node).bind(seq).bind(limit).fetch_all(self.connection()?).await;
         rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn bodies(
+        &mut self,
+        node: &str,
+        (first, last): (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT json_object('node', node, 'seq', seq, 'day', strftime('%Y-%m-%d', day * 86400, 'unixepoch'), 'class', class, 'hash', null, 'event', json_object( \
+             'prev_hash', prev_hash, 'hash', hash, 'body', body, 'region', region, 'tenant', tenant, 'at_us', at_us, 'kind', kind, \
+             'exchange_id', exchange_id)) \
+             FROM audit_event WHERE node = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, day, class LIMIT $4";
+        let rows = sqlx::query_scalar(SQL).bind(node).bind(first).bind(last).bind(limit);
+        let rows = rows.fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn tombstones(&mut self) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT json_object('node', node, 'seq', seq, 'day', strftime('%Y-%m-%d', day * 86400, 'unixepoch'), 'class', class, 'hash', null, 'event', json_object( \
+             'prev_hash', prev_hash, 'hash', hash, 'body', body, 'region', region, 'tenant', tenant, 'at_us', at_us, 'kind', kind, \
+             'exchange_id', exchange_id)) \
+             FROM audit_event WHERE kind = 'tombstone' AND exchange_id IS NULL ORDER BY node, seq";
+        let rows = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn held(&mut self) -> Result<Vec<Held>, AuditError> {
+        const SQL: &str = "SELECT DISTINCT 'events', day, class FROM audit_event UNION ALL SELECT DISTINCT 'review', day, class \
+                           FROM exchange UNION ALL SELECT DISTINCT 'chain', day, null FROM audit_chain";
+        let rows: Result<Vec<(String, i32, Option<String>)>, _> =
+            sqlx::query_as(SQL).fetch_all(self.connection()?).await;
+        let rows = rows.map_err(|error| self.error(&error))?;
+        let part = |name: &str| [Part::Chain, Part::Events, Part::Review].into_iter().find(|part| part.name() == name);
+        let held = |(name, day, class): (String, _, _)| Some(Held { part: part(&name)?, day: rows::date(day)?, class });
+        Ok(rows.into_iter().filter_map(held).collect())
+    }
+
+    pub(super) async fn hashes(
+        &mut self,
+        held: &Held,
+        (node, seq): (&str, i64),
+    ) -> Result<Vec<(String, i64, String)>, AuditError> {
+        const CHAIN: &str = "SELECT node, seq, hash FROM audit_chain WHERE day = $1 AND $2 IS NULL AND (node, seq) > ($3, $4) \
+                             ORDER BY node, seq LIMIT $5";
+        const EVENTS: &str = "SELECT node, seq, hash FROM audit_event WHERE day = $1 AND class = $2 AND (node, seq) > ($3, $4) \
+                              ORDER BY node, seq LIMIT $5";
+        let sql = if held.part == Part::Chain { CHAIN } else { EVENTS };
+        let rows = sqlx::query_as(sql).bind(rows::day(held.day)).bind(&held.class).bind(node).bind(seq);
+        let rows = rows.bind(super::HASHES).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn drop_part(&mut self, held: &Held) -> Result<(), AuditError> {
+        let tables: &[&str] = match held.part {
+            Part::Chain => &["audit_chain"],
+            Part::Events => &["audit_event"],
+            Part::Review => &["exchange", "verdict", "finding"],
+        };
+        let connection = self.connection.as_mut().ok_or(AuditError::Stopped)?;
+        let done = async {
+            let mut transaction = connection.begin().await?;
+            for table in tables {
+                // The tables are constants of ours.
+                let sql = AssertSqlSafe(format!("DELETE FROM {table} WHERE day = $1 AND ($2 IS NULL OR class = $2)"));
+                sqlx::query(sql).bind(rows::day(held.day)).bind(&held.class).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        };
+        done.await.map_err(|error| self.error(&error))
     }
 
     fn connection(&mut self) -> Result<&mut SqliteConnection, AuditError> {
@@ -182,16 +252,17 @@ impl From<sqlx::Error> for AppendFailure {
 
 async fn append(connection: &mut SqliteConnection, rows: &Rows) -> Result<(), AppendFailure> {
     let mut transaction = connection.begin().await?;
-    let written = insert(&mut transaction, EVENT, &rows.events).await?;
-    if written < rows.events.len() as u64 {
-        const SQL: &str = "SELECT count(*) FROM json_each($1) r JOIN audit_event e ON e.day = json_extract(r.value, '$.day') \
+    let written = insert(&mut transaction, CHAIN, &rows.chain).await?;
+    if written < rows.chain.len() as u64 {
+        const SQL: &str = "SELECT count(*) FROM json_each($1) r JOIN audit_chain e ON e.day = json_extract(r.value, '$.day') \
                            AND e.node = json_extract(r.value, '$.node') AND e.seq = json_extract(r.value, '$.seq') \
                            AND e.hash = json_extract(r.value, '$.hash')";
-        let same: i64 = sqlx::query_scalar(SQL).bind(json(&rows.events)?).fetch_one(&mut *transaction).await?;
-        if same < rows.events.len() as i64 {
+        let same: i64 = sqlx::query_scalar(SQL).bind(json(&rows.chain)?).fetch_one(&mut *transaction).await?;
+        if same < rows.chain.len() as i64 {
             return Err(AppendFailure::Other(super::FOREIGN.to_owned()));
         }
     }
+    insert(&mut transaction, EVENT, &rows.events).await?;
     insert(&mut transaction, BEGIN, &rows.begins).await?;
     insert(&mut transaction, END, &rows.ends).await?;
     insert(&mut transaction, VERDICT, &rows.verdicts).await?;
@@ -241,6 +312,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "record", include_str!("../../../migrations/sqlite/0001_record.sql")),
         migration(2, "standing", include_str!("../../../migrations/sqlite/0002_standing.sql")),
+        migration(3, "class", include_str!("../../../migrations/sqlite/0003_class.sql")),
     ])
 }
 

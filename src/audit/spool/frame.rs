@@ -4,7 +4,7 @@
 //! The mark holds the byte FF, which no UTF-8 body contains, so that after a damaged stretch the next whole frame can be
 //! found again and text inside a record can never pass for a frame.
 
-use super::record::Hash;
+use crate::audit::record::Hash;
 
 /// Bytes before a frame's payload.
 pub(crate) const HEADER_BYTES: usize = 12;

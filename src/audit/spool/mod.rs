@@ -4,6 +4,11 @@
 //! loss only `fsync` helps: see [`Fsync`]. A tail that a crash tore is cut at start; a damaged stretch in the middle is
 //! copied to `quarantine/` and reported, and the records around it stay.
 
+pub(super) mod frame;
+pub(super) mod read;
+pub(super) mod segment;
+pub(super) mod tail;
+
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -14,10 +19,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::frame::Stretch;
+use self::segment::Segment;
 use super::error::AuditError;
-use super::frame::{self, Stretch};
+use super::event::Event;
+use super::proof::period::Period;
 use super::record::{Hash, Head, Mark, Record};
-use super::segment::{self, Segment};
 use crate::base::ExchangeId;
 
 /// When the spool is forced to the disk. `kill -9` costs nothing in any of them; this is about power loss.
@@ -37,12 +44,23 @@ pub enum Fsync {
 pub(crate) struct Found {
     /// Where the chain goes on.
     pub(crate) head: Head,
-    /// Exchanges begun and not ended, with their tenants.
-    pub(crate) open: HashMap<ExchangeId, String>,
+    /// The period that the chain is in; `None`: not known, a new one begins.
+    pub(crate) period: Option<Period>,
+    /// Exchanges begun and not ended.
+    pub(crate) open: HashMap<ExchangeId, Whose>,
     /// Bytes cut from a torn tail.
     pub(crate) torn_bytes: u64,
     /// Damaged stretches, each told in a sentence.
     pub(crate) damage: Vec<String>,
+}
+
+/// To whom an open exchange belongs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Whose {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The retention class of its begin, and so of its end.
+    pub(crate) class: String,
 }
 
 /// The writer's side of the spool.
@@ -54,6 +72,7 @@ pub(crate) struct Spool {
     active_bytes: u64,
     segment_bytes: u64,
     head: Head,
+    period: Option<Period>,
     dirty: bool,
     /// A failed write may have left bytes after `active_bytes`.
     unclean: bool,
@@ -73,6 +92,8 @@ impl Spool {
             }
         }
         let head = found.head;
+        let period = found.period.take_if(|period| period.head() == Some(head));
+        found.period.clone_from(&period);
         let (active_first, active_path, active_bytes) = match segments.last() {
             Some(last) => {
                 let bytes = fs::metadata(&last.path).map_err(spool_error("read", &last.path))?.len();
@@ -89,6 +110,7 @@ impl Spool {
             active_bytes,
             segment_bytes,
             head,
+            period,
             dirty: true,
             unclean: false,
             _lock: lock,
@@ -101,8 +123,14 @@ impl Spool {
         self.head
     }
 
-    /// Appends frames that were made from [`Spool::head`] on, all or none. `head` is where the chain stands after them.
-    pub(crate) fn append(&mut self, frames: &[u8], head: Head) -> io::Result<()> {
+    /// The period that the chain is in; `None`: not known.
+    pub(crate) fn period(&self) -> Option<&Period> {
+        self.period.as_ref()
+    }
+
+    /// Appends frames that were made from [`Spool::head`] on, all or none. `head` and `period` are where the chain stands
+    /// after them.
+    pub(crate) fn append(&mut self, frames: &[u8], head: Head, period: Option<Period>) -> io::Result<()> {
         if self.unclean {
             self.active.set_len(self.active_bytes)?;
             self.unclean = false;
@@ -116,6 +144,7 @@ impl Spool {
         }
         self.active_bytes += frames.len() as u64;
         self.head = head;
+        self.period = period;
         self.dirty = true;
         Ok(())
     }
@@ -148,6 +177,9 @@ impl Spool {
     fn rotate(&mut self) -> io::Result<()> {
         // A closed segment is never synced again, so it must be on the disk now.
         self.active.sync_data()?;
+        // What of the period lies in older segments is known from this file alone once they are deleted.
+        let period = serde_json::to_vec(&self.period)?;
+        segment::replace(&self.folder.join(PERIOD_FILE), &period)?;
         segment::replace(&self.folder.join(HEAD_FILE), &write_head(self.head))?;
         let first = self.head.seq + 1;
         self.active = open_segment(&segment::path(&self.folder, first))?;
@@ -160,6 +192,8 @@ impl Spool {
 
 /// The file that remembers the chain's head when its segments are gone.
 pub(crate) const HEAD_FILE: &str = "head";
+/// The file that remembers the period at the same time.
+const PERIOD_FILE: &str = "period";
 /// The file that remembers the last shipped record.
 pub(crate) const CURSOR_FILE: &str = "shipped";
 
@@ -240,7 +274,7 @@ fn take_lock(folder: &Path) -> Result<File, AuditError> {
 }
 
 fn read_all(folder: &Path, segments: &[Segment]) -> Result<Found, AuditError> {
-    let mut found = Found::default();
+    let mut found = Found { period: read_period(&folder.join(PERIOD_FILE)), ..Found::default() };
     for (index, segment) in segments.iter().enumerate() {
         let bytes = fs::read(&segment.path).map_err(spool_error("read", &segment.path))?;
         let is_last = index + 1 == segments.len();
@@ -275,17 +309,45 @@ fn read_all(folder: &Path, segments: &[Segment]) -> Result<Found, AuditError> {
 
 fn note(found: &mut Found, prev: Hash, body: &[u8]) -> Result<(), String> {
     let record = Record::parse(prev, body)?;
+    follow(&mut found.period, &record);
     match Mark::of(&record.event) {
         Mark::Begin(exchange) => {
-            found.open.insert(exchange, record.event.tenant().to_owned());
+            let tenant = record.event.tenant().to_owned();
+            found.open.insert(exchange, Whose { tenant, class: record.class.clone() });
         }
         Mark::End(exchange) => {
             found.open.remove(&exchange);
         }
-        Mark::Other => {}
+        Mark::Other | Mark::Seal => {}
     }
     found.head = Head { seq: record.seq, hash: record.hash };
     Ok(())
+}
+
+/// Takes a record into the period. One that does not follow on costs the period: the writer then begins a new one.
+fn follow(period: &mut Option<Period>, record: &Record) {
+    let begins = matches!(&record.event, Event::Seal(seal) if seal.size() == 0);
+    match period {
+        // What the file knows already.
+        Some(known) if record.seq < known.next_seq() => {}
+        Some(known) if record.seq == known.next_seq() && !begins => {
+            if known.day != record.day {
+                *known = Period::new(record.day, record.seq);
+            }
+            known.push(record.hash);
+        }
+        _ if record.seq == 1 || begins => {
+            let mut fresh = Period::new(record.day, record.seq);
+            fresh.push(record.hash);
+            *period = Some(fresh);
+        }
+        _ => *period = None,
+    }
+}
+
+fn read_period(path: &Path) -> Option<Period> {
+    let period: Option<Period> = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    period.filter(Period::is_sound)
 }
 
 /// Cuts the torn tail, which no caller was ever told to be written; its bytes go to quarantine all the same.

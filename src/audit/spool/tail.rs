@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use super::error::AuditError;
 use super::frame::{self, Stretch};
-use super::record::Record;
 use super::segment::{self, Segment};
-use super::spool::{quarantine, spool_error};
+use super::{quarantine, spool_error};
+use crate::audit::error::AuditError;
+use crate::audit::record::Record;
 
 /// A place in the spool.
 #[derive(Debug)]

@@ -1,19 +1,26 @@
 //! PostgreSQL: tables partitioned by day, made on demand; several nodes may write into one database.
 
+mod copy;
+mod partition;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::AppendError;
-use super::columns::{BEGIN, END, EVENT, FINDING, Target, VERDICT};
+use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, Target, VERDICT};
+use super::{AppendError, Held};
 use crate::audit::error::AuditError;
+use crate::audit::proof::Part;
 use crate::audit::query::{Filter, StoredEvent};
+use crate::audit::record::day_of;
 use crate::audit::rows::{self, Rows};
+use crate::audit::spool::Whose;
 use crate::base::{ExchangeId, Secret};
 
 /// A PostgreSQL store.
@@ -22,8 +29,10 @@ pub(crate) struct Postgres {
     /// `user@host:port/database`, for messages.
     place: String,
     connection: Option<PgConnection>,
-    /// Days whose partitions this connection has seen.
-    days: HashSet<i32>,
+    /// Days and classes whose partitions this connection has seen.
+    days: HashSet<(i32, String)>,
+    /// The last batch was committed by this connection, so that nothing of the next one can be there already.
+    is_next_new: bool,
 }
 
 impl fmt::Debug for Postgres {
@@ -54,12 +63,13 @@ impl Postgres {
             options.get_port(),
             options.get_database().unwrap_or(options.get_username())
         );
-        Ok(Self { options: Box::new(options), place, connection: None, days: HashSet::new() })
+        Ok(Self { options: Box::new(options), place, connection: None, days: HashSet::new(), is_next_new: false })
     }
 
     pub(super) fn forget(&mut self) {
         self.connection = None;
         self.days.clear();
+        self.is_next_new = false;
     }
 
     pub(super) async fn ready(&mut self) -> Result<(), AuditError> {
@@ -96,10 +106,18 @@ impl Postgres {
     pub(super) async fn append(&mut self, rows: &Rows) -> Result<(), AppendError> {
         let Self { connection, days, .. } = self;
         let connection = connection.as_mut().ok_or(AppendError::Away(AuditError::Stopped))?;
-        let done = match partitions(connection, days, &rows.days()).await {
-            Ok(()) => append(connection, rows).await,
-            Err(error) => Err(error.into()),
-        };
+        let mut done = partition::make(connection, days, rows).await.map_err(AppendFailure::from);
+        if done.is_ok() {
+            done = match std::mem::take(&mut self.is_next_new) {
+                true => match copy::append(connection, rows).await {
+                    // Somebody wrote under our numbers: row by row it shows what.
+                    Err(AppendFailure::Sql(error)) if is_refusal(&error) => append(connection, rows).await,
+                    done => done,
+                },
+                false => append(connection, rows).await,
+            };
+        }
+        self.is_next_new = done.is_ok();
         done.map_err(|error| match error {
             AppendFailure::Sql(error) if is_refusal(&error) => AppendError::Refused(self.error(&error)),
             AppendFailure::Sql(error) => AppendError::Away(self.error(&error)),
@@ -111,9 +129,9 @@ impl Postgres {
         &mut self,
         node: &str,
         seq: i64,
-    ) -> Result<Vec<(ExchangeId, String)>, AuditError> {
-        const SQL: &str =
-            "SELECT exchange_id::text, tenant FROM exchange WHERE node = $1 AND end_seq IS NULL AND begin_seq <= $2";
+    ) -> Result<Vec<(ExchangeId, Whose)>, AuditError> {
+        const SQL: &str = "SELECT exchange_id::text, tenant, class FROM exchange \
+                           WHERE node = $1 AND end_seq IS NULL AND begin_seq <= $2";
         let rows = sqlx::query(SQL).bind(node).bind(seq).fetch_all(self.connection()?).await;
         let rows = rows.map_err(|error| self.error(&error))?;
         super::open(&rows).map_err(|error| self.error(&error))
@@ -130,29 +148,107 @@ impl Postgres {
             .bind(filter.limit())
             .bind(filter.before.map(rows::exchange_day))
             // Skips older partitions; an id is made a moment before its exchange begins.
-            .bind(filter.since.map(|since| rows::day(since) - 1))
+            .bind(filter.since.map(|since| rows::day(day_of(since)) - 1))
             .fetch_all(self.connection()?)
             .await;
         rows.map_err(|error| self.error(&error))
     }
 
     pub(super) async fn events_of(&mut self, exchange: ExchangeId) -> Result<Vec<StoredEvent>, AuditError> {
-        const SQL: &str = "SELECT node, seq, prev_hash, hash, body FROM audit_event WHERE exchange_id = $1::text::uuid ORDER BY at, seq";
-        let rows = sqlx::query_as(SQL).bind(exchange.to_string()).fetch_all(self.connection()?).await;
-        rows.map_err(|error| self.error(&error))
+        const SQL: &str = "SELECT node, seq, encode(prev_hash, 'hex'), encode(hash, 'hex'), body FROM audit_event \
+                           WHERE exchange_id = $1::text::uuid AND day >= date '1970-01-01' + $2 ORDER BY at, seq";
+        // Its records were taken on the day that its id was made, or later, unless a clock was set back.
+        for day in [rows::exchange_day(exchange) - 1, 0] {
+            let rows = sqlx::query_as(SQL).bind(exchange.to_string()).bind(day).fetch_all(self.connection()?).await;
+            let rows: Vec<StoredEvent> = rows.map_err(|error| self.error(&error))?;
+            if !rows.is_empty() {
+                return Ok(rows);
+            }
+        }
+        Ok(Vec::new())
     }
 
     pub(super) async fn nodes(&mut self) -> Result<Vec<String>, AuditError> {
-        const SQL: &str = "SELECT DISTINCT node FROM audit_event ORDER BY node";
+        const SQL: &str = "SELECT node FROM audit_chain UNION SELECT node FROM audit_event ORDER BY node";
         let rows = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
         rows.map_err(|error| self.error(&error))
     }
 
-    pub(super) async fn chain(&mut self, node: &str, seq: i64, limit: i64) -> Result<Vec<StoredEvent>, AuditError> {
-        const SQL: &str = "SELECT node, seq, prev_hash, hash, body FROM audit_event WHERE node = $1 AND seq >= $2 \
-                           ORDER BY seq, day LIMIT $3";
-        let rows = sqlx::query_as(SQL).bind(node).bind(seq).bind(limit).fetch_all(self.connection()?).await;
+    pub(super) async fn links(&mut self, node: &str, seq: i64, limit: i64) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT json_build_object('node', node, 'seq', seq, 'day', day, 'class', class, 'hash', encode(hash, 'hex'))::text \
+             FROM audit_chain WHERE node = $1 AND seq >= $2 ORDER BY seq, day LIMIT $3";
+        let rows = sqlx::query_scalar(SQL).bind(node).bind(seq).bind(limit).fetch_all(self.connection()?).await;
         rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn bodies(
+        &mut self,
+        node: &str,
+        (first, last): (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT json_build_object('node', node, 'seq', seq, 'day', day, 'class', class, 'hash', null, 'event', json_build_object( \
+             'prev_hash', encode(prev_hash, 'hex'), 'hash', encode(hash, 'hex'), 'body', body, 'region', region, 'tenant', tenant, \
+             'at_us', (extract(epoch FROM at) * 1000000)::bigint, 'kind', kind, 'exchange_id', exchange_id))::text \
+             FROM audit_event WHERE node = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, day, class LIMIT $4";
+        let rows = sqlx::query_scalar(SQL).bind(node).bind(first).bind(last).bind(limit);
+        let rows = rows.fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn tombstones(&mut self) -> Result<Vec<String>, AuditError> {
+        const SQL: &str = "SELECT json_build_object('node', node, 'seq', seq, 'day', day, 'class', class, 'hash', null, 'event', json_build_object( \
+             'prev_hash', encode(prev_hash, 'hex'), 'hash', encode(hash, 'hex'), 'body', body, 'region', region, 'tenant', tenant, \
+             'at_us', (extract(epoch FROM at) * 1000000)::bigint, 'kind', kind, 'exchange_id', exchange_id))::text \
+             FROM audit_event WHERE kind = 'tombstone' AND exchange_id IS NULL ORDER BY node, seq";
+        let rows = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn clock(&mut self) -> Result<Timestamp, AuditError> {
+        const SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let micros: Result<i64, _> = sqlx::query_scalar(SQL).fetch_one(self.connection()?).await;
+        let micros = micros.map_err(|error| self.error(&error))?;
+        Timestamp::from_microsecond(micros)
+            .map_err(|error| AuditError::Store(format!("the server's clock is odd: {error}")))
+    }
+
+    pub(super) async fn held(&mut self) -> Result<Vec<Held>, AuditError> {
+        const SQL: &str = "SELECT relname::text FROM pg_class WHERE relispartition AND relkind = 'r' \
+                           AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'audit_chain'::regclass)";
+        let names: Result<Vec<String>, _> = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
+        let names = names.map_err(|error| self.error(&error))?;
+        Ok(names.iter().filter_map(|name| partition::held(name)).collect())
+    }
+
+    /// Takes the lock (false: another has it), or gives it back.
+    pub(super) async fn lock_retention(&mut self, take: bool) -> Result<bool, AuditError> {
+        let sql = if take { "SELECT pg_try_advisory_lock($1)" } else { "SELECT pg_advisory_unlock($1)" };
+        let done = sqlx::query_scalar(sql).bind(RETENTION_LOCK).fetch_one(self.connection()?).await;
+        done.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn hashes(
+        &mut self,
+        held: &Held,
+        (node, seq): (&str, i64),
+    ) -> Result<Vec<(String, i64, String)>, AuditError> {
+        const CHAIN: &str = "SELECT node, seq, encode(hash, 'hex') FROM audit_chain WHERE day = date '1970-01-01' + $1 \
+                             AND $2::text IS NULL AND (node, seq) > ($3, $4) ORDER BY node, seq LIMIT $5";
+        const EVENTS: &str = "SELECT node, seq, encode(hash, 'hex') FROM audit_event WHERE day = date '1970-01-01' + $1 \
+                              AND class = $2 AND (node, seq) > ($3, $4) ORDER BY node, seq LIMIT $5";
+        let sql = if held.part == Part::Chain { CHAIN } else { EVENTS };
+        let rows = sqlx::query_as(sql).bind(rows::day(held.day)).bind(&held.class).bind(node).bind(seq);
+        let rows = rows.bind(super::HASHES).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn drop_part(&mut self, held: &Held) -> Result<(), AuditError> {
+        let connection = self.connection.as_mut().ok_or(AuditError::Stopped)?;
+        let done = partition::drop_part(connection, held).await;
+        // Partitions that this connection has seen are not there any more.
+        self.days.clear();
+        done.map_err(|error| self.error(&error))
     }
 
     async fn connect(&self) -> Result<PgConnection, AuditError> {
@@ -219,35 +315,6 @@ fn check_version(version: &str, place: &str) -> Result<(), AuditError> {
     }
 }
 
-/// Makes the partitions of these days. Nodes that do so at the same time wait for each other.
-async fn partitions(connection: &mut PgConnection, seen: &mut HashSet<i32>, days: &[i32]) -> Result<(), sqlx::Error> {
-    let fresh: Vec<_> = days.iter().copied().filter(|day| !seen.contains(day)).collect();
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    let mut transaction = connection.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *transaction).await?;
-    for day in &fresh {
-        let (name, from, to): (String, String, String) = sqlx::query_as(
-            "SELECT to_char(d, 'YYYYMMDD'), to_char(d, 'YYYY-MM-DD'), to_char(d + 1, 'YYYY-MM-DD') \
-             FROM (SELECT date '1970-01-01' + $1 AS d) AS days",
-        )
-        .bind(day)
-        .fetch_one(&mut *transaction)
-        .await?;
-        for table in ["audit_event", "exchange", "verdict", "finding"] {
-            // Every part is a constant of ours or a date that the server printed.
-            let make = format!(
-                "CREATE TABLE IF NOT EXISTS {table}_{name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{to}')"
-            );
-            sqlx::query(AssertSqlSafe(make)).execute(&mut *transaction).await?;
-        }
-    }
-    transaction.commit().await?;
-    seen.extend(fresh);
-    Ok(())
-}
-
 enum AppendFailure {
     Sql(sqlx::Error),
     Other(String),
@@ -261,16 +328,17 @@ impl From<sqlx::Error> for AppendFailure {
 
 async fn append(connection: &mut PgConnection, rows: &Rows) -> Result<(), AppendFailure> {
     let mut transaction = connection.begin().await?;
-    let written = insert(&mut transaction, EVENT, &rows.events).await?;
-    if written < rows.events.len() as u64 {
+    let written = insert(&mut transaction, CHAIN, &rows.chain).await?;
+    if written < rows.chain.len() as u64 {
         const SQL: &str = "SELECT count(*) FROM json_to_recordset($1::text::json) AS r(day integer, node text, seq bigint, \
-                           hash text) JOIN audit_event e ON e.day = date '1970-01-01' + r.day AND e.node = r.node \
-                           AND e.seq = r.seq AND e.hash = r.hash";
-        let same: i64 = sqlx::query_scalar(SQL).bind(json(&rows.events)?).fetch_one(&mut *transaction).await?;
-        if same < rows.events.len() as i64 {
+                           hash text) JOIN audit_chain e ON e.day = date '1970-01-01' + r.day AND e.node = r.node \
+                           AND e.seq = r.seq AND e.hash = decode(r.hash, 'hex')";
+        let same: i64 = sqlx::query_scalar(SQL).bind(json(&rows.chain)?).fetch_one(&mut *transaction).await?;
+        if same < rows.chain.len() as i64 {
             return Err(AppendFailure::Other(super::FOREIGN.to_owned()));
         }
     }
+    insert(&mut transaction, EVENT, &rows.events).await?;
     insert(&mut transaction, BEGIN, &rows.begins).await?;
     insert(&mut transaction, END, &rows.ends).await?;
     insert(&mut transaction, VERDICT, &rows.verdicts).await?;
@@ -305,8 +373,9 @@ fn migrator() -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
     Migrator::with_migrations(vec![
-        migration(1, "record", include_str!("../../../migrations/postgres/0001_record.sql")),
-        migration(2, "standing", include_str!("../../../migrations/postgres/0002_standing.sql")),
+        migration(1, "record", include_str!("../../../../migrations/postgres/0001_record.sql")),
+        migration(2, "standing", include_str!("../../../../migrations/postgres/0002_standing.sql")),
+        migration(3, "class", include_str!("../../../../migrations/postgres/0003_class.sql")),
     ])
 }
 
@@ -331,8 +400,8 @@ const LIST: &str = "SELECT json_build_object('exchange_id', exchange_id, 'node',
 
 /// The oldest server that will do, as `server_version_num`.
 const VERSION_MIN: u32 = 140_000;
-/// The advisory lock under which partitions are made ("pcaudit" in ASCII).
-const PARTITION_LOCK: i64 = 0x70_6361_7564_6974;
+/// The advisory lock of whoever gives up what is too old ("pcretain").
+const RETENTION_LOCK: i64 = 0x7063_7265_7461_696e;
 
 #[cfg(test)]
 mod tests {

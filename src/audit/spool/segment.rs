@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::AuditError;
+use crate::audit::error::AuditError;
 
 /// One segment on disk.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -4,21 +4,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Deserialize;
-
-use super::error::AuditError;
 use super::frame::{self, Stretch};
-use super::query::StoredEvent;
-use super::record::Hash;
 use super::segment;
-use super::spool::spool_error;
+use super::spool_error;
+use crate::audit::error::AuditError;
+use crate::audit::record::{Hash, Record};
 
 /// What a reader meets in the spool.
 pub(crate) enum Piece {
     /// A stretch that holds no record, told in a sentence.
     Damage(String),
     /// A record.
-    Record(StoredEvent),
+    Record(Box<Record>),
 }
 
 /// Gives every piece of the spool to `each`, oldest first. An absent spool has none.
@@ -61,21 +58,8 @@ pub(crate) fn read(folder: &Path, mut each: impl FnMut(Piece)) -> Result<(), Aud
 }
 
 fn record(prev: Hash, body: &[u8]) -> Piece {
-    #[derive(Deserialize)]
-    struct Name {
-        node: String,
-        seq: i64,
-    }
-    let text = std::str::from_utf8(body).ok();
-    let name = text.and_then(|text| serde_json::from_str::<Name>(text).ok());
-    match (text, name) {
-        (Some(text), Some(Name { node, seq })) => Piece::Record(StoredEvent {
-            node,
-            seq,
-            prev_hash: prev.to_string(),
-            hash: Hash::of(prev, body).to_string(),
-            body: text.to_owned(),
-        }),
-        _ => Piece::Damage("a whole frame holds no record".to_owned()),
+    match Record::parse(prev, body) {
+        Ok(record) => Piece::Record(Box::new(record)),
+        Err(why) => Piece::Damage(format!("a whole frame holds no record: {why}")),
     }
 }

@@ -1,0 +1,114 @@
+//! What tombstones say is gone, held against what is found to be gone.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::merkle::Frontier;
+use super::tombstone::{Gone, Part, Tombstone};
+use crate::audit::record::Hash;
+
+/// Every tombstone that was found, by the chains that it is about.
+#[derive(Debug, Default)]
+pub(crate) struct Graves {
+    by_node: BTreeMap<String, Vec<Grave>>,
+}
+
+/// Records of one chain that one tombstone stands for.
+#[derive(Debug)]
+struct Grave {
+    part: Part,
+    day: Date,
+    class: Option<String>,
+    gone: Gone,
+    /// The tombstone's own chain and number.
+    told_by: (String, u64),
+    /// Those of its records that were met without a body.
+    met: Frontier,
+    /// Whether the walk stepped over it.
+    crossed: bool,
+}
+
+/// Something that tombstones do not explain.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Unexplained {
+    /// The chain in which it shows.
+    pub(crate) node: String,
+    /// Where.
+    pub(crate) seq: u64,
+    /// For people.
+    pub(crate) detail: String,
+}
+
+impl Graves {
+    /// Takes in a tombstone that record `seq` of `node` holds.
+    pub(crate) fn add(&mut self, node: &str, seq: u64, tombstone: Tombstone) {
+        let Tombstone { part, day, class, chains, .. } = tombstone;
+        for gone in chains {
+            let told_by = (node.to_owned(), seq);
+            let (class, met) = (class.clone(), Frontier::default());
+            let graves = self.by_node.entry(gone.node.clone()).or_default();
+            graves.push(Grave { part, day, class, gone, told_by, met, crossed: false });
+        }
+    }
+
+    /// A record without a body; false when no tombstone explains it.
+    pub(crate) fn lies(&mut self, node: &str, seq: u64, (day, class): (Date, &str), hash: Hash) -> bool {
+        // The last one: an earlier one may have been written before a crash and never carried out.
+        let grave = self.of(node).filter(|grave| {
+            grave.part == Part::Events
+                && (grave.day, grave.class.as_deref()) == (day, Some(class))
+                && (grave.gone.first_seq..=grave.gone.last_seq).contains(&seq)
+        });
+        grave.last().map(|grave| grave.met.push(hash)).is_some()
+    }
+
+    /// The hash of the record before `seq`, when tombstones explain that everything from `first` up to it is gone.
+    pub(crate) fn crosses(&mut self, node: &str, first: u64, seq: u64) -> Option<Hash> {
+        let mut next = first;
+        let mut hash = None;
+        while next < seq {
+            let grave = self.of(node).find(|grave| grave.part == Part::Chain && grave.gone.first_seq == next)?;
+            grave.crossed = true;
+            (next, hash) = (grave.gone.last_seq + 1, Some(grave.gone.hash));
+        }
+        hash.filter(|_| next == seq)
+    }
+
+    /// The hash of the record before the first one that is left, when a tombstone tells it: what came before it is told by
+    /// tombstones that are gone themselves.
+    pub(crate) fn ends_before(&mut self, node: &str, seq: u64) -> Option<Hash> {
+        let grave = self.of(node).find(|grave| grave.part == Part::Chain && grave.gone.last_seq + 1 == seq)?;
+        grave.crossed = true;
+        Some(grave.gone.hash)
+    }
+
+    /// What does not add up after all chains were walked. `sealed`: how far each chain is under a seal; a tombstone that is
+    /// not could be anybody's.
+    pub(crate) fn unexplained(&self, sealed: &BTreeMap<String, u64>) -> Option<Unexplained> {
+        self.by_node.values().flatten().find_map(|grave| {
+            let (met, gone) = (&grave.met, &grave.gone);
+            let what = grave.class.as_deref().unwrap_or("chain");
+            let fail = |detail: String| Some(Unexplained { node: gone.node.clone(), seq: gone.first_seq, detail });
+            if met.size() > 0 && (met.size() != gone.records || met.root() != gone.root) {
+                return fail(format!(
+                    "of class {what}, {}, {} records are gone, and the tombstone is for {} (record {} of {}); they are not the same",
+                    grave.day, met.size(), gone.records, grave.told_by.1, grave.told_by.0
+                ));
+            }
+            let is_used = met.size() > 0 || grave.crossed;
+            let is_sealed = sealed.get(&grave.told_by.0).is_some_and(|sealed| grave.told_by.1 <= *sealed);
+            if is_used && !is_sealed {
+                return fail(format!(
+                    "the tombstone for class {what}, {}, is under no seal (record {} of {}): anybody could have written it",
+                    grave.day, grave.told_by.1, grave.told_by.0
+                ));
+            }
+            None
+        })
+    }
+
+    fn of(&mut self, node: &str) -> impl Iterator<Item = &mut Grave> {
+        self.by_node.get_mut(node).into_iter().flatten()
+    }
+}

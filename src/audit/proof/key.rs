@@ -1,0 +1,226 @@
+//! The key that signs checkpoints (Ed25519, RFC 8032), and the keys that a reader trusts.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::audit::error::AuditError;
+
+/// Signs checkpoints. Its `Debug` shows the public half alone.
+pub(crate) struct SigningKey {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.public)
+    }
+}
+
+impl SigningKey {
+    /// Reads a key: PKCS#8 as PEM or DER (RFC 5958, RFC 8410), or the 32 bytes of its seed as they are or in base64.
+    ///
+    /// # Errors
+    /// A file that cannot be read, that others may read, or that holds no such key.
+    pub(crate) fn read(path: &Path) -> Result<Self, AuditError> {
+        let failed = |why: &str| AuditError::Key { path: path.to_owned(), why: why.to_owned() };
+        let mode = fs::metadata(path).map_err(|error| failed(&error.to_string()))?.permissions().mode();
+        if mode & 0o007 != 0 {
+            return Err(failed("others may read it: whoever has this key can sign a record anew; chmod 600 or 640 it"));
+        }
+        let bytes = Zeroizing::new(fs::read(path).map_err(|error| failed(&error.to_string()))?);
+        Self::parse(&bytes).ok_or_else(|| {
+            failed(
+                "it holds no Ed25519 key: write PKCS#8 (openssl genpkey -algorithm ed25519 -out FILE), or the 32 bytes of a seed, \
+                 as they are or in base64",
+            )
+        })
+    }
+
+    /// Reads the key of a state folder, and makes one when there is none.
+    pub(crate) fn read_or_make(path: &Path) -> Result<Self, AuditError> {
+        if !path.exists() {
+            let failed = |error: io::Error| AuditError::Key { path: path.to_owned(), why: error.to_string() };
+            let mut seed = Zeroizing::new([0u8; SEED_BYTES]);
+            getrandom::fill(seed.as_mut()).map_err(|error| failed(io::Error::other(error)))?;
+            let text = Zeroizing::new(format!("{}\n", STANDARD.encode(seed.as_ref())));
+            // Never half a key: a crash leaves none, and the next start makes another.
+            let fresh = path.with_extension("new");
+            let _ = fs::remove_file(&fresh);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+            fs::rename(&fresh, path).map_err(failed)?;
+        }
+        Self::read(path)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let pair = match std::str::from_utf8(bytes).map(str::trim) {
+            Ok(text) if text.starts_with("-----BEGIN") => {
+                let body: Zeroizing<String> =
+                    Zeroizing::new(text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect());
+                let one = text.matches("-----BEGIN PRIVATE KEY-----").count() == 1;
+                let der = Zeroizing::new(STANDARD.decode(body.as_bytes()).ok().filter(|_| one)?);
+                from_der(&der)
+            }
+            Ok(text) if bytes.len() != SEED_BYTES => {
+                let seed = Zeroizing::new(STANDARD.decode(text).ok()?);
+                Ed25519KeyPair::from_seed_unchecked(&seed).ok()
+            }
+            _ if bytes.len() == SEED_BYTES => Ed25519KeyPair::from_seed_unchecked(bytes).ok(),
+            _ => from_der(bytes),
+        }?;
+        let public = PublicKey::from_bytes(pair.public_key().as_ref())?;
+        Some(Self { pair, public })
+    }
+
+    /// The public half.
+    pub(crate) fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// Signs a message.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+}
+
+/// The newer form of PKCS#8 holds the public half too (RFC 5958), the one that OpenSSL writes does not.
+fn from_der(der: &[u8]) -> Option<Ed25519KeyPair> {
+    Ed25519KeyPair::from_pkcs8(der).or_else(|_| Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)).ok()
+}
+
+/// Proves signatures. As text: base64 of its 32 bytes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// From 32 bytes; `None` for any other number.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// From text: base64 of 32 bytes, a PEM `PUBLIC KEY` (RFC 8410), or a verifier key of signed notes
+    /// (`name+id+base64`, <https://c2sp.org/signed-note>). `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.starts_with("-----BEGIN PUBLIC KEY-----") {
+            let body: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+            let der = STANDARD.decode(body).ok()?;
+            return Self::from_bytes(der.strip_prefix(SPKI_PREFIX.as_slice())?);
+        }
+        if let [_, _, encoded] = text.splitn(3, '+').collect::<Vec<_>>().as_slice()
+            && let Some((&NOTE_ED25519, key)) = STANDARD.decode(encoded).ok().as_deref().and_then(<[u8]>::split_first)
+        {
+            return Self::from_bytes(key);
+        }
+        Self::from_bytes(&STANDARD.decode(text).ok()?)
+    }
+
+    /// Whether `signature` is this key's over `message`.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
+    }
+
+    /// The first 16 hex digits of the key's SHA-256: enough for people to tell keys apart.
+    pub fn id(&self) -> String {
+        Sha256::digest(self.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The key's hash under a signer's name, as signed notes have it before each signature.
+    pub(crate) fn note_hash(&self, name: &str) -> [u8; 4] {
+        let hash = Sha256::new().chain_update(name).chain_update([b'\n', NOTE_ED25519]).chain_update(self.0).finalize();
+        let mut first = [0; 4];
+        first.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        first
+    }
+
+    /// The verifier key of signed notes: `name+id+base64`.
+    pub fn note_key(&self, name: &str) -> String {
+        let id: String = self.note_hash(name).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut bytes = vec![NOTE_ED25519];
+        bytes.extend_from_slice(&self.0);
+        format!("{name}+{id}+{}", STANDARD.encode(bytes))
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+const SEED_BYTES: usize = 32;
+/// The algorithm's number in signed notes.
+const NOTE_ED25519: u8 = 1;
+/// What stands before the 32 bytes in a SubjectPublicKeyInfo of Ed25519 (RFC 8410).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8032, section 7.1, test 1.
+    const SEED: [u8; 32] = [
+        0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49,
+        0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+    ];
+    const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    /// `openssl pkey` wrote both for that seed.
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+    const PUBLIC_PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+
+    #[test]
+    fn a_key_is_read_in_every_form() {
+        let der = STANDARD.decode(PEM.lines().nth(1).unwrap()).unwrap();
+        let encoded = STANDARD.encode(SEED);
+        for form in [SEED.as_slice(), PEM.as_bytes(), &der, encoded.as_bytes(), format!("{encoded}\n").as_bytes()] {
+            let key = SigningKey::parse(form).unwrap();
+            assert_eq!(key.public().to_string(), PUBLIC);
+            assert!(key.public().verifies(b"text", &key.sign(b"text")));
+            assert!(!key.public().verifies(b"another", &key.sign(b"text")));
+        }
+        let public = PublicKey::parse(PUBLIC).unwrap();
+        assert_eq!(PublicKey::parse(PUBLIC_PEM), Some(public));
+        assert_eq!(PublicKey::parse(&public.note_key("box-1")), Some(public));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for bad in ["", "short", PUBLIC_PEM, "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----"] {
+            fs::write(&path, bad).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(SigningKey::read(&path).unwrap_err().to_string().contains("openssl genpkey"), "{bad}");
+        }
+        fs::write(&path, PEM).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+        assert!(SigningKey::read(&path).unwrap_err().to_string().contains("chmod"));
+        assert!(["", "x", "AAAA", PEM].iter().all(|text| PublicKey::parse(text).is_none()));
+    }
+
+    #[test]
+    fn a_key_that_is_made_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signing-key");
+        let made = SigningKey::read_or_make(&path).unwrap().public();
+        assert_eq!(SigningKey::read_or_make(&path).unwrap().public(), made);
+        assert!(!format!("{:?}", SigningKey::read(&path).unwrap()).contains(fs::read_to_string(&path).unwrap().trim()));
+    }
+}

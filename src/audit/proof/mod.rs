@@ -1,0 +1,17 @@
+//! What makes tampering show: the chain of hashes, Merkle trees over each day, signed checkpoints, and tombstones for what was
+//! given up. Pure but for reading key files.
+
+pub(super) mod chain;
+pub(super) mod graves;
+pub(super) mod key;
+pub(super) mod line;
+pub(super) mod merkle;
+pub(super) mod period;
+pub(super) mod seal;
+pub(super) mod tombstone;
+
+pub use chain::{Break, BreakKind, Evidence, TrustedKey};
+pub use key::PublicKey;
+pub use line::{Body, Columns, Line};
+pub use seal::{Anchored, Seal};
+pub use tombstone::{Gone, Part, Reason, Tombstone};

@@ -1,0 +1,105 @@
+//! The record's section.
+
+use super::sections::{Context, secret};
+use super::value::{number, optional, path, word};
+use super::{AuditConfig, FsyncConfig, StoreConfig};
+use crate::audit::{Classes, Keep, Retention, SYSTEM};
+use crate::yaml::diagnostic::Reporter;
+use crate::yaml::node::{Node, Value};
+use crate::yaml::table::{Table, text};
+
+/// Reads the section; `None`: something was wrong, and is reported.
+pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
+    let table = Table::open(node, "audit", &["store", "fsync", "signing_key", "retention"], report)?;
+    let store = table.needed("store", report).and_then(|node| {
+        if matches!(node.value, Value::Map(_)) {
+            let keys = ("postgres_env", "postgres_file");
+            return secret(node, "audit.store", keys, context, report).map(StoreConfig::Postgres);
+        }
+        word(node, "audit.store", &[("sqlite", ())], report).map(|()| StoreConfig::Sqlite)
+    });
+    let fsync = table.needed("fsync", report).and_then(|node| {
+        if matches!(node.value, Value::Map(_)) {
+            let table = Table::open(node, "audit.fsync", &["every_ms"], report)?;
+            let every = table.needed("every_ms", report).and_then(|node| number(node, "every_ms", report));
+            return every.map(FsyncConfig::EveryMs);
+        }
+        word(node, "audit.fsync", &[("always", FsyncConfig::Always), ("never", FsyncConfig::Never)], report)
+    });
+    let signing_key = optional(&table, "signing_key", |node| path(node, "audit.signing_key", context.base, report));
+    let retention = match table.get("retention") {
+        None => Some(Retention::default()),
+        Some(node) => retention(node, report),
+    };
+    Some(AuditConfig { store: store?, fsync: fsync?, signing_key, retention: retention? })
+}
+
+fn retention(node: &Node, report: &mut Reporter<'_>) -> Option<Retention> {
+    let table = Table::open(node, "audit.retention", &["classes", "tenants"], report)?;
+    let before = report.error_count();
+    let mut retention = Retention::default();
+    for (class, node) in
+        table.get("classes").map(|node| map(node, "audit.retention.classes", report)).unwrap_or_default()
+    {
+        let keep = keep(class, node, report)?;
+        retention.keep.insert(class.to_owned(), keep);
+    }
+    let mut tenants = Classes::default();
+    for (tenant, node) in
+        table.get("tenants").map(|node| map(node, "audit.retention.tenants", report)).unwrap_or_default()
+    {
+        let class = text(node, &format!("audit.retention.tenants.{tenant}"), report)?;
+        tenants.tenants.insert(tenant.to_owned(), class.value);
+    }
+    retention.classes = tenants;
+    if let Err(why) = retention.check() {
+        report.error(
+            "C007",
+            node.place,
+            format!("audit.retention: {why}"),
+            "docs/configuration.md, `audit.retention`, has an example",
+        );
+    }
+    (report.error_count() == before).then_some(retention)
+}
+
+fn keep(class: &str, node: &Node, report: &mut Reporter<'_>) -> Option<Keep> {
+    // The appliance's own records have no rows for review.
+    let known: &[&str] = if class == SYSTEM { &["events"] } else { &["events", "review"] };
+    let table = Table::open(node, "a retention class", known, report)?;
+    let mut days = |key: &'static str| {
+        let node = table.needed(key, report)?;
+        if matches!(node.value, Value::Null) {
+            return Some(None);
+        }
+        let days = number(node, &format!("audit.retention.classes.{class}.{key}"), report)?;
+        match u32::try_from(days).ok().filter(|days| (1..=DAYS_MAX).contains(days)) {
+            Some(days) => Some(Some(days)),
+            None => {
+                let message = format!("audit.retention.classes.{class}.{key} is {days}");
+                report.error(
+                    "C007",
+                    node.place,
+                    message,
+                    format!("write days from 1 to {DAYS_MAX}, or null to keep it for ever"),
+                );
+                None
+            }
+        }
+    };
+    let events = days("events")?;
+    let review = if class == SYSTEM { events } else { days("review")? };
+    Some(Keep { events, review })
+}
+
+fn map<'n>(node: &'n Node, key: &str, report: &mut Reporter<'_>) -> Vec<(&'n str, &'n Node)> {
+    let Value::Map(entries) = &node.value else {
+        let message = format!("{key} must be a mapping, not {}", node.value.kind());
+        report.error("C006", node.place, message, "write `name: …`, one per line");
+        return Vec::new();
+    };
+    entries.iter().map(|(name, _, node)| (name.as_str(), node)).collect()
+}
+
+/// Longest that can be asked for: a hundred years.
+const DAYS_MAX: u32 = 36_525;

@@ -1,0 +1,437 @@
+//! Tampering of every kind is found and named: on a live store, in the hands of who has no key, and in an exported file.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use portcullis::audit::{
+    Anchored, Audit, AuditConfig, AuditReader, BreakKind, ChainReport, Event, Evidence, Line, PublicKey, StoreConfig,
+    Wanted, own_key, verify_file,
+};
+use portcullis::base::ExchangeId;
+use portcullis::verdict::Action;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use support::audit::{PATIENCE, Time, begin, end, evidence, exchange, postgres, sqlite, verify};
+use support::postgres::Cluster;
+
+/// Six exchanges over two days with seals in between: records 1 to 4, a seal, 6 to 9, the seal of midnight, 11 to 14, a seal.
+async fn record(config: &AuditConfig, time: &Time) {
+    let audit = Audit::open(config.clone()).await.unwrap();
+    for part in 0..3 {
+        if part == 2 {
+            time.set_noon("2026-11-24".parse().unwrap());
+        }
+        exchange(&audit).await;
+        exchange(&audit).await;
+        assert!(audit.flush(PATIENCE).await);
+        if part == 0 {
+            audit.seal().await.unwrap();
+        }
+    }
+    assert!(audit.close(PATIENCE).await);
+}
+
+const RECORDS: u64 = 15;
+
+async fn sqlite_record() -> (tempfile::TempDir, AuditConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let time = Time::at_noon("2026-11-23".parse().unwrap());
+    let config = AuditConfig { clock: time.clock(), ..sqlite(folder.path()) };
+    record(&config, &time).await;
+    (folder, config)
+}
+
+/// A copy of a record as it lies, with what its machine knows.
+fn copy(from: &Path) -> (tempfile::TempDir, AuditConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["audit.db", "audit.db-wal"] {
+        let _ = fs::copy(from.join(file), folder.path().join(file));
+    }
+    fs::create_dir(folder.path().join("audit")).unwrap();
+    for file in ["audit/node", "audit/shipped", "audit/signing-key"] {
+        fs::copy(from.join(file), folder.path().join(file)).unwrap();
+    }
+    let config = sqlite(folder.path());
+    (folder, config)
+}
+
+async fn tamper(config: &AuditConfig, sql: &str) {
+    let StoreConfig::Sqlite { path } = &config.store else { panic!() };
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+}
+
+fn broken(reports: &[ChainReport]) -> Option<(u64, BreakKind, String)> {
+    let broken = reports.iter().find_map(|report| report.broken.clone())?;
+    Some((broken.seq, broken.kind, broken.detail))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_tampering_in_a_store_is_named() {
+    use BreakKind::{Changed, Inserted, Missing, Reordered};
+    let cases: &[(&str, u64, BreakKind, &str)] = &[
+        ("UPDATE audit_event SET body = replace(body, 'acme', 'evil') WHERE seq = 3", 3, Changed, "bytes"),
+        ("UPDATE audit_event SET hash = prev_hash WHERE seq = 4", 4, Changed, "bytes"),
+        ("UPDATE audit_event SET hash = 'nonsense' WHERE seq = 1", 1, Changed, "none"),
+        ("UPDATE audit_chain SET hash = 'nonsense' WHERE seq = 1", 1, Changed, "none"),
+        (
+            "UPDATE audit_chain SET hash = (SELECT hash FROM audit_chain WHERE seq = 2) WHERE seq = 3",
+            3,
+            Changed,
+            "not the one",
+        ),
+        ("UPDATE audit_event SET tenant = 'evil' WHERE seq = 3", 3, Changed, "`tenant`"),
+        ("UPDATE audit_event SET at_us = at_us + 1 WHERE seq = 3", 3, Changed, "`at`"),
+        ("UPDATE audit_event SET kind = 'end' WHERE seq = 3", 3, Changed, "`kind`"),
+        ("UPDATE audit_event SET region = 'us-1' WHERE seq = 3", 3, Changed, "`region`"),
+        ("UPDATE audit_event SET exchange_id = NULL WHERE seq = 3", 3, Changed, "`exchange_id`"),
+        ("UPDATE audit_event SET class = 'system' WHERE seq = 3", 3, Missing, "no tombstone"),
+        ("DELETE FROM audit_event WHERE seq = 5", 5, Missing, "no tombstone"),
+        ("DELETE FROM audit_event WHERE seq BETWEEN 2 AND 4", 2, Missing, "no tombstone"),
+        ("DELETE FROM audit_chain WHERE seq = 6", 6, Inserted, "does not have"),
+        (
+            "DELETE FROM audit_event WHERE seq = 6; DELETE FROM audit_chain WHERE seq = 6",
+            7,
+            Missing,
+            "record 6 is missing",
+        ),
+        ("DELETE FROM audit_event WHERE seq < 4; DELETE FROM audit_chain WHERE seq < 4", 4, Missing, "records 1 to 3"),
+        ("DELETE FROM audit_event WHERE seq > 9; DELETE FROM audit_chain WHERE seq > 9", 15, Missing, "10 to 15"),
+        ("DELETE FROM audit_event; DELETE FROM audit_chain", 15, Missing, "1 to 15"),
+        (
+            "UPDATE audit_event SET seq = 100 WHERE seq = 3; UPDATE audit_event SET seq = 3 WHERE seq = 4; \
+             UPDATE audit_event SET seq = 4 WHERE seq = 100",
+            3,
+            Changed,
+            "not the one",
+        ),
+        (
+            "UPDATE audit_event SET seq = 100 WHERE seq = 3; UPDATE audit_event SET seq = 3 WHERE seq = 4; \
+             UPDATE audit_event SET seq = 4 WHERE seq = 100; UPDATE audit_chain SET hash = e.hash FROM audit_event e \
+             WHERE audit_chain.seq = e.seq",
+            3,
+            Reordered,
+            "holds record 4",
+        ),
+        (
+            "INSERT INTO audit_event SELECT day, node, seq + 100, region, tenant, at_us, kind, exchange_id, prev_hash, hash, \
+             body, class FROM audit_event WHERE seq = 2",
+            102,
+            Inserted,
+            "does not have",
+        ),
+        (
+            "INSERT INTO audit_event SELECT day + 1, node, seq, region, tenant, at_us, kind, exchange_id, prev_hash, hash, \
+             body, class FROM audit_event WHERE seq = 2; INSERT INTO audit_chain SELECT day + 1, node, seq, class, hash \
+             FROM audit_chain WHERE seq = 2",
+            2,
+            Changed,
+            "`day`",
+        ),
+    ];
+    let (folder, config) = sqlite_record().await;
+    let whole = verify(&config).await;
+    assert_eq!(broken(&whole), None, "{whole:?}");
+    assert_eq!((whole[0].records, whole[0].seals, whole[0].sealed_seq), (RECORDS, 3, RECORDS - 1));
+    for (sql, seq, kind, detail) in cases {
+        let (_copy, config) = copy(folder.path());
+        tamper(&config, sql).await;
+        let found = broken(&verify(&config).await).unwrap_or_else(|| panic!("not noticed: {sql}"));
+        assert_eq!((found.0, found.1), (*seq, *kind), "{sql}: {found:?}");
+        assert!(found.2.contains(detail), "{sql}: {}", found.2);
+    }
+}
+
+/// The record as an export has it.
+async fn exported(config: &AuditConfig) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut reader = AuditReader::open(config).await.unwrap();
+    let each = |line: &Line| {
+        lines.push(line.clone());
+        Ok(())
+    };
+    assert_eq!(reader.export(&Wanted::default(), each).await.unwrap(), RECORDS);
+    lines
+}
+
+fn write(folder: &Path, lines: &[Line]) -> PathBuf {
+    let path = folder.join("record.jsonl");
+    let text: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Computes the whole chain anew, as whoever can write everything but has no key would.
+fn forge(lines: &mut [Line]) {
+    let mut prev = "0".repeat(64);
+    for line in lines {
+        let event = line.event.as_mut().unwrap();
+        let bytes: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&prev[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let hash: [u8; 32] = sha2::Digest::finalize(sha2::Digest::chain_update(
+            sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), &bytes),
+            &event.body,
+        ))
+        .into();
+        event.prev_hash = prev;
+        event.hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        prev = event.hash.clone();
+        line.hash = Some(event.hash.clone());
+    }
+}
+
+fn replace(line: &mut Line, from: &str, to: &str) {
+    let event = line.event.as_mut().unwrap();
+    assert!(event.body.contains(from), "{}", event.body);
+    event.body = event.body.replace(from, to);
+}
+
+/// Every record that is no seal, numbered anew.
+fn without_seals(lines: &[Line]) -> Vec<Line> {
+    let mut kept: Vec<Line> =
+        lines.iter().filter(|line| !line.event.as_ref().unwrap().body.contains("\"kind\":\"seal\"")).cloned().collect();
+    for (index, line) in kept.iter_mut().enumerate() {
+        let (old, new) = (line.seq, index as u64 + 1);
+        line.seq = new;
+        replace(line, &format!("\"seq\":{old},\"day\""), &format!("\"seq\":{new},\"day\""));
+    }
+    kept
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_verifies_without_the_appliance_and_every_kind_of_tampering_is_named() {
+    use BreakKind::{Changed, Missing, Reordered};
+    let (folder, config) = sqlite_record().await;
+    let lines = exported(&config).await;
+    let evidence = evidence(&config);
+    let file = write(folder.path(), &lines);
+    let report = verify_file(&file, &evidence).unwrap();
+    assert_eq!(
+        (report.len(), report[0].records, report[0].sealed_seq, broken(&report)),
+        (1, RECORDS, RECORDS - 1, None)
+    );
+
+    type Change = fn(&mut Vec<Line>);
+    let cases: [(&str, Change, u64, BreakKind, &str); 11] = [
+        ("changed", |lines| replace(&mut lines[2], "acme", "evil"), 3, Changed, "bytes"),
+        ("missing", |lines| drop(lines.remove(5)), 7, Missing, "record 6 is missing"),
+        ("cut off at the start", |lines| drop(lines.drain(..2)), 3, Missing, "records 1 to 2"),
+        ("reordered", |lines| lines.swap(2, 3), 4, Missing, "record 3 is missing"),
+        ("twice", |lines| lines.insert(3, lines[2].clone()), 3, Reordered, "twice"),
+        ("without its body", |lines| lines[2].event = None, 3, Missing, "no tombstone"),
+        ("stored under another day", |lines| lines[2].day = lines[14].day, 3, Changed, "`day`"),
+        (
+            "changed, and the chain computed anew",
+            |lines| {
+                replace(&mut lines[2], "key:demo", "key:evil");
+                forge(lines);
+            },
+            5,
+            Changed,
+            "seal in record 5",
+        ),
+        (
+            "a record taken out, and numbers and chain made anew",
+            |lines| {
+                lines.remove(2);
+                for (index, line) in lines.iter_mut().enumerate().skip(2) {
+                    line.seq = index as u64 + 1;
+                    let (old, new) = (index + 2, index + 1);
+                    replace(line, &format!("\"seq\":{old},\"day\""), &format!("\"seq\":{new},\"day\""));
+                }
+                forge(lines);
+            },
+            4,
+            Changed,
+            "seal in record 4",
+        ),
+        (
+            "every seal taken out, and numbers and chain made anew",
+            |lines| {
+                *lines = without_seals(lines);
+                forge(lines);
+            },
+            9,
+            Missing,
+            "without a seal",
+        ),
+        ("nothing left", Vec::clear, 0, Missing, ""),
+    ];
+    for (name, change, seq, kind, detail) in cases {
+        let mut lines = lines.clone();
+        change(&mut lines);
+        let reports = verify_file(&write(folder.path(), &lines), &evidence).unwrap();
+        if lines.is_empty() {
+            assert!(reports.is_empty(), "an empty file is a record of nothing");
+            continue;
+        }
+        let found = broken(&reports).unwrap_or_else(|| panic!("not noticed: {name}"));
+        assert_eq!((found.0, found.1), (seq, kind), "{name}: {found:?}");
+        assert!(found.2.contains(detail), "{name}: {}", found.2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_another_key_cannot_sign_and_who_has_the_key_is_held_by_the_anchor() {
+    let (folder, config) = sqlite_record().await;
+    let lines = exported(&config).await;
+    let key = own_key(&config).unwrap().unwrap().key;
+    // A whole other record of the same name, signed by a key of its own.
+    let (_other, other) = sqlite_record().await;
+    let foreign = Evidence { keys: vec![own_key(&other).unwrap().unwrap().key.into()], ..Evidence::default() };
+    let file = write(folder.path(), &lines);
+    let found = broken(&verify_file(&file, &foreign).unwrap()).unwrap();
+    assert_eq!((found.0, found.1), (5, BreakKind::Unsigned), "{found:?}");
+    // Either key: a key was changed at some time.
+    let both = Evidence { keys: vec![foreign.keys[0].clone(), key.into()], ..Evidence::default() };
+    assert_eq!(broken(&verify_file(&file, &both).unwrap()), None);
+
+    // The notes, as an anchor keeps them.
+    let node = lines[0].node.clone();
+    let seals: Vec<String> = lines
+        .iter()
+        .filter_map(|line| {
+            let body: serde_json::Value = serde_json::from_str(&line.event.as_ref().unwrap().body).unwrap();
+            match serde_json::from_value(body["event"].clone()).unwrap() {
+                Event::Seal(seal) => Some(seal.note(&node)),
+                _ => None,
+            }
+        })
+        .collect();
+    let anchors = Anchored::parse_all(&seals.join("\n")).unwrap();
+    assert_eq!(anchors.len(), 3);
+    let anchored = Evidence { keys: vec![key.into()], anchors: anchors.clone(), ..Evidence::default() };
+    assert_eq!(broken(&verify_file(&file, &anchored).unwrap()), None);
+    assert_eq!(broken(&AuditReader::open(&config).await.unwrap().verify(&anchored).await.unwrap()), None);
+
+    // The newest records are taken away whole: only the anchor knows.
+    let shorter = write(folder.path(), &lines[..12]);
+    let alone = Evidence { keys: vec![key.into()], ..Evidence::default() };
+    assert_eq!(broken(&verify_file(&shorter, &alone).unwrap()), None);
+    let found = broken(&verify_file(&shorter, &anchored).unwrap()).unwrap();
+    assert_eq!((found.0, found.1), (14, BreakKind::Missing), "{found:?}");
+    let found = broken(&verify_file(&write(folder.path(), &[]), &anchored).unwrap()).unwrap();
+    assert_eq!(found.1, BreakKind::Missing, "{found:?}");
+
+    // Who has the key writes and signs another record under the same name and number: only the anchor knows.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(elsewhere.path().join("audit")).unwrap();
+    for file in ["audit/node", "audit/signing-key"] {
+        fs::copy(folder.path().join(file), elsewhere.path().join(file)).unwrap();
+    }
+    let time = Time::at_noon("2026-11-23".parse().unwrap());
+    let anew = AuditConfig { clock: time.clock(), ..sqlite(elsewhere.path()) };
+    record(&anew, &time).await;
+    let file = write(folder.path(), &exported(&anew).await);
+    assert_eq!(broken(&verify_file(&file, &alone).unwrap()), None);
+    let found = broken(&verify_file(&file, &anchored).unwrap()).unwrap();
+    assert_eq!((found.0, found.1), (4, BreakKind::Changed), "{found:?}");
+    assert!(found.2.contains("anchored"), "{}", found.2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_record_verifies_as_a_part() {
+    let (folder, config) = sqlite_record().await;
+    let mut lines = Vec::new();
+    let mut reader = AuditReader::open(&config).await.unwrap();
+    let wanted = Wanted { since: Some("2026-11-24".parse().unwrap()), ..Wanted::default() };
+    let each = |line: &Line| {
+        lines.push(line.clone());
+        Ok(())
+    };
+    assert_eq!(reader.export(&wanted, each).await.unwrap(), 6, "the seal of midnight, four, and a seal");
+    let file = write(folder.path(), &lines);
+    let found = broken(&verify_file(&file, &evidence(&config)).unwrap()).unwrap();
+    assert_eq!((found.0, found.1), (10, BreakKind::Missing));
+    let part = Evidence { is_part: true, ..evidence(&config) };
+    let report = verify_file(&file, &part).unwrap();
+    assert_eq!((report[0].first_seq, report[0].records, broken(&report)), (10, 6, None));
+    replace(&mut lines[2], "acme", "evil");
+    assert!(broken(&verify_file(&write(folder.path(), &lines), &part).unwrap()).is_some());
+}
+
+#[test]
+fn a_file_that_is_no_export_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    for (text, line) in [("hello\n", "line 1"), ("{}\n", "line 1")] {
+        fs::write(&path, text).unwrap();
+        let error = verify_file(&path, &Evidence::default()).unwrap_err().to_string();
+        assert!(error.contains(line) && error.contains("audit export"), "{error}");
+    }
+    let error = verify_file(&folder.path().join("absent"), &Evidence::default()).unwrap_err().to_string();
+    assert!(error.contains("absent"), "{error}");
+    assert!(PublicKey::parse("nonsense").is_none());
+}
+
+/// PostgreSQL keeps the same record: the same walk, over its own types.
+#[tokio::test(flavor = "multi_thread")]
+async fn tampering_in_postgres_is_named() {
+    use BreakKind::{Changed, Inserted, Missing};
+    let cluster = Cluster::start();
+    let folder = tempfile::tempdir().unwrap();
+    let time = Time::at_noon("2026-11-23".parse().unwrap());
+    let config = AuditConfig { clock: time.clock(), ..postgres(folder.path(), cluster.database("audit").await) };
+    record(&config, &time).await;
+    let whole = verify(&config).await;
+    assert_eq!((whole[0].records, whole[0].seals, broken(&whole)), (RECORDS, 3, None));
+    for (sql, undo, seq, kind) in [
+        (
+            "UPDATE audit_event SET body = replace(body, 'acme', 'evil') WHERE seq = 3",
+            "UPDATE audit_event SET body = replace(body, 'evil', 'acme') WHERE seq = 3",
+            3,
+            Changed,
+        ),
+        (
+            "UPDATE audit_event SET tenant = 'evil' WHERE seq = 3",
+            "UPDATE audit_event SET tenant = 'acme' WHERE seq = 3",
+            3,
+            Changed,
+        ),
+        (
+            "INSERT INTO audit_event SELECT day, class, node, seq + 100, region, tenant, at, kind, exchange_id, prev_hash, hash, \
+             body FROM audit_event WHERE seq = 2",
+            "DELETE FROM audit_event WHERE seq = 102",
+            102,
+            Inserted,
+        ),
+        (
+            "UPDATE audit_chain SET hash = '\\x00' WHERE seq = 9",
+            "UPDATE audit_chain c SET hash = e.hash FROM audit_event e WHERE c.seq = 9 AND e.seq = 9",
+            9,
+            Changed,
+        ),
+        ("DELETE FROM audit_event WHERE seq = 3", "SELECT 1", 3, Missing),
+        ("DELETE FROM audit_chain WHERE seq < 3", "SELECT 1", 1, Inserted),
+        ("DROP TABLE audit_event_20261123, audit_chain_20261123", "SELECT 1", 10, Missing),
+    ] {
+        cluster.execute("audit", sql).await;
+        let found = broken(&verify(&config).await).unwrap_or_else(|| panic!("not noticed: {sql}"));
+        assert_eq!((found.0, found.1), (seq, kind), "{sql}: {found:?}");
+        cluster.execute("audit", undo).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unsealed_end_is_told_and_a_seal_comes_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = sqlite(folder.path());
+    let audit = Audit::open(config.clone()).await.unwrap();
+    let mut slot = audit.reserve().unwrap();
+    slot.begin(begin(ExchangeId::new(), Action::Allow)).await.unwrap();
+    assert!(audit.flush(PATIENCE).await);
+    let report = verify(&config).await;
+    assert_eq!((report[0].records, report[0].sealed_seq), (1, 0));
+    audit.seal().await.unwrap();
+    audit.seal().await.unwrap();
+    slot.end(end(portcullis::audit::Outcome::Completed));
+    assert!(audit.flush(PATIENCE).await);
+    let report = verify(&config).await;
+    assert_eq!(
+        (report[0].records, report[0].seals, report[0].sealed_seq),
+        (3, 1, 1),
+        "one seal: nothing new came for the second"
+    );
+}
