@@ -47,4 +47,5 @@ pub use shared::Status;
 pub use slot::Slot;
 pub use spool::Fsync;
 pub use store::StoreConfig;
+pub use store::postgres::grants::grants;
 pub use verify::{ChainPlace, ChainReport, Signatures, Wanted, own_key, verify_file};

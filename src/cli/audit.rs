@@ -12,7 +12,7 @@ use super::{ConfigArg, Failure, admin, block_on, out};
 use crate::app::audit_config;
 use crate::audit::{
     Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Line, Pace, PublicKey, Signatures, TrustedKey, Wanted,
-    own_key, verify_file,
+    grants, own_key, verify_file,
 };
 use crate::base::ExchangeId;
 use crate::verdict::Action;
@@ -92,6 +92,14 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// SQL that lets a role of PostgreSQL read what was made for review and change nothing; run it as the tables' owner
+    Grants {
+        /// The role; made when it is not there
+        role: String,
+        /// Let it read the records as well: `audit verify` needs them, and they hold full text where policy says so
+        #[arg(long)]
+        records: bool,
+    },
     /// What is older than it is kept; with --run it is given up
     Retain {
         /// Give it up now, however many days that are
@@ -124,6 +132,10 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
             export(&Wanted { node: node.clone(), since: *since, until: *until }, config)
         }
         AuditCommand::Key { config } => key(config),
+        AuditCommand::Grants { role, records } => {
+            out::line(grants(role, *records).map_err(Failure::usage)?.trim_end())?;
+            Ok(0)
+        }
         AuditCommand::Retain { run, config } => retain(*run, config),
     }
 }

@@ -1,7 +1,7 @@
 //! The stores that records are shipped to: PostgreSQL and SQLite, the same tables in both.
 
 mod columns;
-mod postgres;
+pub(super) mod postgres;
 mod sqlite;
 
 use std::path::PathBuf;

@@ -313,6 +313,7 @@ fn migrator() -> Migrator {
         migration(1, "record", include_str!("../../../migrations/sqlite/0001_record.sql")),
         migration(2, "standing", include_str!("../../../migrations/sqlite/0002_standing.sql")),
         migration(3, "class", include_str!("../../../migrations/sqlite/0003_class.sql")),
+        migration(4, "views", include_str!("../../../migrations/sqlite/0004_views.sql")),
     ])
 }
 

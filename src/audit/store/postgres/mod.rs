@@ -1,6 +1,7 @@
 //! PostgreSQL: tables partitioned by day, made on demand; several nodes may write into one database.
 
 mod copy;
+pub(in crate::audit) mod grants;
 mod partition;
 
 use std::collections::HashSet;
@@ -376,6 +377,7 @@ fn migrator() -> Migrator {
         migration(1, "record", include_str!("../../../../migrations/postgres/0001_record.sql")),
         migration(2, "standing", include_str!("../../../../migrations/postgres/0002_standing.sql")),
         migration(3, "class", include_str!("../../../../migrations/postgres/0003_class.sql")),
+        migration(4, "views", include_str!("../../../../migrations/postgres/0004_views.sql")),
     ])
 }
 
