@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use portcullis::audit::{
-    Anchored, Audit, AuditConfig, AuditReader, BreakKind, ChainReport, Event, Evidence, Line, PublicKey, StoreConfig,
-    Wanted, own_key, verify_file,
+    Anchored, Audit, AuditConfig, AuditReader, BreakKind, ChainReport, Event, Evidence, ExchangeRow, Filter, Hash,
+    Inclusion, Line, PublicKey, StoreConfig, Wanted, own_key, verify_file,
 };
 use portcullis::base::ExchangeId;
 use portcullis::verdict::Action;
@@ -350,6 +350,40 @@ async fn a_part_of_a_record_verifies_as_a_part() {
     assert_eq!((report[0].first_seq, report[0].records, broken(&report)), (10, 6, None));
     replace(&mut lines[2], "acme", "evil");
     assert!(broken(&verify_file(&write(folder.path(), &lines), &part).unwrap()).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_exchange_is_proved_without_the_others() {
+    let (_folder, config) = sqlite_record().await;
+    let key = own_key(&config).unwrap().unwrap().key;
+    let mut reader = AuditReader::open(&config).await.unwrap();
+    let ids: Vec<ExchangeId> = list(&mut reader).await.iter().map(|row| row.exchange_id.parse().unwrap()).collect();
+    assert_eq!(ids.len(), 6);
+    for id in ids {
+        let proofs = reader.prove(id).await.unwrap().unwrap();
+        assert_eq!(proofs.len(), 2, "its begin and its end");
+        for proof in proofs {
+            assert_eq!(proof.check(&[key]).unwrap().event.exchange(), Some(id));
+            let changed = |change: fn(&mut Inclusion)| {
+                let mut proof = proof.clone();
+                change(&mut proof);
+                proof.check(&[key]).unwrap_err()
+            };
+            assert!(changed(|proof| proof.body = proof.body.replace("acme", "evil")).contains("root"));
+            assert!(changed(|proof| proof.prev_hash = Hash::ZERO).contains("root") || proof.prev_hash == Hash::ZERO);
+            assert!(changed(|proof| drop(proof.path.pop())).contains("root"));
+            assert!(
+                changed(|proof| proof.checkpoint = proof.checkpoint.replace("2026-11-2", "2026-11-1"))
+                    .contains("signed")
+            );
+            assert!(proof.check(&[]).unwrap_err().contains("signed"));
+        }
+    }
+    assert!(reader.prove(ExchangeId::new()).await.unwrap().is_none());
+}
+
+async fn list(reader: &mut AuditReader) -> Vec<ExchangeRow> {
+    reader.list(&Filter::default()).await.unwrap()
 }
 
 #[test]

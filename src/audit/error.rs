@@ -69,6 +69,9 @@ pub enum AuditError {
         /// Why.
         why: String,
     },
+    /// Something cannot be proved.
+    #[error("no proof: {0}")]
+    Proof(String),
     /// A store is configured wrongly: nothing but a changed configuration or database helps.
     #[error("audit store: {0}")]
     StoreConfig(String),

@@ -36,8 +36,8 @@ pub use event::{
 };
 pub use handle::{Audit, AuditConfig};
 pub use proof::{
-    Anchored, Body, Break, BreakKind, Columns, Evidence, Gone, Line, Part, PublicKey, Reason, Seal, Tombstone,
-    TrustedKey,
+    Anchored, Body, Break, BreakKind, Columns, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason, Seal,
+    Tombstone, TrustedKey,
 };
 pub use query::{AuditReader, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, StoredEvent};
 pub use record::{Hash, Record};

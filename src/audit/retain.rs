@@ -199,7 +199,7 @@ impl AuditReader {
 /// prove them, and the chain goes last, when nothing of that day is left.
 fn due(held: &[Held], retention: &Retention, today: Date) -> Vec<Held> {
     let is_over = |day: Date, days: Option<u32>| {
-        let days = days.and_then(|days| i64::try_from(days).ok());
+        let days = days.map(i64::from);
         days.and_then(|days| today.checked_sub(days.days()).ok()).is_some_and(|first| day < first)
     };
     let mut due: Vec<Held> = held

@@ -8,16 +8,19 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::AuditError;
+use super::event::Event;
 use super::handle::AuditConfig;
 use super::node;
 use super::proof::chain::Walk;
 use super::proof::graves::Graves;
 use super::proof::key::SigningKey;
-use super::proof::{Break, BreakKind, Evidence, Line, TrustedKey};
+use super::proof::merkle;
+use super::proof::{Break, BreakKind, Evidence, Inclusion, Line, TrustedKey};
 use super::query::{AuditReader, blocking};
-use super::record::Head;
+use super::record::{Hash, Head, Record};
 use super::spool::read::{self, Piece};
 use super::spool::{CURSOR_FILE, read_head};
+use crate::base::ExchangeId;
 
 /// What a walk along one chain found.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -135,6 +138,50 @@ impl AuditReader {
             }
         }
         Ok(lines)
+    }
+
+    /// The proof for every record of an exchange that it is in the record: each with its way up to the first checkpoint after
+    /// it. `None`: there is no such exchange in the store.
+    ///
+    /// # Errors
+    /// The store's, or that a record is under no checkpoint yet.
+    pub async fn prove(&mut self, exchange: ExchangeId) -> Result<Option<Vec<Inclusion>>, AuditError> {
+        let mut proofs = Vec::new();
+        for stored in self.store.events_of(exchange).await? {
+            let failed = |why: String| AuditError::Proof(format!("record {} of {}: {why}", stored.seq, stored.node));
+            let prev_hash = Hash::parse(&stored.prev_hash).ok_or_else(|| failed("its hash is none".to_owned()))?;
+            let seq = u64::try_from(stored.seq).unwrap_or(0);
+            let seal = self
+                .store
+                .seal_after(&stored.node, seq)
+                .await?
+                .ok_or_else(|| failed("no checkpoint covers it yet; one comes within a minute".to_owned()))?;
+            let Event::Seal(seal) = Record::parse(Hash::ZERO, seal.as_bytes()).map_err(&failed)?.event else {
+                return Err(failed("the record after it that should be a seal is none".to_owned()));
+            };
+            let hashes = self.hashes(&stored.node, seal.first_seq, seal.last_seq).await?;
+            let index = seq.checked_sub(seal.first_seq).and_then(|index| usize::try_from(index).ok());
+            let path = index.and_then(|index| merkle::path(&hashes, index));
+            let path = path.filter(|_| hashes.len() as u64 == seal.size());
+            let path =
+                path.ok_or_else(|| failed("the chain has holes around it: run `portcullis audit verify`".to_owned()))?;
+            proofs.push(Inclusion { prev_hash, body: stored.body.clone(), path, checkpoint: seal.note(&stored.node) });
+        }
+        Ok(Some(proofs).filter(|proofs| !proofs.is_empty()))
+    }
+
+    /// The hashes of a stretch of a chain, as far as they are hashes.
+    async fn hashes(&mut self, node: &str, first: u64, last: u64) -> Result<Vec<Hash>, AuditError> {
+        let mut hashes = Vec::new();
+        let mut next = first;
+        while next <= last {
+            let links = parse_all(&self.store.links(node, next, PAGE).await?)?;
+            let Some(end) = links.last() else { break };
+            next = end.seq.saturating_add(1);
+            let wanted = links.iter().filter(|link| link.seq <= last);
+            hashes.extend(wanted.filter_map(|link| Hash::parse(link.hash.as_deref()?)));
+        }
+        Ok(hashes)
     }
 
     /// The next lines of a chain from `seq` on: its links and its records, each under its number. A record that no link

@@ -11,8 +11,8 @@ use http::{Method, StatusCode};
 use super::{ConfigArg, Failure, admin, block_on, out};
 use crate::app::audit_config;
 use crate::audit::{
-    Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Line, Pace, PublicKey, Signatures, TrustedKey, Wanted,
-    grants, own_key, verify_file,
+    Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey, Signatures,
+    TrustedKey, Wanted, grants, own_key, verify_file,
 };
 use crate::base::ExchangeId;
 use crate::verdict::Action;
@@ -67,6 +67,9 @@ pub(super) enum AuditCommand {
         /// Verify this file, which `audit export` wrote; neither store nor configuration is needed
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// Check this file alone, which `audit prove` wrote
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "anchor"], requires = "key")]
+        proof: Option<PathBuf>,
         /// The file holds a part of the record: what is before its first record is not asked for
         #[arg(long, requires = "file")]
         part: bool,
@@ -84,6 +87,14 @@ pub(super) enum AuditCommand {
         /// Taken before this day
         #[arg(long, value_name = "DAY")]
         until: Option<jiff::civil::Date>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Prove that an exchange is in the record, for somebody who may not see the rest: its records, each with its way up to a
+    /// signed checkpoint, as JSON
+    Prove {
+        /// The exchange's id
+        id: ExchangeId,
         #[command(flatten)]
         config: ConfigArg,
     },
@@ -125,7 +136,9 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
             list(&filter, *json, config)
         }
         AuditCommand::Show { id, config } => show(*id, config),
-        AuditCommand::Verify { key, anchor, file, part, config } => {
+        AuditCommand::Verify { key, proof: Some(proof), .. } => check_proof(proof, key),
+        AuditCommand::Prove { id, config } => prove(*id, config),
+        AuditCommand::Verify { key, anchor, file, part, config, proof: None } => {
             verify(key, anchor, (file.as_deref(), *part), config)
         }
         AuditCommand::Export { node, since, until, config } => {
@@ -224,6 +237,30 @@ fn verify(
     let broken = reports.iter().any(|report| report.broken.is_some());
     out::json(&reports)?;
     Ok(u8::from(broken))
+}
+
+fn prove(id: ExchangeId, config: &ConfigArg) -> Result<u8, Failure> {
+    let proofs = block_on(async { reader(config).await?.prove(id).await.map_err(Failure::job) })??;
+    out::json(
+        &proofs.ok_or_else(|| Failure::job(format!("the store has no exchange {id} (it may still be on its way)")))?,
+    )?;
+    Ok(0)
+}
+
+fn check_proof(file: &Path, keys: &[String]) -> Result<u8, Failure> {
+    let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
+    let keys: Vec<PublicKey> = keys.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?;
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let proofs: Vec<Inclusion> = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("{error}; write it with `portcullis audit prove`")))?;
+    if proofs.is_empty() {
+        return Err(wrong("it proves nothing: it is empty".to_owned()));
+    }
+    for (number, proof) in proofs.iter().enumerate() {
+        let record = proof.check(&keys).map_err(|why| Failure::job(format!("proof {}: {why}", number + 1)))?;
+        out::line(format!("record {} of {}: proved", record.seq, record.node))?;
+    }
+    Ok(0)
 }
 
 /// A key as it is written, or in a file.

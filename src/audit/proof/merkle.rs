@@ -152,24 +152,24 @@ mod tests {
             let records = records(size);
             let root = root(records.iter().copied());
             for index in 0..size {
-                let path = path(&records, index).unwrap();
+                let way = path(&records, index).unwrap();
                 let leads = |index: usize, size: usize, path: &[Hash]| {
                     root_by_path(records[index], index as u64, size as u64, path) == Some(root)
                 };
-                assert!(leads(index, size, &path), "{index} of {size}");
+                assert!(leads(index, size, &way), "{index} of {size}");
                 let other = (index + 1) % size;
-                assert!(size == 1 || !leads(other, size, &path), "{other} with the path of {index}");
-                assert!(path.is_empty() || !leads(index, size, &path[1..]));
-                let mut longer = path.clone();
+                assert!(size == 1 || !leads(other, size, &way), "{other} with the path of {index}");
+                assert!(way.is_empty() || !leads(index, size, &way[1..]));
+                let mut longer = way.clone();
                 longer.push(root);
                 assert!(!leads(index, size, &longer));
-                for at in 0..path.len() {
-                    let mut changed = path.clone();
+                for at in 0..way.len() {
+                    let mut changed = way.clone();
                     changed[at] = Hash::of(changed[at], b"");
                     assert!(!leads(index, size, &changed));
                 }
             }
-            assert_eq!(super::path(&records, size), None);
+            assert_eq!(path(&records, size), None);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod chain;
 pub(super) mod graves;
+pub(super) mod inclusion;
 pub(super) mod key;
 pub(super) mod line;
 pub(super) mod merkle;
@@ -11,6 +12,7 @@ pub(super) mod seal;
 pub(super) mod tombstone;
 
 pub use chain::{Break, BreakKind, Evidence, TrustedKey};
+pub use inclusion::Inclusion;
 pub use key::PublicKey;
 pub use line::{Body, Columns, Line};
 pub use seal::{Anchored, Seal};

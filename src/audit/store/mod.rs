@@ -181,6 +181,14 @@ impl Store {
         }
     }
 
+    /// The body of the first seal of a chain after `seq`.
+    pub(crate) async fn seal_after(&mut self, node: &str, seq: u64) -> Result<Option<String>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.seal_after(node, signed(seq))).await,
+            Self::Sqlite(store) => within(STATEMENT, store.seal_after(node, signed(seq))).await,
+        }
+    }
+
     /// Every tombstone of every chain, as the records are.
     pub(crate) async fn tombstones(&mut self) -> Result<Vec<String>, AuditError> {
         match self {

@@ -165,6 +165,13 @@ impl Sqlite {
         rows.map_err(|error| self.error(&error))
     }
 
+    pub(super) async fn seal_after(&mut self, node: &str, seq: i64) -> Result<Option<String>, AuditError> {
+        const SQL: &str =
+            "SELECT body FROM audit_event WHERE node = $1 AND seq > $2 AND kind = 'seal' ORDER BY seq LIMIT 1";
+        let row = sqlx::query_scalar(SQL).bind(node).bind(seq).fetch_optional(self.connection()?).await;
+        row.map_err(|error| self.error(&error))
+    }
+
     pub(super) async fn tombstones(&mut self) -> Result<Vec<String>, AuditError> {
         const SQL: &str = "SELECT json_object('node', node, 'seq', seq, 'day', strftime('%Y-%m-%d', day * 86400, 'unixepoch'), 'class', class, 'hash', null, 'event', json_object( \
              'prev_hash', prev_hash, 'hash', hash, 'body', body, 'region', region, 'tenant', tenant, 'at_us', at_us, 'kind', kind, \

@@ -49,7 +49,7 @@ async fn exchanges(connection: &mut PgConnection, rows: &Rows) -> Result<(), App
     for begin in &rows.begins {
         BEGIN.write(&value(begin)?, &mut text);
         text.push(b'\t');
-        let end = ends.get(&begin.exchange_id).map(|end| value(end)).transpose()?;
+        let end = ends.get(&begin.exchange_id).map(value).transpose()?;
         second.write(&end.unwrap_or_default(), &mut text);
         end_of_row(&mut text);
     }

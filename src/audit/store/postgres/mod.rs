@@ -197,6 +197,13 @@ impl Postgres {
         rows.map_err(|error| self.error(&error))
     }
 
+    pub(super) async fn seal_after(&mut self, node: &str, seq: i64) -> Result<Option<String>, AuditError> {
+        const SQL: &str =
+            "SELECT body FROM audit_event WHERE node = $1 AND seq > $2 AND kind = 'seal' ORDER BY seq LIMIT 1";
+        let row = sqlx::query_scalar(SQL).bind(node).bind(seq).fetch_optional(self.connection()?).await;
+        row.map_err(|error| self.error(&error))
+    }
+
     pub(super) async fn tombstones(&mut self) -> Result<Vec<String>, AuditError> {
         const SQL: &str = "SELECT json_build_object('node', node, 'seq', seq, 'day', day, 'class', class, 'hash', null, 'event', json_build_object( \
              'prev_hash', encode(prev_hash, 'hex'), 'hash', encode(hash, 'hex'), 'body', body, 'region', region, 'tenant', tenant, \
