@@ -8,6 +8,7 @@
 //! A slot is reserved before an exchange is forwarded, so that its begin and its end have room; [`Slot::begin`] returns when
 //! the begin is in the spool. Knows no policy and no wire format.
 
+mod derived;
 mod error;
 mod event;
 mod fit;

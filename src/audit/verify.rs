@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::derived;
 use super::error::AuditError;
 use super::event::Event;
 use super::handle::AuditConfig;
@@ -99,10 +100,19 @@ impl AuditReader {
                 let page = self.page(&walked.node, next).await?;
                 let Some(last) = page.last() else { break };
                 next = last.seq.saturating_add(1);
-                page.iter().for_each(|line| walked.step(line, &mut graves));
+                let records: Vec<Record> = page.iter().filter_map(|line| walked.step(line, &mut graves)).collect();
+                if walked.broken.is_none() {
+                    walked.broken = derived::check(&mut self.store, &records, graves.review()).await?;
+                }
             }
             if let Some((_, head)) = local.as_ref().filter(|(local, _)| *local == walked.node) {
                 walked.check(|walk| walk.reaches(*head));
+            }
+            if walked.broken.is_none()
+                && let Some(exchange) = self.store.made_up(&walked.node).await?
+            {
+                let detail = format!("table exchange has {exchange}, which no record tells of");
+                walked.broken = Some(Break { seq: walked.walk.last, kind: BreakKind::Inserted, detail });
             }
             walks.push(walked);
         }
@@ -270,10 +280,14 @@ impl<'a> Walked<'a> {
         Self { node, walk: Walk::new(evidence), broken: None }
     }
 
-    fn step(&mut self, line: &Line, graves: &mut Graves) {
-        if self.broken.is_none() {
-            self.broken = self.walk.step(line, graves).err();
+    fn step(&mut self, line: &Line, graves: &mut Graves) -> Option<Record> {
+        if self.broken.is_some() {
+            return None;
         }
+        self.walk.step(line, graves).unwrap_or_else(|broken| {
+            self.broken = Some(broken);
+            None
+        })
     }
 
     fn check(&mut self, ask: impl FnOnce(&Walk<'_>) -> Result<(), Break>) {

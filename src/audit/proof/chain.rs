@@ -112,8 +112,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes the next record, or says what is wrong with it.
-    pub(crate) fn step(&mut self, line: &Line, graves: &mut Graves) -> Result<(), Break> {
+    /// Takes the next record, or says what is wrong with it; gives it back, if it has a body.
+    pub(crate) fn step(&mut self, line: &Line, graves: &mut Graves) -> Result<Option<Record>, Break> {
         let seq = line.seq;
         let fail = |kind, detail: String| Break { seq, kind, detail };
         let hash = self.chained(line)?;
@@ -150,7 +150,8 @@ impl<'a> Walk<'a> {
         self.records += 1;
         self.last = seq;
         self.hash = hash;
-        self.anchored(&line.node, seq, hash)
+        self.anchored(&line.node, seq, hash)?;
+        Ok(record)
     }
 
     /// The hash that the chain has for this number.

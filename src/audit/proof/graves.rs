@@ -1,6 +1,6 @@
 //! What tombstones say is gone, held against what is found to be gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -12,6 +12,8 @@ use crate::audit::record::Hash;
 #[derive(Debug, Default)]
 pub(crate) struct Graves {
     by_node: BTreeMap<String, Vec<Grave>>,
+    /// Days and classes whose rows for review were given up.
+    review: BTreeSet<(Date, String)>,
 }
 
 /// Records of one chain that one tombstone stands for.
@@ -44,12 +46,20 @@ impl Graves {
     /// Takes in a tombstone that record `seq` of `node` holds.
     pub(crate) fn add(&mut self, node: &str, seq: u64, tombstone: Tombstone) {
         let Tombstone { part, day, class, chains, .. } = tombstone;
+        if let (Part::Review, Some(class)) = (part, &class) {
+            self.review.insert((day, class.clone()));
+        }
         for gone in chains {
             let told_by = (node.to_owned(), seq);
             let (class, met) = (class.clone(), Frontier::default());
             let graves = self.by_node.entry(gone.node.clone()).or_default();
             graves.push(Grave { part, day, class, gone, told_by, met, crossed: false });
         }
+    }
+
+    /// Days and classes whose rows for review were given up, and so need not be there.
+    pub(crate) fn review(&self) -> &BTreeSet<(Date, String)> {
+        &self.review
     }
 
     /// A record without a body; false when no tombstone explains it.

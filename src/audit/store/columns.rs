@@ -13,7 +13,7 @@ use crate::audit::rows;
 
 /// A column: its name in PostgreSQL and what it holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
+pub(in crate::audit) struct Column {
     name: &'static str,
     kind: Kind,
 }
@@ -36,7 +36,7 @@ enum Kind {
 
 /// What an `INSERT` does with a row that is there already.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Present {
+pub(in crate::audit) enum Present {
     /// Nothing.
     Keep,
     /// Fills in this half of an exchange, unless the named column says that it is there.
@@ -45,13 +45,13 @@ pub(super) enum Present {
 
 /// A table and the columns that one kind of row fills.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target {
+pub(in crate::audit) struct Target {
     table: &'static str,
     columns: &'static [Column],
     present: Present,
 }
 
-pub(super) const CHAIN: Target = Target {
+pub(in crate::audit) const CHAIN: Target = Target {
     table: "audit_chain",
     present: Present::Keep,
     columns: &[
@@ -63,7 +63,7 @@ pub(super) const CHAIN: Target = Target {
     ],
 };
 
-pub(super) const EVENT: Target = Target {
+pub(in crate::audit) const EVENT: Target = Target {
     table: "audit_event",
     present: Present::Keep,
     columns: &[
@@ -82,7 +82,7 @@ pub(super) const EVENT: Target = Target {
     ],
 };
 
-pub(super) const BEGIN: Target = Target {
+pub(in crate::audit) const BEGIN: Target = Target {
     table: "exchange",
     present: Present::Fill("begin_seq"),
     columns: &[
@@ -111,7 +111,7 @@ pub(super) const BEGIN: Target = Target {
     ],
 };
 
-pub(super) const END: Target = Target {
+pub(in crate::audit) const END: Target = Target {
     table: "exchange",
     present: Present::Fill("end_seq"),
     columns: &[
@@ -140,7 +140,7 @@ pub(super) const END: Target = Target {
     ],
 };
 
-pub(super) const VERDICT: Target = Target {
+pub(in crate::audit) const VERDICT: Target = Target {
     table: "verdict",
     present: Present::Keep,
     columns: &[
@@ -160,7 +160,7 @@ pub(super) const VERDICT: Target = Target {
     ],
 };
 
-pub(super) const FINDING: Target = Target {
+pub(in crate::audit) const FINDING: Target = Target {
     table: "finding",
     present: Present::Keep,
     columns: &[
@@ -205,6 +205,18 @@ impl Column {
         }
     }
 
+    /// A value as both stores and our own rows have it.
+    fn plain(self, value: Option<&Value>) -> Value {
+        match (self.kind, value.unwrap_or(&Value::Null)) {
+            (Kind::Json, Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+            (Kind::Bool, Value::Number(number)) => Value::Bool(number.as_i64() != Some(0)),
+            #[expect(clippy::cast_possible_truncation, reason = "columns of this kind hold 32 bits")]
+            (Kind::Real, Value::Number(number)) => number.as_f64().map_or(Value::Null, |wide| Value::from(wide as f32)),
+            (_, Value::Number(number)) => number.as_i64().map_or(Value::Null, Value::from),
+            (_, other) => other.clone(),
+        }
+    }
+
     /// A field in `COPY`'s text format.
     fn write(self, value: &Value, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
@@ -246,7 +258,7 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 }
 
 /// `COPY table (columns of all targets) FROM STDIN`; they are of one table.
-pub(super) fn copy_of(targets: &[Target]) -> String {
+pub(in crate::audit) fn copy_of(targets: &[Target]) -> String {
     let names = targets.iter().flat_map(|target| target.columns).map(|column| column.name).collect::<Vec<_>>();
     let table = targets.first().map_or("", |target| target.table);
     format!("COPY {table} ({}) FROM STDIN", names.join(", "))
@@ -257,7 +269,7 @@ const KEY: [&str; 6] = ["day", "class", "exchange_id", "node", "region", "tenant
 
 impl Target {
     /// `INSERT … SELECT … FROM json_to_recordset($1)`.
-    pub(super) fn postgres(&self) -> String {
+    pub(in crate::audit) fn postgres(&self) -> String {
         let names = self.list(|column| column.name.to_owned());
         let values = self.list(|column| match column.kind {
             Kind::Day => format!("date '1970-01-01' + r.{}", column.name),
@@ -284,13 +296,55 @@ impl Target {
         )
     }
 
+    /// The table's name.
+    pub(in crate::audit) fn name(self) -> &'static str {
+        self.table
+    }
+
+    /// The first column in which a stored row says something else than it should.
+    pub(in crate::audit) fn differs(self, expected: &Value, stored: &Value) -> Option<&'static str> {
+        let of = |row: &Value, column: &Column| column.plain(row.get(column.field()));
+        self.columns.iter().find(|column| of(expected, column) != of(stored, column)).map(|column| column.name)
+    }
+
+    /// Rows of some exchanges as JSON objects with the fields of [`crate::audit::rows`]. The exchanges are a JSON array of
+    /// `{day, class, exchange_id}`.
+    pub(in crate::audit) fn select_postgres(self) -> String {
+        let fields = self.list(|column| {
+            let name = column.name;
+            let value = match column.kind {
+                Kind::Day => format!("t.{name} - date '1970-01-01'"),
+                Kind::Hash => format!("encode(t.{name}, 'hex')"),
+                Kind::Time(_) => format!("(extract(epoch FROM t.{name}) * 1000000)::bigint"),
+                _ => format!("t.{name}"),
+            };
+            format!("'{}', {value}", column.field())
+        });
+        format!(
+            "SELECT json_build_object({fields})::text \
+             FROM json_to_recordset($1::text::json) AS k(day integer, class text, exchange_id uuid) \
+             JOIN {} t ON t.day = date '1970-01-01' + k.day AND t.class = k.class AND t.exchange_id = k.exchange_id",
+            self.table
+        )
+    }
+
+    /// The same for SQLite.
+    pub(in crate::audit) fn select_sqlite(self) -> String {
+        let fields = self.list(|column| format!("'{0}', t.{0}", column.field()));
+        format!(
+            "SELECT json_object({fields}) FROM json_each($1) AS k JOIN {} t ON t.day = json_extract(k.value, '$.day') \
+             AND t.exchange_id = json_extract(k.value, '$.exchange_id') AND t.class = json_extract(k.value, '$.class')",
+            self.table
+        )
+    }
+
     /// The same rows without what names them: the second half of a row that another target begins.
-    pub(super) fn without_key(self) -> Self {
+    pub(in crate::audit) fn without_key(self) -> Self {
         Self { columns: self.columns.get(KEY.len()..).unwrap_or_default(), ..self }
     }
 
     /// Writes a row as a line of `COPY`'s text format, without its end: fields parted by tabs, `\N` for null.
-    pub(super) fn write(self, row: &Value, out: &mut Vec<u8>) {
+    pub(in crate::audit) fn write(self, row: &Value, out: &mut Vec<u8>) {
         for (number, column) in self.columns.iter().enumerate() {
             if number > 0 {
                 out.push(b'\t');
@@ -300,7 +354,7 @@ impl Target {
     }
 
     /// `INSERT … SELECT … FROM json_each(?1)`.
-    pub(super) fn sqlite(&self) -> String {
+    pub(in crate::audit) fn sqlite(&self) -> String {
         let names = self.list(|column| column.field().to_owned());
         let values = self.list(|column| format!("json_extract(value, '$.{}')", column.field()));
         let table = self.table;

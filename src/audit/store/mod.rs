@@ -1,6 +1,6 @@
 //! The stores that records are shipped to: PostgreSQL and SQLite, the same tables in both.
 
-mod columns;
+pub(super) mod columns;
 pub(super) mod postgres;
 mod sqlite;
 
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
+use self::columns::Target;
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use super::error::AuditError;
@@ -181,6 +182,22 @@ impl Store {
         }
     }
 
+    /// Rows for review of some exchanges: see [`Target::select_postgres`].
+    pub(crate) async fn derived(&mut self, target: Target, exchanges: &str) -> Result<Vec<String>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.derived(target, exchanges)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.derived(target, exchanges)).await,
+        }
+    }
+
+    /// Exchanges of a chain that table `exchange` has and no record tells of; one of them is enough.
+    pub(crate) async fn made_up(&mut self, node: &str) -> Result<Option<String>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(DROP, store.made_up(node)).await,
+            Self::Sqlite(store) => within(DROP, store.made_up(node)).await,
+        }
+    }
+
     /// The body of the first seal of a chain after `seq`.
     pub(crate) async fn seal_after(&mut self, node: &str, seq: u64) -> Result<Option<String>, AuditError> {
         match self {
@@ -301,7 +318,7 @@ fn late(limit: Duration) -> AuditError {
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time for one batch or one question.
 const STATEMENT: Duration = Duration::from_secs(60);
-/// Time to give up a day.
+/// Time to give up a day, or to look through a whole table.
 const DROP: Duration = Duration::from_secs(600);
 /// Hashes fetched at once.
 const HASHES: i64 = 10_000;

@@ -197,6 +197,19 @@ impl Postgres {
         rows.map_err(|error| self.error(&error))
     }
 
+    pub(super) async fn derived(&mut self, target: Target, exchanges: &str) -> Result<Vec<String>, AuditError> {
+        let sql = AssertSqlSafe(target.select_postgres());
+        let rows = sqlx::query_scalar(sql).bind(exchanges).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn made_up(&mut self, node: &str) -> Result<Option<String>, AuditError> {
+        const SQL: &str = "SELECT x.exchange_id::text FROM exchange x WHERE x.node = $1 AND NOT EXISTS \
+                           (SELECT 1 FROM audit_event e WHERE e.exchange_id = x.exchange_id AND e.node = x.node) LIMIT 1";
+        let row = sqlx::query_scalar(SQL).bind(node).fetch_optional(self.connection()?).await;
+        row.map_err(|error| self.error(&error))
+    }
+
     pub(super) async fn seal_after(&mut self, node: &str, seq: i64) -> Result<Option<String>, AuditError> {
         const SQL: &str =
             "SELECT body FROM audit_event WHERE node = $1 AND seq > $2 AND kind = 'seal' ORDER BY seq LIMIT 1";
