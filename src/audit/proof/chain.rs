@@ -125,12 +125,12 @@ impl<'a> Walk<'a> {
                 if record.prev != expected {
                     let detail = match seq {
                         1 => "record 1 names a record before it".to_owned(),
-                        _ => format!("record {seq} does not follow record {} as it is now", seq - 1),
+                        _ => format!("record {seq} does not follow the one before it as that is now"),
                     };
                     return Err(fail(BreakKind::Changed, detail));
                 }
                 if prev.is_none() {
-                    self.begins_at = Some(Head { seq: seq - 1, hash: record.prev });
+                    self.begins_at = Some(Head { seq: seq.saturating_sub(1), hash: record.prev });
                 }
             }
             None if graves.lies(&line.node, seq, (line.day, &line.class), hash) => self.gone += 1,
@@ -184,10 +184,13 @@ impl<'a> Walk<'a> {
         if seq == self.last {
             return fail(BreakKind::Reordered, format!("record {seq} is stored twice"));
         }
-        if seq == self.last + 1 {
+        let first = self.last.saturating_add(1);
+        if seq == first {
             return Ok(Some(self.hash));
         }
-        let first = self.last + 1;
+        if seq < first {
+            return fail(BreakKind::Reordered, format!("record {seq} stands after record {}", self.last));
+        }
         match graves.crosses(node, first, seq) {
             Some(hash) => Ok(Some(hash)),
             None if seq - 1 == first => fail(BreakKind::Missing, format!("record {first} is missing")),
@@ -273,7 +276,7 @@ impl<'a> Walk<'a> {
             Some(last) if last > self.last => Err(Break {
                 seq: last,
                 kind: BreakKind::Missing,
-                detail: format!("records {} to {last} were anchored and are missing", self.last + 1),
+                detail: format!("records {} to {last} were anchored and are missing", self.last.saturating_add(1)),
             }),
             _ => Ok(()),
         }
@@ -285,7 +288,11 @@ impl<'a> Walk<'a> {
         if self.last < known.seq {
             return fail(
                 BreakKind::Missing,
-                format!("records {} to {} were shipped by this machine and are missing", self.last + 1, known.seq),
+                format!(
+                    "records {} to {} were shipped by this machine and are missing",
+                    self.last.saturating_add(1),
+                    known.seq
+                ),
             );
         }
         if self.last == known.seq && self.hash != known.hash {

@@ -49,7 +49,8 @@ impl Graves {
         if let (Part::Review, Some(class)) = (part, &class) {
             self.review.insert((day, class.clone()));
         }
-        for gone in chains {
+        // What ends before it begins was not written by us, and would be walked around for ever.
+        for gone in chains.into_iter().filter(|gone| gone.last_seq >= gone.first_seq) {
             let told_by = (node.to_owned(), seq);
             let (class, met) = (class.clone(), Frontier::default());
             let graves = self.by_node.entry(gone.node.clone()).or_default();
@@ -80,7 +81,7 @@ impl Graves {
         while next < seq {
             let grave = self.of(node).find(|grave| grave.part == Part::Chain && grave.gone.first_seq == next)?;
             grave.crossed = true;
-            (next, hash) = (grave.gone.last_seq + 1, Some(grave.gone.hash));
+            (next, hash) = (grave.gone.last_seq.checked_add(1)?, Some(grave.gone.hash));
         }
         hash.filter(|_| next == seq)
     }
@@ -88,7 +89,8 @@ impl Graves {
     /// The hash of the record before the first one that is left, when a tombstone tells it: what came before it is told by
     /// tombstones that are gone themselves.
     pub(crate) fn ends_before(&mut self, node: &str, seq: u64) -> Option<Hash> {
-        let grave = self.of(node).find(|grave| grave.part == Part::Chain && grave.gone.last_seq + 1 == seq)?;
+        let grave =
+            self.of(node).find(|grave| grave.part == Part::Chain && grave.gone.last_seq.checked_add(1) == Some(seq))?;
         grave.crossed = true;
         Some(grave.gone.hash)
     }
@@ -120,5 +122,82 @@ impl Graves {
 
     fn of(&mut self, node: &str) -> impl Iterator<Item = &mut Grave> {
         self.by_node.get_mut(node).into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::proof::tombstone::Reason;
+
+    fn tombstone(part: Part, (first_seq, last_seq): (u64, u64), hashes: &[Hash]) -> Tombstone {
+        let gone = Gone {
+            node: "n".into(),
+            first_seq,
+            last_seq,
+            records: hashes.len() as u64,
+            root: crate::audit::proof::merkle::root(hashes.iter().copied()),
+            hash: hashes.last().copied().unwrap_or_default(),
+        };
+        Tombstone {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            reason: Reason::Retention,
+            part,
+            day: DAY,
+            class: (part != Part::Chain).then(|| "standard".to_owned()),
+            chains: vec![gone],
+        }
+    }
+
+    const DAY: Date = jiff::civil::date(2026, 11, 23);
+
+    fn hash(number: u64) -> Hash {
+        Hash::of(Hash::ZERO, &number.to_be_bytes())
+    }
+
+    #[test]
+    fn what_a_hostile_tombstone_says_ends_nothing_and_loops_nowhere() {
+        let mut graves = Graves::default();
+        for range in [(5, 4), (5, 0), (u64::MAX, u64::MAX), (7, u64::MAX)] {
+            graves.add("n", 1, tombstone(Part::Chain, range, &[hash(1)]));
+        }
+        assert_eq!(graves.crosses("n", 5, 9), None);
+        assert_eq!(graves.crosses("n", 7, 9), None);
+        assert_eq!(graves.ends_before("n", 0), None);
+        assert_eq!(graves.ends_before("n", 5), None);
+    }
+
+    #[test]
+    fn graves_that_follow_each_other_are_crossed_and_a_hole_between_them_is_not() {
+        let mut graves = Graves::default();
+        graves.add("n", 90, tombstone(Part::Chain, (3, 5), &[hash(5)]));
+        graves.add("n", 91, tombstone(Part::Chain, (6, 9), &[hash(9)]));
+        graves.add("n", 92, tombstone(Part::Chain, (11, 12), &[hash(12)]));
+        assert_eq!(graves.crosses("n", 3, 10), Some(hash(9)));
+        assert_eq!(graves.crosses("n", 3, 9), None, "it ends in the middle of one");
+        assert_eq!(graves.crosses("n", 3, 13), None, "record 10 is told by none");
+        assert_eq!(graves.crosses("m", 3, 10), None);
+    }
+
+    #[test]
+    fn a_grave_holds_what_it_was_dug_for_and_all_of_it() {
+        let records = [hash(1), hash(2)];
+        let lie = |met: &[(u64, Hash)]| {
+            let mut graves = Graves::default();
+            graves.add("n", 9, tombstone(Part::Events, (1, 3), &records));
+            let all = met.iter().all(|(seq, hash)| graves.lies("n", *seq, (DAY, "standard"), *hash));
+            (all, graves.unexplained(&[("n".to_owned(), 9)].into()).is_none())
+        };
+        assert_eq!(lie(&[(1, hash(1)), (3, hash(2))]), (true, true));
+        assert_eq!(lie(&[]), (true, true), "told, and still there");
+        assert_eq!(lie(&[(1, hash(1))]), (true, false), "one of two");
+        assert_eq!(lie(&[(1, hash(1)), (3, hash(3))]), (true, false), "another one");
+        assert_eq!(lie(&[(4, hash(1))]), (false, true), "beyond it");
+        let mut graves = Graves::default();
+        graves.add("n", 9, tombstone(Part::Events, (1, 3), &records));
+        assert!(
+            !graves.lies("n", 1, (DAY, "short"), hash(1))
+                && !graves.lies("n", 1, (DAY.tomorrow().unwrap(), "standard"), hash(1))
+        );
     }
 }

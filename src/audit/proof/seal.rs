@@ -67,7 +67,7 @@ impl Seal {
 
     /// Records in the period, up to here.
     pub fn size(&self) -> u64 {
-        (self.last_seq + 1).saturating_sub(self.first_seq)
+        self.last_seq.saturating_add(1).saturating_sub(self.first_seq)
     }
 
     /// The signed note.
@@ -146,7 +146,7 @@ impl Anchored {
             .and_then(|rest| rest.split_once(' '))
             .ok_or("its fourth line names no record")?;
         let last_seq: u64 = last_seq.parse().map_err(|_| "its fourth line names no record")?;
-        if (last_seq + 1).checked_sub(first_seq) != Some(size) {
+        if last_seq.checked_add(1).and_then(|end| end.checked_sub(first_seq)) != Some(size) {
             return Err(format!("records {first_seq} to {last_seq} are not {size}"));
         }
         let decode =
@@ -250,6 +250,7 @@ mod tests {
             (&note.replace("\n\n", "\n"), "blank line"),
             (&note.replace("\n10\n", "\n11\n"), "are not 11"),
             (&note.replace("chain 20", "chain x"), "fourth line"),
+            (&note.replace("chain 20", "chain 18446744073709551615"), "are not 10"),
         ] {
             assert!(Anchored::parse_all(bad).unwrap_err().contains(why), "{why}");
         }
