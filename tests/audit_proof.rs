@@ -325,6 +325,8 @@ async fn who_has_another_key_cannot_sign_and_who_has_the_key_is_held_by_the_anch
         .collect();
     let anchors = Anchored::parse_all(&seals.join("\n")).unwrap();
     assert_eq!(anchors.len(), 3);
+    let newest = AuditReader::open(&config).await.unwrap().checkpoints().await.unwrap();
+    assert_eq!(newest, seals[2..]);
     let anchored = Evidence { keys: vec![key.into()], anchors: anchors.clone(), ..Evidence::default() };
     assert_eq!(broken(&verify_file(&file, &anchored).unwrap()), None);
     assert_eq!(broken(&AuditReader::open(&config).await.unwrap().verify(&anchored).await.unwrap()), None);

@@ -16,7 +16,7 @@ use super::proof::chain::Walk;
 use super::proof::graves::Graves;
 use super::proof::key::SigningKey;
 use super::proof::merkle;
-use super::proof::{Break, BreakKind, Evidence, Inclusion, Line, TrustedKey};
+use super::proof::{Break, BreakKind, Evidence, Inclusion, Line, Seal, TrustedKey};
 use super::query::{AuditReader, blocking};
 use super::record::{Hash, Head, Record};
 use super::spool::read::{self, Piece};
@@ -166,9 +166,7 @@ impl AuditReader {
                 .seal_after(&stored.node, seq)
                 .await?
                 .ok_or_else(|| failed("no checkpoint covers it yet; one comes within a minute".to_owned()))?;
-            let Event::Seal(seal) = Record::parse(Hash::ZERO, seal.as_bytes()).map_err(&failed)?.event else {
-                return Err(failed("the record after it that should be a seal is none".to_owned()));
-            };
+            let seal = read_seal(&seal).map_err(&failed)?;
             let hashes = self.hashes(&stored.node, seal.first_seq, seal.last_seq).await?;
             let index = seq.checked_sub(seal.first_seq).and_then(|index| usize::try_from(index).ok());
             let path = index.and_then(|index| merkle::path(&hashes, index));
@@ -178,6 +176,22 @@ impl AuditReader {
             proofs.push(Inclusion { prev_hash, body: stored.body.clone(), path, checkpoint: seal.note(&stored.node) });
         }
         Ok(Some(proofs).filter(|proofs| !proofs.is_empty()))
+    }
+
+    /// The newest checkpoint of each chain, as signed notes: to keep where nobody who can change the record can write.
+    ///
+    /// # Errors
+    /// The store's, or a seal that is none.
+    pub async fn checkpoints(&mut self) -> Result<Vec<String>, AuditError> {
+        let mut notes = Vec::new();
+        for node in self.store.nodes().await? {
+            if let Some(body) = self.store.last_seal(&node).await? {
+                let seal =
+                    read_seal(&body).map_err(|why| AuditError::Proof(format!("the newest seal of {node}: {why}")))?;
+                notes.push(seal.note(&node));
+            }
+        }
+        Ok(notes)
     }
 
     /// The hashes of a stretch of a chain, as far as they are hashes.
@@ -370,6 +384,13 @@ fn walk_spool(folder: &Path, evidence: &Evidence) -> Result<Option<ChainReport>,
     })?;
     let report = walked.report(ChainPlace::Spool, &evidence);
     Ok((report.records > 0 || report.broken.is_some()).then_some(report))
+}
+
+fn read_seal(body: &str) -> Result<Seal, String> {
+    match Record::parse(Hash::ZERO, body.as_bytes())?.event {
+        Event::Seal(seal) => Ok(*seal),
+        _ => Err("it is stored as a seal and is none".to_owned()),
+    }
 }
 
 fn parse_all(lines: &[String]) -> Result<Vec<Line>, AuditError> {

@@ -90,6 +90,11 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// The newest signed checkpoint of each chain, to keep where nobody who can change the record can write
+    Checkpoint {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Prove that an exchange is in the record, for somebody who may not see the rest: its records, each with its way up to a
     /// signed checkpoint, as JSON
     Prove {
@@ -137,6 +142,7 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
         }
         AuditCommand::Show { id, config } => show(*id, config),
         AuditCommand::Verify { key, proof: Some(proof), .. } => check_proof(proof, key),
+        AuditCommand::Checkpoint { config } => checkpoint(config),
         AuditCommand::Prove { id, config } => prove(*id, config),
         AuditCommand::Verify { key, anchor, file, part, config, proof: None } => {
             verify(key, anchor, (file.as_deref(), *part), config)
@@ -237,6 +243,15 @@ fn verify(
     let broken = reports.iter().any(|report| report.broken.is_some());
     out::json(&reports)?;
     Ok(u8::from(broken))
+}
+
+fn checkpoint(config: &ConfigArg) -> Result<u8, Failure> {
+    let notes = block_on(async { reader(config).await?.checkpoints().await.map_err(Failure::job) })??;
+    if notes.is_empty() {
+        return Err(Failure::job("there is no checkpoint yet; one comes within a minute after a record"));
+    }
+    out::line(notes.join("\n").trim_end())?;
+    Ok(0)
 }
 
 fn prove(id: ExchangeId, config: &ConfigArg) -> Result<u8, Failure> {

@@ -198,6 +198,14 @@ impl Store {
         }
     }
 
+    /// The body of the newest seal of a chain.
+    pub(crate) async fn last_seal(&mut self, node: &str) -> Result<Option<String>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.last_seal(node)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.last_seal(node)).await,
+        }
+    }
+
     /// The body of the first seal of a chain after `seq`.
     pub(crate) async fn seal_after(&mut self, node: &str, seq: u64) -> Result<Option<String>, AuditError> {
         match self {

@@ -210,6 +210,12 @@ impl Postgres {
         row.map_err(|error| self.error(&error))
     }
 
+    pub(super) async fn last_seal(&mut self, node: &str) -> Result<Option<String>, AuditError> {
+        const SQL: &str = "SELECT body FROM audit_event WHERE node = $1 AND kind = 'seal' ORDER BY seq DESC LIMIT 1";
+        let row = sqlx::query_scalar(SQL).bind(node).fetch_optional(self.connection()?).await;
+        row.map_err(|error| self.error(&error))
+    }
+
     pub(super) async fn seal_after(&mut self, node: &str, seq: i64) -> Result<Option<String>, AuditError> {
         const SQL: &str =
             "SELECT body FROM audit_event WHERE node = $1 AND seq > $2 AND kind = 'seal' ORDER BY seq LIMIT 1";
