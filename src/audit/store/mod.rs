@@ -322,6 +322,13 @@ fn late(limit: Duration) -> AuditError {
     AuditError::Store(format!("no answer within {} s", limit.as_secs()))
 }
 
+/// The names of all chains, each found by one step in the index after the one before: a table of a hundred million records has
+/// few.
+const NODES: &str = "WITH RECURSIVE linked(node) AS (SELECT min(node) FROM audit_chain UNION ALL \
+                     SELECT (SELECT min(c.node) FROM audit_chain c WHERE c.node > linked.node) FROM linked WHERE node IS NOT NULL), \
+                     stored(node) AS (SELECT min(node) FROM audit_event UNION ALL \
+                     SELECT (SELECT min(e.node) FROM audit_event e WHERE e.node > stored.node) FROM stored WHERE node IS NOT NULL) \
+                     SELECT node FROM linked WHERE node IS NOT NULL UNION SELECT node FROM stored WHERE node IS NOT NULL ORDER BY node";
 /// Time to connect, log in and bring the schema up to date.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time for one batch or one question.

@@ -138,8 +138,7 @@ impl Sqlite {
     }
 
     pub(super) async fn nodes(&mut self) -> Result<Vec<String>, AuditError> {
-        const SQL: &str = "SELECT node FROM audit_chain UNION SELECT node FROM audit_event ORDER BY node";
-        let rows = sqlx::query_scalar(SQL).fetch_all(self.connection()?).await;
+        let rows = sqlx::query_scalar(super::NODES).fetch_all(self.connection()?).await;
         rows.map_err(|error| self.error(&error))
     }
 
