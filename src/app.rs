@@ -455,6 +455,7 @@ pub fn audit_config(config: &Config) -> AuditConfig {
         region: config.region.clone(),
         retention: config.audit.retention.clone(),
         signing_key: config.audit.signing_key.clone(),
+        text_keys: config.audit.texts.clone(),
         store: match &config.audit.store {
             StoreConfig::Postgres(url) => AuditStore::Postgres { url: url.clone() },
             StoreConfig::Sqlite => AuditStore::Sqlite { path: config.state.join("audit.db") },

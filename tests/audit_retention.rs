@@ -6,10 +6,11 @@ mod support;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use portcullis::audit::{
-    Audit, AuditConfig, AuditReader, Begin, BreakKind, Classes, Event, Evidence, Filter, Keep, Line, Outcome, Pace,
-    Part, Retention, StoreConfig, Wanted, verify_file,
+    Audit, AuditConfig, AuditReader, Begin, BreakKind, Classes, Event, Evidence, Filter, FullText, Keep, Line, Outcome, Pace,
+    Part, PassageText, Retention, StoreConfig, Unread, Wanted, verify_file,
 };
 use portcullis::base::ExchangeId;
+use portcullis::text::Role;
 use portcullis::verdict::Action;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions};
@@ -20,7 +21,7 @@ use uuid::{NoContext, Timestamp as UuidTimestamp, Uuid};
 const FIRST: Date = date(2025, 11, 1);
 
 fn retention() -> Retention {
-    let keep = |events, review| Keep { events: Some(events), review: Some(review) };
+    let keep = |events, review| Keep { events: Some(events), review: Some(review), texts: Some(2) };
     Retention {
         keep: [("standard", keep(10, 5)), ("short", keep(3, 3)), ("system", keep(10, 10))]
             .map(|(name, keep)| (name.to_owned(), keep))
@@ -35,7 +36,9 @@ async fn exchange(audit: &Audit, time: &Time, tenant: &str) -> ExchangeId {
     let seconds = u64::try_from(now.as_second()).unwrap();
     let id = ExchangeId::from(Uuid::new_v7(UuidTimestamp::from_unix(NoContext, seconds, 0)));
     let mut slot = audit.reserve().unwrap();
-    slot.begin(Begin { at: now, tenant: tenant.into(), ..begin(id, Action::Flag) }).await.unwrap();
+    let text = PassageText { role: Role::User, place: "/messages/0/content".into(), text: "the plan".into() };
+    let prompt_text = Some(vec![text].into());
+    slot.begin(Begin { at: now, tenant: tenant.into(), prompt_text, ..begin(id, Action::Flag) }).await.unwrap();
     slot.end(portcullis::audit::End { at: now, ..end(Outcome::Completed) });
     id
 }
@@ -64,6 +67,15 @@ async fn check(config: &AuditConfig, last: Date) {
     let rows = reader.list(&Filter { limit: Some(1000), ..Filter::default() }).await.unwrap();
     let of = |tenant: &str| rows.iter().filter(|row| row.tenant == tenant).count();
     assert_eq!((of("acme"), of("hasty")), (6 * 2, 4), "today and five days, today and three");
+    let mut readable = 0;
+    for row in &rows {
+        let detail = reader.stored(row.exchange_id.parse().unwrap()).await.unwrap().unwrap();
+        match detail.begin.unwrap().prompt_text.unwrap() {
+            FullText::Plain(_) => readable += 1,
+            FullText::Kept(text) => assert_eq!(text.unread, Some(Unread::Gone)),
+        }
+    }
+    assert_eq!(readable, 3 * 3, "texts of today and two days");
     assert!(reader.due(&retention()).await.unwrap().is_empty());
 
     // The same on a file, and what was given up is told there.
@@ -83,8 +95,10 @@ async fn check(config: &AuditConfig, last: Date) {
     });
     let told: Vec<_> = told.filter(|tombstone| tombstone.day == last.checked_sub(6.days()).unwrap()).collect();
     let parts: Vec<_> = told.iter().map(|one| (one.part, one.class.as_deref().unwrap())).collect();
-    assert_eq!(parts, [(Part::Review, "short"), (Part::Events, "short"), (Part::Review, "standard")]);
-    assert_eq!((told[1].chains.len(), told[1].chains[0].records), (1, 2));
+    let texts = [(Part::Texts, "short"), (Part::Texts, "standard")];
+    let others = [(Part::Review, "short"), (Part::Events, "short"), (Part::Review, "standard")];
+    assert_eq!(parts, [texts.as_slice(), &others].concat());
+    assert_eq!((told[3].chains.len(), told[3].chains[0].records), (1, 2));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("record.jsonl");
     let write = |lines: &[Line]| {
@@ -189,9 +203,10 @@ async fn a_tombstone_without_a_seal_explains_nothing() {
         Ok(())
     };
     AuditReader::open(&config).await.unwrap().export(&Wanted::default(), each).await.unwrap();
+    let is_of_events = |body: &str| body.contains("\"kind\":\"tombstone\"") && body.contains("\"part\":\"events\"");
     let last_tombstone = lines
         .iter()
-        .rposition(|line| line.event.as_ref().is_some_and(|e| e.body.contains("\"kind\":\"tombstone\"")))
+        .rposition(|line| line.event.as_ref().is_some_and(|event| is_of_events(&event.body)))
         .unwrap();
     lines.truncate(last_tombstone + 1);
     let file = folder.path().join("record.jsonl");

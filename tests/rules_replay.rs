@@ -198,16 +198,16 @@ async fn record(mut config: portcullis::audit::AuditConfig) -> [ExchangeId; 3] {
     let prompt =
         parts.iter().enumerate().map(|(at, part)| text(Role::User, &format!("/messages/0/content/{at}/text"), part));
     let mut full = begin(ids[0], Action::Allow);
-    full.prompt_text = Some(prompt.collect());
+    full.prompt_text = Some(prompt.collect::<Vec<_>>().into());
     slot.begin(full).await.unwrap();
     let mut reply = end(Outcome::Completed);
-    reply.reply_text = Some(vec![text(Role::Assistant, "/choices/0/message/content", "the green door")]);
+    reply.reply_text = Some(vec![text(Role::Assistant, "/choices/0/message/content", "the green door")].into());
     slot.end(reply);
     // None, and cut.
     let mut slot = audit.reserve().unwrap();
     slot.begin(begin(ids[1], Action::Allow)).await.unwrap();
     let mut cut = end(Outcome::Completed);
-    cut.reply_text = Some(vec![text(Role::Assistant, "/choices/0/message/content", &"open sesame ".repeat(100))]);
+    cut.reply_text = Some(vec![text(Role::Assistant, "/choices/0/message/content", &"open sesame ".repeat(100))].into());
     slot.end(cut);
     audit.refuse(refused(ids[2])).await.unwrap();
     assert!(audit.flush(PATIENCE).await, "{:?}", audit.status());

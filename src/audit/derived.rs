@@ -1,4 +1,5 @@
 //! Whether the rows that were made for review say what the records say: reviewers look at those rows, and nothing hashes them.
+//! And whether the texts are there that the records tell of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::AuditError;
-use super::proof::{Break, BreakKind};
+use super::proof::{Break, BreakKind, Part};
 use super::record::Record;
 use super::rows::{self, Rows};
 use super::store::Store;
 use super::store::columns::{BEGIN, END, FINDING, Target, VERDICT};
 
-/// Rows for review of a day and class that were given up, and so need not be there.
-pub(crate) type GivenUp = BTreeSet<(Date, String)>;
+/// Rows for review, or texts, of a day and class that were given up, and so need not be there.
+pub(crate) type GivenUp = BTreeSet<(Part, Date, String)>;
 
 /// What the store has of one exchange.
 type Stored = BTreeMap<Key, Value>;
@@ -27,6 +28,9 @@ pub(crate) async fn check(
     records: &[Record],
     given_up: &GivenUp,
 ) -> Result<Option<Break>, AuditError> {
+    if let Some(broken) = texts(store, records, given_up).await? {
+        return Ok(Some(broken));
+    }
     // How older writers made their rows is not known any more.
     let records: Vec<Record> = records.iter().filter(|record| record.schema_version >= FIRST).cloned().collect();
     let expected = Rows::of(&records);
@@ -35,7 +39,7 @@ pub(crate) async fn check(
         .iter()
         .map(|row| (row.day, row.class.as_str(), row.exchange_id.to_string()))
         .chain(expected.ends.iter().map(|row| (row.day, row.class.as_str(), row.exchange_id.to_string())))
-        .filter(|(day, class, _)| !rows::date(*day).is_some_and(|day| given_up.contains(&(day, (*class).to_owned()))))
+        .filter(|(day, class, _)| !is_given_up(given_up, Part::Review, (*day, class)))
         .collect();
     if keys.is_empty() {
         return Ok(None);
@@ -65,6 +69,49 @@ pub(crate) async fn check(
         }
     }
     Ok(None)
+}
+
+/// Holds the texts that some records tell of against the store's; gives the first that is not there, or is another.
+async fn texts(store: &mut Store, records: &[Record], given_up: &GivenUp) -> Result<Option<Break>, AuditError> {
+    let told: Vec<_> = records
+        .iter()
+        .filter_map(|record| record.event.text_ref().map(|(exchange, direction, text)| (record, exchange, direction, text)))
+        .map(|(record, exchange, direction, text)| (record, rows::exchange_day(exchange), exchange.to_string(), direction, text))
+        .filter(|(record, day, ..)| !is_given_up(given_up, Part::Texts, (*day, &record.class)))
+        .collect();
+    if told.is_empty() {
+        return Ok(None);
+    }
+    let wanted: BTreeSet<_> =
+        told.iter().map(|(record, day, exchange, ..)| (*day, record.class.as_str(), exchange.as_str())).collect();
+    let wanted: Value = wanted
+        .into_iter()
+        .map(|(day, class, exchange)| serde_json::json!({ "day": day, "class": class, "exchange_id": exchange }))
+        .collect();
+    let wanted = wanted.to_string();
+    let stored = store.text_hashes(&wanted).await?;
+    let stored: BTreeMap<_, _> =
+        stored.into_iter().map(|(exchange, direction, hash)| ((exchange, direction), hash)).collect();
+    for (record, _, exchange, direction, text) in told {
+        let name = direction.name();
+        let fail = |kind, detail| Ok(Some(Break { seq: record.seq, kind, detail }));
+        match stored.get(&(exchange.clone(), name.to_owned())) {
+            None => {
+                let detail = format!("table passage_text lacks the {name}'s text of exchange {exchange}, which record {} tells of", record.seq);
+                return fail(BreakKind::Missing, detail);
+            }
+            Some(hash) if *hash != text.sha256.to_string() => {
+                let detail = format!("table passage_text: the {name}'s text of exchange {exchange} is not the one of record {}", record.seq);
+                return fail(BreakKind::Changed, detail);
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+fn is_given_up(given_up: &GivenUp, part: Part, (day, class): (i32, &str)) -> bool {
+    rows::date(day).is_some_and(|day| given_up.contains(&(part, day, class.to_owned())))
 }
 
 struct Check<'a> {

@@ -25,14 +25,17 @@ pub enum AuditError {
     /// A limit that cannot work.
     #[error("audit limits: {0}")]
     Limits(String),
-    /// The key that signs checkpoints cannot be used.
-    #[error("the audit's signing key {}: {why}", path.display())]
+    /// A key of the audit cannot be used.
+    #[error("the audit's key {}: {why}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
         /// Why, and what to do.
         why: String,
     },
+    /// A search, or work on texts, that cannot be done.
+    #[error("recorded texts: {0}")]
+    Search(String),
     /// Another process owns the spool.
     #[error(
         "the audit spool {} is in use by another process{}; stop it, or give this one a state folder of its own (`state` in the configuration)",

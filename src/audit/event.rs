@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::proof::{Seal, Tombstone};
+use super::texts::FullText;
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction, Span};
 use crate::text::{Role, Trust};
 use crate::verdict::{Action, Finding, Layer, Severity, Source, Standing, Verdict};
 
 /// The version of every record's shape.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// One event of the record.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -72,7 +73,7 @@ pub struct Begin {
     pub latency_us: BTreeMap<String, u64>,
     /// The request's passages in full; only where full text is opted in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_text: Option<Vec<PassageText>>,
+    pub prompt_text: Option<FullText>,
     /// What the record's size limit cost this event.
     #[serde(default, skip_serializing_if = "Cut::is_nothing")]
     pub cut: Cut,
@@ -122,7 +123,7 @@ pub struct End {
     pub fault: Option<FaultRecord>,
     /// The reply's text in full; only where full text is opted in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_text: Option<Vec<PassageText>>,
+    pub reply_text: Option<FullText>,
     /// What the record's size limit cost this event.
     #[serde(default, skip_serializing_if = "Cut::is_nothing")]
     pub cut: Cut,
@@ -228,6 +229,8 @@ pub enum SystemKind {
     Stop,
     /// An administrator changed something.
     Admin,
+    /// Recorded texts were destroyed.
+    Shred,
 }
 
 /// How an exchange ended.

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::event::{Cut, End, Event, FindingRecord, PassageText, System, VerdictRecord};
 use super::record::Prepared;
+use super::texts::keys::TextKeys;
+use super::texts::{FullText, Sealed};
 use crate::base::Limits;
 use crate::verdict::{Severity, Standing};
 
@@ -15,12 +17,30 @@ use crate::verdict::{Severity, Standing};
 ///
 /// Every string but opted-in text has a fixed bound, and so has every list but that of findings: whatever
 /// `audit_record_bytes` leaves (never less than [`RECORD_BYTES_MIN`]) is for findings, the most severe first.
-pub(crate) fn prepare(mut event: Event, class: &str, limits: &Limits) -> Result<Prepared, serde_json::Error> {
+///
+/// Opted-in text is encrypted and kept beside the record; without a key, or with `audit_text_bytes` at 0, it is left out.
+pub(crate) fn prepare(
+    mut event: Event,
+    class: &str,
+    limits: &Limits,
+    keys: &TextKeys,
+) -> Result<Prepared, serde_json::Error> {
     let mut cut = Cut::default();
+    match &mut event {
+        // A text is tied to its tenant's name as it is recorded.
+        Event::Begin(begin) => shorten(&mut begin.tenant, NAME_BYTES, &mut cut),
+        Event::End(end) => {
+            shorten(&mut end.tenant, NAME_BYTES, &mut cut);
+            // Nobody could say whose it is.
+            end.reply_text = end.reply_text.take().filter(|_| end.exchange.is_some());
+        }
+        _ => {}
+    }
+    shorten_text(&mut event, limits.audit_text_bytes, &mut cut);
+    let text = seal(&mut event, keys, &mut cut);
     match &mut event {
         Event::Begin(begin) => {
             for name in [
-                &mut begin.tenant,
                 &mut begin.principal,
                 &mut begin.client_addr,
                 &mut begin.dialect,
@@ -36,11 +56,9 @@ pub(crate) fn prepare(mut event: Event, class: &str, limits: &Limits) -> Result<
             shorten(&mut begin.path, DETAIL_BYTES, &mut cut);
             shorten_stages(&mut begin.latency_us, &mut cut);
             shorten_verdict(&mut begin.request, limits, &mut cut);
-            shorten_text(&mut begin.prompt_text, limits.audit_text_bytes, &mut cut);
-            let (text, findings) = (begin.prompt_text.take(), std::mem::take(&mut begin.request.findings));
+            let findings = std::mem::take(&mut begin.request.findings);
             let room = limits.audit_record_bytes.saturating_sub(ENVELOPE_BYTES + size(begin)?);
             begin.request.findings = most_severe(findings, room, &mut cut)?;
-            begin.prompt_text = text;
             begin.cut = cut;
         }
         Event::End(end) => fit_end(end, limits, cut)?,
@@ -66,7 +84,7 @@ pub(crate) fn prepare(mut event: Event, class: &str, limits: &Limits) -> Result<
         // Made of numbers and hashes, and bounded by whoever makes them.
         Event::Seal(_) | Event::Tombstone(_) => {}
     }
-    Prepared::new(&event, class)
+    Prepared::new(&event, class, text.as_ref())
 }
 
 /// The smallest `audit_record_bytes`: every bounded string and list at its longest, and a good number of findings.
@@ -75,7 +93,6 @@ pub(crate) const RECORD_BYTES_MIN: usize = 32 * 1024;
 pub(crate) const NODE_BYTES: usize = 128;
 
 fn fit_end(end: &mut End, limits: &Limits, mut cut: Cut) -> Result<(), serde_json::Error> {
-    shorten(&mut end.tenant, NAME_BYTES, &mut cut);
     for name in [&mut end.provider, &mut end.model].into_iter().flatten() {
         shorten(name, NAME_BYTES, &mut cut);
     }
@@ -83,8 +100,6 @@ fn fit_end(end: &mut End, limits: &Limits, mut cut: Cut) -> Result<(), serde_jso
         shorten(&mut fault.detail, DETAIL_BYTES, &mut cut);
     }
     shorten_stages(&mut end.latency_us, &mut cut);
-    shorten_text(&mut end.reply_text, limits.audit_text_bytes, &mut cut);
-    let text = end.reply_text.take();
     if let Some(mut reply) = end.reply.take() {
         shorten_verdict(&mut reply, limits, &mut cut);
         let findings = std::mem::take(&mut reply.findings);
@@ -92,7 +107,6 @@ fn fit_end(end: &mut End, limits: &Limits, mut cut: Cut) -> Result<(), serde_jso
         reply.findings = most_severe(findings, room, &mut cut)?;
         end.reply = Some(reply);
     }
-    end.reply_text = text;
     end.cut = cut;
     Ok(())
 }
@@ -148,11 +162,16 @@ fn shorten_stages(stages: &mut BTreeMap<String, u64>, cut: &mut Cut) {
     }
 }
 
-fn shorten_text(passages: &mut Option<Vec<PassageText>>, bytes: usize, cut: &mut Cut) {
-    let Some(passages) = passages else { return };
+/// Keeps as much of the opted-in text as `bytes` take; none of it, and nothing of where it would be, for 0.
+fn shorten_text(event: &mut Event, bytes: usize, cut: &mut Cut) {
+    let Some((_, text)) = event.text_mut() else { return };
+    let Some(FullText::Plain(passages)) = text else { return };
     let mut left = bytes;
     let mut kept = 0;
     for passage in passages.iter_mut() {
+        if left == 0 {
+            break;
+        }
         shorten(&mut passage.place, PLACE_BYTES, cut);
         let end = boundary(&passage.text, left);
         cut.text_bytes += (passage.text.len() - end) as u64;
@@ -160,11 +179,32 @@ fn shorten_text(passages: &mut Option<Vec<PassageText>>, bytes: usize, cut: &mut
         // A passage costs more than its text, so that many empty ones are bounded too.
         left = left.saturating_sub(end.saturating_add(PASSAGE_BYTES).saturating_add(passage.place.len()));
         kept += 1;
-        if left == 0 {
-            break;
+    }
+    leave_out(passages.drain(kept..), cut);
+    if bytes == 0 {
+        *text = None;
+    }
+}
+
+/// Puts in the place of opted-in text where it is kept.
+fn seal(event: &mut Event, keys: &TextKeys, cut: &mut Cut) -> Option<Sealed> {
+    let (owner, text) = event.text_mut()?;
+    let Some(FullText::Plain(passages)) = text else { return None };
+    match keys.seal(owner, passages) {
+        Some((kept, sealed)) => {
+            *text = Some(FullText::Kept(kept));
+            Some(sealed)
+        }
+        None => {
+            leave_out(passages.drain(..), cut);
+            *text = None;
+            None
         }
     }
-    for lost in passages.drain(kept..) {
+}
+
+fn leave_out(passages: impl Iterator<Item = PassageText>, cut: &mut Cut) {
+    for lost in passages {
         cut.text_bytes += lost.text.len() as u64;
         cut.items += 1;
     }
@@ -249,19 +289,51 @@ pub(crate) const ENVELOPE_BYTES: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::event::Outcome;
+    use crate::audit::event::{Begin, Outcome};
     use crate::audit::record::{Hash, Record};
     use crate::audit::sample;
+    use crate::audit::texts::keys::TextKeyFiles;
+    use crate::base::ExchangeId;
     use crate::verdict::Severity;
 
     fn limits(record: usize, findings: usize) -> Limits {
         Limits { audit_record_bytes: record, findings, audit_text_bytes: 1000, ..Limits::default() }
     }
 
+    fn keys() -> TextKeys {
+        let folder = tempfile::tempdir().unwrap();
+        TextKeys::read_or_make(&TextKeyFiles::default(), &folder.path().join("text-key")).unwrap()
+    }
+
+    #[test]
+    fn no_text_is_ever_in_a_record_itself() {
+        let begin = |text| Event::Begin(Box::new(Begin { prompt_text: Some(vec![text].into()), ..sample::begin(0) }));
+        let end = |exchange| {
+            let reply_text = Some(vec![sample::passage("secret")].into());
+            Event::End(Box::new(End { exchange, reply_text, ..End::new(Outcome::Completed) }))
+        };
+        let no_text = Limits { audit_text_bytes: 0, ..Limits::default() };
+        let (limits, none) = (Limits::default(), TextKeys::default());
+        let secret = || begin(sample::passage("secret"));
+        for (event, limits, keys, is_kept) in [
+            (secret(), &limits, &keys(), true),
+            (secret(), &no_text, &keys(), false),
+            (secret(), &limits, &none, false),
+            (end(Some(ExchangeId::new())), &limits, &keys(), true),
+            (end(None), &limits, &keys(), false),
+        ] {
+            let prepared = prepare(event, "standard", limits, keys).unwrap();
+            let body = prepared.body("n", "r", 1, "2026-11-23".parse().unwrap()).unwrap();
+            let body = String::from_utf8(body).unwrap();
+            assert!(!body.contains("secret"), "{body}");
+            assert_eq!((prepared.text().is_some(), body.contains("sha256")), (is_kept, is_kept), "{body}");
+        }
+    }
+
     fn through(event: Event, limits: &Limits) -> (Event, usize) {
         let node = "n".repeat(NODE_BYTES);
         let day = "2026-11-23".parse().unwrap();
-        let body = prepare(event, "standard", limits).unwrap().body(&node, &node, u64::MAX, day).unwrap();
+        let body = prepare(event, "standard", limits, &keys()).unwrap().body(&node, &node, u64::MAX, day).unwrap();
         (Record::parse(Hash::ZERO, &body).unwrap().event, body.len())
     }
 
@@ -295,7 +367,7 @@ mod tests {
         for finding in &mut begin.request.findings {
             (finding.title, finding.excerpt, finding.place) = (long(), long(), long());
         }
-        begin.prompt_text = Some(vec![sample::passage(&"é".repeat(700)), sample::passage("more")]);
+        begin.prompt_text = Some(vec![sample::passage(&"é".repeat(700)), sample::passage("more")].into());
         let (event, bytes) = through(Event::Begin(Box::new(begin)), &limits(RECORD_BYTES_MIN, 800));
         let Event::Begin(begin) = event else { panic!() };
         assert!(bytes <= RECORD_BYTES_MIN + 1000 + 500, "{bytes}");
@@ -306,8 +378,9 @@ mod tests {
 
     #[test]
     fn an_end_fits_as_well() {
-        let mut end = End { reply: Some(sample::begin(900).request), ..End::new(Outcome::Completed) };
-        end.reply_text = Some(vec![sample::passage(&"x".repeat(1001))]);
+        let exchange = Some(ExchangeId::new());
+        let mut end = End { exchange, reply: Some(sample::begin(900).request), ..End::new(Outcome::Completed) };
+        end.reply_text = Some(vec![sample::passage(&"x".repeat(1001))].into());
         let (event, bytes) = through(Event::End(Box::new(end)), &limits(RECORD_BYTES_MIN, 900));
         let Event::End(end) = event else { panic!() };
         assert!(bytes <= RECORD_BYTES_MIN + 1000 + 200, "{bytes}");

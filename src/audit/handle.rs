@@ -23,6 +23,8 @@ use super::ship::Shipper;
 use super::slot::Slot;
 use super::spool::{CURSOR_FILE, Found, Fsync, Spool, read_head, segment};
 use super::store::{Store, StoreConfig};
+use super::texts::keys::{TextKeyFiles, TextKeys};
+use super::texts::Shred;
 use super::writer::{Append, Message, Spends, Writer};
 use crate::base::{Blame, Cause, Clock, ExchangeId, Fault, Limits};
 
@@ -41,6 +43,8 @@ pub struct AuditConfig {
     pub retention: Retention,
     /// The Ed25519 key that signs checkpoints; `None`: one that is made in the state folder.
     pub signing_key: Option<PathBuf>,
+    /// The keys of recorded texts.
+    pub text_keys: TextKeyFiles,
     /// When the spool is forced to the disk.
     pub fsync: Fsync,
     /// What the days of records are taken from.
@@ -57,6 +61,11 @@ impl AuditConfig {
     /// The key's file, whether configured or made.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.signing_key.clone().unwrap_or_else(|| self.folder().join("signing-key"))
+    }
+
+    /// Where the key of recorded texts is made when none is configured.
+    pub(crate) fn text_key_file(&self) -> PathBuf {
+        self.folder().join("text-key")
     }
 }
 
@@ -164,6 +173,28 @@ impl Audit {
         self.inner.retainer.lock().await.run(pace).await
     }
 
+    /// Destroys texts: their keys are forgotten by the store, and what the spool still holds of them goes. The records stay. Gives
+    /// the number of texts that could be read before. A text that is recorded while this runs may stay.
+    ///
+    /// # Errors
+    /// The store's; or records that wait in the spool for longer than `timeout`, after which nothing is destroyed.
+    pub async fn shred(&self, whose: &Shred, timeout: Duration) -> Result<u64, AuditError> {
+        let waits = |_| AuditError::Store("records wait in the spool; texts are destroyed once the store has them".to_owned());
+        self.flush(timeout).await.then_some(()).ok_or(()).map_err(waits)?;
+        let texts = self.inner.retainer.lock().await.shred(whose).await?;
+        // Segments go when all of them is shipped, and the present one never is: a new one is begun, and the note shipped in it.
+        let (ack, answer) = oneshot::channel();
+        self.inner.send(Message::Rotate(ack))?;
+        answer.await.map_err(|_| AuditError::Stopped)?.map_err(|why| {
+            AuditError::Store(format!("the keys are gone from the store, but the spool's disk failed: {why}; do it again"))
+        })?;
+        let detail = serde_json::to_string(whose).unwrap_or_default();
+        self.system(SystemKind::Shred, format!("{texts} texts destroyed: {detail}"));
+        self.flush(timeout).await.then_some(texts).ok_or(()).map_err(|_| {
+            AuditError::Store("the keys are gone from the store, but the spool still holds texts; do it again".to_owned())
+        })
+    }
+
     /// Stops in good order: seals, flushes for at most `timeout`, then writes and syncs what is left in the queue and stops the
     /// writer. True when everything reached the store; what did not is shipped after the next start.
     pub async fn close(self, timeout: Duration) -> bool {
@@ -203,7 +234,7 @@ pub(crate) fn send_plain(queue: &Sender<Message>, shared: &Shared, event: Event)
 
 /// As [`send_plain`], of a class that is known already.
 fn send_plain_as(queue: &Sender<Message>, shared: &Shared, event: Event, class: &str) {
-    match fit::prepare(event, class, &shared.limits) {
+    match fit::prepare(event, class, &shared.limits, &shared.text_keys) {
         Ok(event) => {
             // A stopped writer is an appliance that is stopping: nobody is left to tell.
             let _ = queue.send(Message::Append(Append { event, extra: 0, spends: Spends::Nothing, ack: None }));
@@ -222,6 +253,7 @@ pub(crate) fn interrupted(exchange: ExchangeId, tenant: String) -> Event {
 struct Opened {
     node: String,
     key: SigningKey,
+    text_keys: TextKeys,
     spool: Spool,
     found: Found,
     shipped: Head,
@@ -238,17 +270,18 @@ fn open_spool(config: &AuditConfig) -> Result<Opened, AuditError> {
         Some(path) => SigningKey::read(path)?,
         None => SigningKey::read_or_make(&config.key_file())?,
     };
+    let text_keys = TextKeys::read_or_make(&config.text_keys, &config.text_key_file())?;
     let shipped = read_head(&folder.join(CURSOR_FILE)).unwrap_or_default();
     let disk_bytes = segment::list(folder)?.iter().map(|segment| segment.bytes).sum();
-    Ok(Opened { node, key, spool, found, shipped, disk_bytes })
+    Ok(Opened { node, key, text_keys, spool, found, shipped, disk_bytes })
 }
 
 fn start(config: AuditConfig, store: Store, opened: Opened) -> Result<Inner, AuditError> {
-    let Opened { node, key, spool, found, shipped, disk_bytes } = opened;
+    let Opened { node, key, text_keys, spool, found, shipped, disk_bytes } = opened;
     let folder = config.folder();
     let head = spool.head();
-    let (classes, done) = (config.retention.classes.clone(), (head.seq, shipped.seq.min(head.seq)));
-    let shared = Arc::new(Shared::new(config.limits, (node, config.region), classes, config.clock, done, disk_bytes));
+    let (kept, done) = ((config.retention.classes.clone(), text_keys), (head.seq, shipped.seq.min(head.seq)));
+    let shared = Arc::new(Shared::new(config.limits, (node, config.region), kept, config.clock, done, disk_bytes));
     shared.torn_bytes.store(found.torn_bytes, Ordering::Relaxed);
     shared.damaged.store(found.damage.len() as u64, Ordering::Relaxed);
 

@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod fit;
 mod handle;
+mod key_file;
 mod node;
 mod proof;
 mod query;
@@ -27,6 +28,7 @@ mod ship;
 mod slot;
 mod spool;
 mod store;
+mod texts;
 mod verify;
 mod writer;
 
@@ -40,7 +42,7 @@ pub use proof::{
     Anchored, Body, Break, BreakKind, Columns, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason, Seal,
     Tombstone, TrustedKey,
 };
-pub use query::{AuditReader, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, StoredEvent};
+pub use query::{AuditReader, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, Rewrapped, StoredEvent};
 pub use record::{Hash, Record};
 pub use retain::{GivenUp, Pace};
 pub use retention::{Classes, Keep, Retention, STANDARD, SYSTEM};
@@ -49,4 +51,6 @@ pub use slot::Slot;
 pub use spool::Fsync;
 pub use store::StoreConfig;
 pub use store::postgres::grants::grants;
+pub use texts::keys::TextKeyFiles;
+pub use texts::{FullText, Shred, TextRef, Unread};
 pub use verify::{ChainPlace, ChainReport, Signatures, Wanted, own_key, verify_file};

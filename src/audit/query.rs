@@ -12,6 +12,8 @@ use super::error::AuditError;
 use super::event::{Begin, End, Event, Refused};
 use super::handle::AuditConfig;
 use super::record::{Hash, Record};
+use super::texts::keys::TextKeys;
+use super::texts::{Direction, FullText, Owner, Sealed, Unread};
 use super::spool::read::{self, Piece};
 use super::store::Store;
 use crate::base::{Clock, ExchangeId};
@@ -30,6 +32,8 @@ pub struct Filter {
     pub tenant: Option<String>,
     /// With a finding of this rule (or model label).
     pub rule: Option<String>,
+    /// With a recorded text, of the tenant above, that has all of these words.
+    pub text: Option<String>,
     /// At most so many; `None`: [`LIST_DEFAULT`]; never more than [`LIST_MAX`].
     pub limit: Option<u32>,
     /// Older than this one: the last id of the page before.
@@ -162,6 +166,15 @@ where
     }
 }
 
+/// What became of wrapped keys.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Rewrapped {
+    /// Texts whose keys are under the first master key now.
+    pub rewrapped: u64,
+    /// Texts that stay under another master key, by its id: it is not among the configured ones, or what is wrapped is damaged.
+    pub left: BTreeMap<String, u64>,
+}
+
 /// A reader of the record.
 #[derive(Debug)]
 pub struct AuditReader {
@@ -169,6 +182,7 @@ pub struct AuditReader {
     pub(super) folder: PathBuf,
     pub(super) node: Option<String>,
     pub(super) clock: Clock,
+    pub(super) text_keys: TextKeys,
 }
 
 impl AuditReader {
@@ -179,7 +193,13 @@ impl AuditReader {
     pub async fn open(config: &AuditConfig) -> Result<Self, AuditError> {
         let mut store = Store::new(&config.store)?;
         store.ready_to_read().await?;
-        Ok(Self { store, folder: config.folder(), node: config.node.clone(), clock: config.clock.clone() })
+        let (files, made) = (&config.text_keys, config.text_key_file());
+        // Before the first start, and for whoever may read the store and not the keys, texts stay closed.
+        let text_keys = match TextKeys::read(files, &made) {
+            Err(_) if files.keys.is_empty() && files.search_key.is_none() => TextKeys::default(),
+            keys => keys?,
+        };
+        Ok(Self { store, folder: config.folder(), node: config.node.clone(), clock: config.clock.clone(), text_keys })
     }
 
     /// Exchanges, newest first.
@@ -187,7 +207,8 @@ impl AuditReader {
     /// # Errors
     /// The store's.
     pub async fn list(&mut self, filter: &Filter) -> Result<Vec<ExchangeRow>, AuditError> {
-        let rows = self.store.list(filter).await?;
+        let terms = self.terms(filter)?;
+        let rows = self.store.list(filter, terms.as_deref()).await?;
         rows.iter()
             .map(|row| {
                 serde_json::from_str(row)
@@ -203,12 +224,18 @@ impl AuditReader {
     /// The store's, or a body that is no record.
     pub async fn show(&mut self, exchange: ExchangeId) -> Result<Option<ExchangeDetail>, AuditError> {
         let mut records = self.store.events_of(exchange).await?;
-        for spooled in self.spooled(exchange).await? {
-            if !records.iter().any(|stored| (&stored.node, stored.seq) == (&spooled.node, spooled.seq)) {
-                records.push(spooled);
+        let mut texts = Vec::new();
+        for mut spooled in self.spooled(exchange).await? {
+            let is_stored = |stored: &StoredEvent| stored.node == spooled.node && u64::try_from(stored.seq) == Ok(spooled.seq);
+            if !records.iter().any(is_stored) {
+                // What the store knows of a text counts: there it may have been destroyed since.
+                if let (Some((_, direction, _)), Some(sealed)) = (spooled.event.text_ref(), spooled.text.take()) {
+                    texts.push((direction.name().to_owned(), sealed));
+                }
+                records.push(spooled.into());
             }
         }
-        detail(records)
+        self.detail(exchange, records, texts).await
     }
 
     /// As [`Self::show`], from the store alone: the spool is not read again for each of many exchanges.
@@ -216,10 +243,100 @@ impl AuditReader {
     /// # Errors
     /// The store's, or a body that is no record.
     pub async fn stored(&mut self, exchange: ExchangeId) -> Result<Option<ExchangeDetail>, AuditError> {
-        detail(self.store.events_of(exchange).await?)
+        let records = self.store.events_of(exchange).await?;
+        self.detail(exchange, records, Vec::new()).await
     }
 
-    async fn spooled(&self, exchange: ExchangeId) -> Result<Vec<StoredEvent>, AuditError> {
+    /// One exchange, put together from its records, with its texts where they may be read here.
+    async fn detail(
+        &mut self,
+        exchange: ExchangeId,
+        records: Vec<StoredEvent>,
+        mut texts: Vec<(String, Sealed)>,
+    ) -> Result<Option<ExchangeDetail>, AuditError> {
+        let Some(mut detail) = detail(records)? else { return Ok(None) };
+        let has_text = |text: Option<&FullText>| matches!(text, Some(FullText::Kept(_)));
+        let (begin, end) = (&mut detail.begin, &mut detail.end);
+        if has_text(begin.as_ref().and_then(|begin| begin.prompt_text.as_ref()))
+            || has_text(end.as_ref().and_then(|end| end.reply_text.as_ref()))
+        {
+            texts.extend(self.store.texts_of(exchange).await?);
+        }
+        if let Some(begin) = begin {
+            self.read_text(exchange, (Direction::Request, &begin.tenant), &mut begin.prompt_text, &texts);
+        }
+        if let Some(end) = end {
+            self.read_text(exchange, (Direction::Reply, &end.tenant), &mut end.reply_text, &texts);
+        }
+        Ok(Some(detail))
+    }
+
+    /// Puts a text in the place of what the record says of it, or why that cannot be.
+    fn read_text(
+        &self,
+        exchange: ExchangeId,
+        (direction, tenant): (Direction, &str),
+        text: &mut Option<FullText>,
+        texts: &[(String, Sealed)],
+    ) {
+        let Some(FullText::Kept(kept)) = text else { return };
+        let sealed = texts.iter().find(|(of, _)| of == direction.name()).ok_or(Unread::Gone);
+        let owner = Owner { tenant, exchange, direction };
+        match sealed.and_then(|(_, sealed)| self.text_keys.open(owner, kept, sealed)) {
+            Ok(plain) => *text = Some(plain),
+            Err(why) => kept.unread = Some(why),
+        }
+    }
+
+    /// The hashes of the words that a list is to be found by.
+    fn terms(&self, filter: &Filter) -> Result<Option<Vec<i64>>, AuditError> {
+        let Some(text) = &filter.text else { return Ok(None) };
+        let wrong = |why: &str| Err(AuditError::Search(why.to_owned()));
+        if !self.text_keys.can_search() {
+            return wrong("texts are not searchable: name a key as `audit.texts.search_key`; what is recorded from then on is found");
+        }
+        let Some(tenant) = &filter.tenant else {
+            return wrong("name a tenant: the words of each tenant's texts are hashed under a key of its own");
+        };
+        let terms = self.text_keys.terms(tenant, [text.as_str()].into_iter());
+        if terms.is_empty() {
+            return wrong("there is no word in it; a word has two letters or digits at least");
+        }
+        Ok(Some(terms))
+    }
+
+    /// Wraps the keys of texts that are under older master keys under the first one; texts stay as they are. Gives how many were,
+    /// and how many cannot be, because their master key is not among the configured ones.
+    ///
+    /// # Errors
+    /// The store's, or no key at all.
+    pub async fn rewrap(&mut self) -> Result<Rewrapped, AuditError> {
+        let Some((current, older)) = self.text_keys.ids() else {
+            return Err(AuditError::Search("there is no key of recorded texts here".to_owned()));
+        };
+        let mut done = Rewrapped::default();
+        for key_id in older {
+            loop {
+                let page = self.store.wrapped_under(&key_id).await?;
+                let before = done.rewrapped;
+                for text in page {
+                    let Some(owner) = text.owner() else { continue };
+                    if let Ok(wrapped) = self.text_keys.wrap_anew(owner, &text.key_id, &text.wrapped) {
+                        self.store.wrap_anew(&text, &current, &wrapped).await?;
+                        done.rewrapped += 1;
+                    }
+                }
+                if done.rewrapped == before {
+                    break;
+                }
+            }
+        }
+        done.left = self.store.wrapped_by_key().await?;
+        done.left.remove(&current);
+        Ok(done)
+    }
+
+    async fn spooled(&self, exchange: ExchangeId) -> Result<Vec<Record>, AuditError> {
         let folder = self.folder.clone();
         blocking(move || {
             let mut records = Vec::new();
@@ -227,7 +344,7 @@ impl AuditReader {
                 if let Piece::Record(record) = piece
                     && record.event.exchange() == Some(exchange)
                 {
-                    records.push(StoredEvent::from(*record));
+                    records.push(*record);
                 }
             })?;
             Ok(records)

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::event::{Event, SCHEMA_VERSION};
 use super::retention::Classes;
+use super::texts::Sealed;
 use crate::base::ExchangeId;
 
 /// A SHA-256 value; 64 lower-case hex digits in text.
@@ -110,6 +111,8 @@ pub struct Record {
     pub event: Event,
     /// The canonical bytes.
     pub body: String,
+    /// The text that is kept beside it.
+    pub(crate) text: Option<Sealed>,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +149,14 @@ impl Record {
             hash: Hash::of(prev, body.as_bytes()),
             event: envelope.event,
             body: body.to_owned(),
+            text: None,
         })
+    }
+
+    /// Reads a frame of the spool back.
+    pub(crate) fn framed(prev: Hash, body: &[u8], text: Option<&[u8]>) -> Result<Self, String> {
+        let text = text.map(|text| Sealed::parse(text).ok_or("its text is none")).transpose()?;
+        Ok(Self { text, ..Self::parse(prev, body)? })
     }
 }
 
@@ -157,7 +167,12 @@ pub(crate) struct Prepared {
     pub(crate) mark: Mark,
     class: String,
     event: Box<RawValue>,
+    /// The text that is kept beside it: see [`Sealed::to_bytes`].
+    text: Option<Vec<u8>>,
 }
+
+/// What a frame with a text has more than one without, beside the text.
+const TEXT_LENGTH_BYTES: usize = 4;
 
 /// The day (UTC) of a time.
 pub(crate) fn day_of(at: Timestamp) -> Date {
@@ -190,9 +205,10 @@ impl Mark {
 }
 
 impl Prepared {
-    /// Serialises an event of a retention class.
-    pub(crate) fn new(event: &Event, class: &str) -> Result<Self, serde_json::Error> {
-        Ok(Self { mark: Mark::of(event), class: class.to_owned(), event: serde_json::value::to_raw_value(event)? })
+    /// Serialises an event of a retention class, with the text that is kept beside it.
+    pub(crate) fn new(event: &Event, class: &str, text: Option<&Sealed>) -> Result<Self, serde_json::Error> {
+        let json = serde_json::value::to_raw_value(event)?;
+        Ok(Self { mark: Mark::of(event), class: class.to_owned(), event: json, text: text.map(Sealed::to_bytes) })
     }
 
     /// The same event, without the writer's check that its exchange is open: for what an earlier run left open.
@@ -200,9 +216,19 @@ impl Prepared {
         Self { mark: Mark::Other, ..self }
     }
 
-    /// Bytes of the event alone.
+    /// Bytes of the event and its text.
     pub(crate) fn bytes(&self) -> usize {
-        self.event.get().len()
+        self.event.get().len() + self.text_bytes()
+    }
+
+    /// Bytes of its text in the spool; 0 without one.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text.as_ref().map_or(0, |text| text.len() + TEXT_LENGTH_BYTES)
+    }
+
+    /// The text as it lies in the spool.
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        self.text.as_deref()
     }
 
     /// The canonical bytes of this event as record `seq` of a node, taken on `day`.
@@ -274,7 +300,7 @@ mod tests {
     use crate::audit::event::{System, SystemKind};
 
     fn body(event: &Event, seq: u64) -> Vec<u8> {
-        Prepared::new(event, "system").unwrap().body("n", "r", seq, "2026-11-23".parse().unwrap()).unwrap()
+        Prepared::new(event, "system", None).unwrap().body("n", "r", seq, "2026-11-23".parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -292,7 +318,7 @@ mod tests {
         let event =
             Event::System(System { at: "2026-11-22T23:59:59Z".parse().unwrap(), ..System::new(SystemKind::Start, "") });
         let body = String::from_utf8(body(&event, 1)).unwrap();
-        let first = body.replace("\"schema_version\":2", "\"schema_version\":1");
+        let first = body.replace("\"schema_version\":3", "\"schema_version\":1");
         let first = first.replace("\"day\":\"2026-11-23\",\"class\":\"system\",", "");
         assert!(first.len() + 30 < body.len());
         let record = Record::parse(Hash::ZERO, first.as_bytes()).unwrap();
@@ -303,7 +329,7 @@ mod tests {
     fn a_newer_schema_is_refused_by_name() {
         let event = Event::System(System::new(SystemKind::Start, ""));
         let body = String::from_utf8(body(&event, 1)).unwrap();
-        let newer = body.replace("\"schema_version\":2", "\"schema_version\":3");
+        let newer = body.replace("\"schema_version\":3", "\"schema_version\":4");
         assert!(Record::parse(Hash::ZERO, newer.as_bytes()).unwrap_err().contains("newer"));
     }
 

@@ -24,6 +24,7 @@ use super::record::{Hash, day_of};
 use super::retention::{Retention, SYSTEM};
 use super::shared::Shared;
 use super::store::{Held, Store};
+use super::texts::Shred;
 use super::writer::{Append, Message, Spends};
 
 /// Something that was given up.
@@ -91,6 +92,11 @@ impl Retainer {
         Ok(done)
     }
 
+    /// Forgets the keys of texts.
+    pub(crate) async fn shred(&mut self, whose: &Shred) -> Result<u64, AuditError> {
+        self.store.shred(whose).await
+    }
+
     fn may(&mut self, held: &Held) -> bool {
         let spent = self.spent.entry((held.part, held.class_name())).or_default();
         spent.retain(|at| at.elapsed() < DAY);
@@ -103,9 +109,11 @@ impl Retainer {
     }
 
     async fn give_up(&mut self, held: &Held) -> Result<GivenUp, AuditError> {
-        let chains = if held.part == Part::Review { Vec::new() } else { self.chains(held).await? };
+        // Rows that are made from records, or beside them, are no links of a chain.
+        let is_linked = matches!(held.part, Part::Chain | Part::Events);
+        let chains = if is_linked { self.chains(held).await? } else { Vec::new() };
         let records: u64 = chains.iter().map(|gone| gone.records).sum();
-        let is_told = held.part == Part::Review || !chains.is_empty();
+        let is_told = !is_linked || !chains.is_empty();
         if is_told {
             self.tell(held, chains).await?;
         }
@@ -155,7 +163,7 @@ impl Retainer {
                 class: held.class.clone(),
                 chains,
             };
-            let event = fit::prepare(Event::Tombstone(Box::new(tombstone)), SYSTEM, &self.shared.limits)
+            let event = fit::prepare(Event::Tombstone(Box::new(tombstone)), SYSTEM, &self.shared.limits, &self.shared.text_keys)
                 .map_err(|error| AuditError::Store(error.to_string()))?;
             let (ack, answer) = oneshot::channel();
             self.send(Message::Append(Append { event, extra: 0, spends: Spends::Nothing, ack: Some(ack) }))?;
@@ -207,6 +215,7 @@ fn due(held: &[Held], retention: &Retention, today: Date) -> Vec<Held> {
         .filter(|one| match (one.part, &one.class) {
             (Part::Events, Some(class)) => is_over(one.day, retention.of(class).events),
             (Part::Review, Some(class)) => is_over(one.day, retention.of(class).review),
+            (Part::Texts, Some(class)) => is_over(one.day, retention.of(class).texts),
             (Part::Chain, _) => {
                 let is_empty = !held.iter().any(|other| other.part == Part::Events && other.day == one.day);
                 is_empty && is_over(one.day, retention.of(SYSTEM).events)
@@ -239,7 +248,7 @@ mod tests {
     }
 
     fn keep(events: u32, review: u32) -> Keep {
-        Keep { events: Some(events), review: Some(review) }
+        Keep { events: Some(events), review: Some(review), texts: Some(review) }
     }
 
     #[test]

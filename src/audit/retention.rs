@@ -38,6 +38,8 @@ pub struct Keep {
     pub events: Option<u32>,
     /// Rows for review.
     pub review: Option<u32>,
+    /// Prompts and replies in full, where they are recorded.
+    pub texts: Option<u32>,
 }
 
 /// What is kept how long.
@@ -90,6 +92,13 @@ impl Retention {
                     "class {class} keeps rows for review longer than the {events} days of the records that prove them; keep records as long"
                 ));
             }
+            if let Some(review) = keep.review
+                && keep.texts.is_none_or(|days| days > review)
+            {
+                return wrong(format!(
+                    "class {class} keeps texts longer than the {review} days of the rows for review, which say whose they are"
+                ));
+            }
         }
         if own.is_some() && !self.keep.contains_key(STANDARD) {
             return wrong(format!("class {SYSTEM} is given up after a time and class {STANDARD} never; name both"));
@@ -115,7 +124,7 @@ mod tests {
     fn retention(classes: &[(&str, Option<u32>, Option<u32>)], tenants: &[(&str, &str)]) -> Retention {
         let keep = classes
             .iter()
-            .map(|(name, events, review)| ((*name).to_owned(), Keep { events: *events, review: *review }));
+            .map(|(name, events, review)| ((*name).to_owned(), Keep { events: *events, review: *review, texts: *review }));
         let tenants = tenants.iter().map(|(tenant, class)| ((*tenant).to_owned(), (*class).to_owned()));
         Retention { keep: keep.collect(), classes: Classes { tenants: tenants.collect() } }
     }

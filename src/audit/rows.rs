@@ -25,6 +25,8 @@ pub(crate) struct Rows {
     pub(crate) verdicts: Vec<VerdictRow>,
     /// Findings.
     pub(crate) findings: Vec<FindingRow>,
+    /// Prompts and replies in full.
+    pub(crate) texts: Vec<TextRow>,
 }
 
 /// One link of the chain.
@@ -157,12 +159,27 @@ pub(crate) struct FindingRow {
     pub(crate) tags: String,
 }
 
+/// One direction's text.
+#[derive(Debug, Serialize)]
+pub(crate) struct TextRow {
+    pub(crate) day: i32,
+    pub(crate) class: String,
+    pub(crate) exchange_id: ExchangeId,
+    pub(crate) direction: &'static str,
+    pub(crate) tenant: String,
+    pub(crate) key_id: String,
+    pub(crate) wrapped: Option<String>,
+    pub(crate) ciphertext: String,
+    pub(crate) terms: Vec<i64>,
+}
+
 impl Rows {
     /// The rows of some records, in order.
     pub(crate) fn of(records: &[Record]) -> Self {
         let mut rows = Self::default();
         for record in records {
             rows.link(record);
+            rows.text(record);
             match &record.event {
                 Event::Begin(begin) => rows.begin(record, begin),
                 Event::End(end) => rows.end(record, end),
@@ -174,14 +191,22 @@ impl Rows {
         rows
     }
 
-    /// The chain alone, for records whose other rows a store refuses.
+    /// The chain and the texts alone, for records whose other rows a store refuses.
     pub(crate) fn chain_of(records: &[Record]) -> Self {
         let mut rows = Self::default();
-        records.iter().for_each(|record| rows.link(record));
+        for record in records {
+            rows.link(record);
+            rows.text(record);
+        }
         rows
     }
 
-    /// Every day that some row falls on, with its class, each once.
+    /// Every day that some text falls on, with its class, each once.
+    pub(crate) fn text_days(&self) -> BTreeSet<(i32, &str)> {
+        self.texts.iter().map(|row| (row.day, row.class.as_str())).collect()
+    }
+
+    /// Every day that some other row falls on.
     pub(crate) fn days(&self) -> BTreeSet<(i32, &str)> {
         let events = self.events.iter().map(|row| (row.day, row.class.as_str()));
         let begins = self.begins.iter().map(|row| (row.day, row.class.as_str()));
@@ -219,6 +244,21 @@ impl Rows {
             prev_hash: record.prev.to_string(),
             hash: record.hash.to_string(),
             body: record.body.clone(),
+        });
+    }
+
+    fn text(&mut self, record: &Record) {
+        let (Some((exchange, direction, _)), Some(sealed)) = (record.event.text_ref(), &record.text) else { return };
+        self.texts.push(TextRow {
+            day: exchange_day(exchange),
+            class: record.class.clone(),
+            exchange_id: exchange,
+            direction: direction.name(),
+            tenant: record.event.tenant().to_owned(),
+            key_id: sealed.key_id.clone(),
+            wrapped: sealed.wrapped.as_deref().map(hex),
+            ciphertext: hex(&sealed.ciphertext),
+            terms: sealed.terms.clone(),
         });
     }
 
@@ -415,6 +455,13 @@ pub(crate) fn exchange_day(exchange: ExchangeId) -> i32 {
 /// A provider's count is anybody's number: one that no column holds is left out of the row (the body keeps it).
 fn tokens(count: Option<u64>) -> Option<i64> {
     count.and_then(|count| i64::try_from(count).ok())
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |four: u8| DIGITS.get(usize::from(four)).copied().map_or('0', char::from);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn json<T: Serialize>(value: &T) -> String {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::retention::Classes;
 use super::spool::frame;
+use super::texts::keys::TextKeys;
 use crate::base::{Cause, Clock, Fault, Limits};
 
 /// The audit's own state, for `/readyz`, metrics and people.
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) region: String,
     pub(crate) classes: Classes,
     pub(crate) clock: Clock,
+    pub(crate) text_keys: TextKeys,
     room: Mutex<Room>,
     /// The disk refuses writes.
     pub(crate) failing: AtomicBool,
@@ -91,7 +93,7 @@ impl Shared {
     pub(crate) fn new(
         limits: Limits,
         (node, region): (String, String),
-        classes: Classes,
+        (classes, text_keys): (Classes, TextKeys),
         clock: Clock,
         (written, shipped): (u64, u64),
         disk: u64,
@@ -102,6 +104,7 @@ impl Shared {
             region,
             classes,
             clock,
+            text_keys,
             room: Mutex::new(Room { disk, ..Room::default() }),
             failing: AtomicBool::new(false),
             written: watch::Sender::new(written),
@@ -266,7 +269,7 @@ mod tests {
     fn shared(slots: usize, spool: impl Fn(u64) -> u64) -> Shared {
         let mut limits = Limits { audit_slots: slots, ..Limits::default() };
         let make = |limits: &Limits| {
-            Shared::new(limits.clone(), (String::new(), String::new()), Classes::default(), Clock::default(), (0, 0), 0)
+            Shared::new(limits.clone(), (String::new(), String::new()), Default::default(), Clock::default(), (0, 0), 0)
         };
         limits.spool_bytes = spool(make(&limits).record_room());
         make(&limits)

@@ -9,7 +9,7 @@ use super::fit;
 use super::handle::Inner;
 use super::record::Prepared;
 use super::writer::{Append, Message, Spends};
-use crate::base::{Cause, ExchangeId, Fault};
+use crate::base::{Cause, ExchangeId, Fault, Limits};
 
 /// Room in the spool for the begin and the end of one exchange, each up to `limits.audit_record_bytes`.
 ///
@@ -120,24 +120,23 @@ impl Inner {
     /// stays out, and the record says so.
     pub(crate) fn fit(&self, event: Event) -> Result<(Prepared, u64), Fault> {
         let failed = |error| Fault::ours(Cause::Internal, format!("an audit event cannot be serialised: {error}"));
-        let room = self.shared.limits.audit_record_bytes;
         let class = self.shared.classes.of(&event).to_owned();
         let has_text = match &event {
             Event::Begin(begin) => begin.prompt_text.is_some(),
             Event::End(end) => end.reply_text.is_some(),
             Event::Refused(_) | Event::Seal(_) | Event::System(_) | Event::Tombstone(_) => false,
         };
-        if has_text {
-            let prepared = fit::prepare(event.clone(), &class, &self.shared.limits).map_err(failed)?;
-            let extra = (prepared.bytes() + fit::ENVELOPE_BYTES).saturating_sub(room) as u64;
-            if extra == 0 || self.shared.claim(extra) {
-                return Ok((prepared, extra));
-            }
-            let mut limits = self.shared.limits.clone();
-            limits.audit_text_bytes = 0;
-            return fit::prepare(event, &class, &limits).map(|prepared| (prepared, 0)).map_err(failed);
+        let (limits, keys) = (&self.shared.limits, &self.shared.text_keys);
+        if !has_text {
+            return fit::prepare(event, &class, limits, keys).map(|prepared| (prepared, 0)).map_err(failed);
         }
-        fit::prepare(event, &class, &self.shared.limits).map(|prepared| (prepared, 0)).map_err(failed)
+        let prepared = fit::prepare(event.clone(), &class, limits, keys).map_err(failed)?;
+        let extra = prepared.text_bytes() as u64;
+        if self.shared.claim(extra) {
+            return Ok((prepared, extra));
+        }
+        let limits = Limits { audit_text_bytes: 0, ..limits.clone() };
+        fit::prepare(event, &class, &limits, keys).map(|prepared| (prepared, 0)).map_err(failed)
     }
 
     /// Writes a record that ends its slot and waits until it is in the spool.

@@ -29,6 +29,8 @@ pub(crate) enum Message {
     Append(Append),
     /// Answer once everything before is written, or waits for a full disk.
     Barrier(oneshot::Sender<()>),
+    /// Begin a new segment, so that what was shipped of this one can go, and answer.
+    Rotate(oneshot::Sender<Result<(), String>>),
     /// Sign what is there, and answer.
     Seal(oneshot::Sender<()>),
     /// Write what waits, sync, and stop.
@@ -152,6 +154,10 @@ impl Writer {
                     self.write(std::mem::take(&mut group));
                     let _ = ack.send(());
                 }
+                Message::Rotate(ack) => {
+                    self.write(std::mem::take(&mut group));
+                    let _ = ack.send(self.spool.rotate().map_err(|error| error.to_string()));
+                }
                 Message::Seal(ack) => {
                     self.write(std::mem::take(&mut group));
                     self.seal();
@@ -266,7 +272,7 @@ impl Writer {
         let seq = frames.head.seq + 1;
         let Some(period) = &mut frames.period else { return Err(append) };
         let framed = append.event.body(&self.shared.node, &self.shared.region, seq, period.day).ok().and_then(|body| {
-            let size = frame::push(&mut frames.bytes, frames.head.hash, &body)?;
+            let size = frame::push(&mut frames.bytes, frames.head.hash, &body, append.event.text())?;
             Some((Hash::of(frames.head.hash, &body), size as u64))
         });
         let Some((hash, size)) = framed else { return Err(append) };
@@ -277,7 +283,7 @@ impl Writer {
     }
 
     fn push_seal(&self, frames: &mut Frames, seal: Seal) {
-        let event = Prepared::new(&Event::Seal(Box::new(seal)), SYSTEM);
+        let event = Prepared::new(&Event::Seal(Box::new(seal)), SYSTEM, None);
         let append = event.map(|event| Append { event, extra: 0, spends: Spends::Nothing, ack: None });
         // Numbers and hashes always serialise.
         if append.map_err(drop).and_then(|append| self.push(frames, append).map_err(drop)).is_err() {

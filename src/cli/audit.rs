@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use super::{ConfigArg, Failure, admin, block_on, out};
 use crate::app::audit_config;
 use crate::audit::{
-    Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey, Signatures,
+    Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey, Shred, Signatures,
     TrustedKey, Wanted, grants, own_key, verify_file,
 };
 use crate::base::ExchangeId;
@@ -36,6 +36,9 @@ pub(super) enum AuditCommand {
         /// Before this time (RFC 3339)
         #[arg(long)]
         until: Option<jiff::Timestamp>,
+        /// Only exchanges whose recorded text, of the tenant given, has all of these words: needs `audit.texts.search_key`
+        #[arg(long, value_name = "WORDS", requires = "tenant")]
+        text: Option<String>,
         /// How many
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -112,7 +115,7 @@ pub(super) enum AuditCommand {
     Grants {
         /// The role; made when it is not there
         role: String,
-        /// Let it read the records as well: `audit verify` needs them, and they hold full text where policy says so
+        /// Let it read the records as well, and the encrypted texts: `audit verify` needs them
         #[arg(long)]
         records: bool,
     },
@@ -124,17 +127,37 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Wrap the keys of recorded texts under the first of `audit.texts.keys`, after it was changed; texts stay as they are
+    Rewrap {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Destroy recorded texts for good: their keys are forgotten. The records stay and can be verified
+    Shred {
+        /// Of this tenant
+        #[arg(long)]
+        tenant: String,
+        /// Only of this caller
+        #[arg(long)]
+        principal: Option<String>,
+        /// Only of this exchange
+        #[arg(long)]
+        exchange: Option<ExchangeId>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
 }
 
 pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
     match command {
-        AuditCommand::List { action, tenant, rule, since, until, limit, before, json, config } => {
+        AuditCommand::List { action, tenant, rule, since, until, text, limit, before, json, config } => {
             let filter = Filter {
                 since: *since,
                 until: *until,
                 action: *action,
                 tenant: tenant.clone(),
                 rule: rule.clone(),
+                text: text.clone(),
                 limit: Some(*limit),
                 before: *before,
             };
@@ -156,6 +179,10 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
             Ok(0)
         }
         AuditCommand::Retain { run, config } => retain(*run, config),
+        AuditCommand::Rewrap { config } => rewrap(config),
+        AuditCommand::Shred { tenant, principal, exchange, config } => {
+            shred(&Shred { tenant: tenant.clone(), principal: principal.clone(), exchange: *exchange }, config)
+        }
     }
 }
 
@@ -328,15 +355,43 @@ fn retain(run: bool, config: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The appliance does it when it runs: only one process may write the chain.
-fn give_up(config: &ConfigArg) -> Result<u8, Failure> {
-    if let Some((status, answer)) = admin::ask(&admin::appliance(config)?, Method::POST, "/api/v1/retention/run", None)?
-    {
-        if status != StatusCode::OK {
-            return Err(Failure::job(
-                answer.get("error").and_then(|error| error.as_str()).unwrap_or("the appliance refused"),
-            ));
+fn rewrap(config: &ConfigArg) -> Result<u8, Failure> {
+    let done = block_on(async { reader(config).await?.rewrap().await.map_err(Failure::job) })??;
+    out::json(&done)?;
+    Ok(0)
+}
+
+fn shred(whose: &Shred, config: &ConfigArg) -> Result<u8, Failure> {
+    let body = serde_json::to_value(whose).map_err(Failure::job)?;
+    let texts = match ask_appliance(config, "/api/v1/texts/shred", Some(body))? {
+        Some(answer) => answer["texts"].clone(),
+        None => {
+            let config = audit_config(&config.config()?);
+            let texts = block_on(async {
+                let audit = Audit::open(config).await.map_err(Failure::job)?;
+                let done = audit.shred(whose, CLOSE).await;
+                audit.close(CLOSE).await;
+                done.map_err(Failure::job)
+            })??;
+            texts.into()
         }
+    };
+    out::json(&serde_json::json!({ "texts": texts }))?;
+    Ok(0)
+}
+
+/// Lets the running appliance do it, for only one process may write the chain; `None`: none runs.
+fn ask_appliance(config: &ConfigArg, path: &str, body: Option<serde_json::Value>) -> Result<Option<serde_json::Value>, Failure> {
+    let asked = admin::ask(&admin::appliance(config)?, Method::POST, path, body)?;
+    let Some((status, answer)) = asked else { return Ok(None) };
+    if status != StatusCode::OK {
+        return Err(Failure::job(answer.get("error").and_then(|error| error.as_str()).unwrap_or("the appliance refused")));
+    }
+    Ok(Some(answer))
+}
+
+fn give_up(config: &ConfigArg) -> Result<u8, Failure> {
+    if let Some(answer) = ask_appliance(config, "/api/v1/retention/run", None)? {
         out::json(&answer["given_up"])?;
         return Ok(0);
     }

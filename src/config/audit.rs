@@ -3,14 +3,14 @@
 use super::sections::{Context, secret};
 use super::value::{number, optional, path, word};
 use super::{AuditConfig, FsyncConfig, StoreConfig};
-use crate::audit::{Classes, Keep, Retention, SYSTEM};
+use crate::audit::{Classes, Keep, Retention, SYSTEM, TextKeyFiles};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Value};
 use crate::yaml::table::{Table, text};
 
 /// Reads the section; `None`: something was wrong, and is reported.
 pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
-    let table = Table::open(node, "audit", &["store", "fsync", "signing_key", "retention"], report)?;
+    let table = Table::open(node, "audit", &["store", "fsync", "signing_key", "texts", "retention"], report)?;
     let store = table.needed("store", report).and_then(|node| {
         if matches!(node.value, Value::Map(_)) {
             let keys = ("postgres_env", "postgres_file");
@@ -27,11 +27,32 @@ pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>
         word(node, "audit.fsync", &[("always", FsyncConfig::Always), ("never", FsyncConfig::Never)], report)
     });
     let signing_key = optional(&table, "signing_key", |node| path(node, "audit.signing_key", context.base, report));
+    let texts = match table.get("texts") {
+        None => Some(TextKeyFiles::default()),
+        Some(node) => texts(node, context, report),
+    };
     let retention = match table.get("retention") {
         None => Some(Retention::default()),
         Some(node) => retention(node, report),
     };
-    Some(AuditConfig { store: store?, fsync: fsync?, signing_key, retention: retention? })
+    Some(AuditConfig { store: store?, fsync: fsync?, signing_key, texts: texts?, retention: retention? })
+}
+
+fn texts(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<TextKeyFiles> {
+    let table = Table::open(node, "audit.texts", &["keys", "search_key"], report)?;
+    let search_key = optional(&table, "search_key", |node| path(node, "audit.texts.search_key", context.base, report));
+    let mut keys = Vec::new();
+    if let Some(node) = table.get("keys") {
+        let Value::List(entries) = &node.value else {
+            let message = format!("audit.texts.keys must be a list, not {}", node.value.kind());
+            report.error("C006", node.place, message, "write `[FILE]`; the first is for new texts, others are for older ones");
+            return None;
+        };
+        for entry in entries {
+            keys.push(path(entry, "audit.texts.keys", context.base, report)?);
+        }
+    }
+    Some(TextKeyFiles { keys, search_key })
 }
 
 fn retention(node: &Node, report: &mut Reporter<'_>) -> Option<Retention> {
@@ -65,10 +86,9 @@ fn retention(node: &Node, report: &mut Reporter<'_>) -> Option<Retention> {
 
 fn keep(class: &str, node: &Node, report: &mut Reporter<'_>) -> Option<Keep> {
     // The appliance's own records have no rows for review.
-    let known: &[&str] = if class == SYSTEM { &["events"] } else { &["events", "review"] };
+    let known: &[&str] = if class == SYSTEM { &["events"] } else { &["events", "review", "texts"] };
     let table = Table::open(node, "a retention class", known, report)?;
-    let mut days = |key: &'static str| {
-        let node = table.needed(key, report)?;
+    let days = |key: &'static str, node: &Node, report: &mut Reporter<'_>| {
         if matches!(node.value, Value::Null) {
             return Some(None);
         }
@@ -87,9 +107,16 @@ fn keep(class: &str, node: &Node, report: &mut Reporter<'_>) -> Option<Keep> {
             }
         }
     };
-    let events = days("events")?;
-    let review = if class == SYSTEM { events } else { days("review")? };
-    Some(Keep { events, review })
+    let events = days("events", table.needed("events", report)?, report)?;
+    if class == SYSTEM {
+        return Some(Keep { events, review: events, texts: events });
+    }
+    let review = days("review", table.needed("review", report)?, report)?;
+    let texts = match table.get("texts") {
+        Some(node) => days("texts", node, report)?,
+        None => review,
+    };
+    Some(Keep { events, review, texts })
 }
 
 fn map<'n>(node: &'n Node, key: &str, report: &mut Reporter<'_>) -> Vec<(&'n str, &'n Node)> {

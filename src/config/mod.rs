@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::access::ClientKey;
-use crate::audit::Retention;
+use crate::audit::{Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
 use crate::route::ModelPattern;
 use crate::telemetry::trace::LogFormat;
@@ -157,6 +157,8 @@ pub struct AuditConfig {
     pub fsync: FsyncConfig,
     /// The key that signs checkpoints; `None`: one made in the state folder.
     pub signing_key: Option<PathBuf>,
+    /// The keys of recorded texts.
+    pub texts: TextKeyFiles,
     /// What is kept how long.
     pub retention: Retention,
 }

@@ -1,8 +1,10 @@
-//! The handlers. They read; nothing here changes state.
+//! The handlers about the record and the appliance itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State as Shared};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use crate::audit::{AuditError, Filter, LIST_MAX, Pace};
+use crate::audit::{AuditError, Filter, LIST_MAX, Pace, Shred};
 use crate::base::ExchangeId;
 use crate::telemetry::metrics as names;
 use crate::verdict::Action;
@@ -22,7 +24,7 @@ pub(super) async fn index() -> Json<Value> {
         "name": "portcullis",
         "version": env!("CARGO_PKG_VERSION"),
         "read": ["/api/v1/status", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}", "/api/v1/policy", "/metrics"],
-        "change": ["/api/v1/policy/reload", "/api/v1/policy/rollback"],
+        "change": ["/api/v1/policy/reload", "/api/v1/policy/rollback", "/api/v1/retention/run", "/api/v1/texts/shred"],
         "open": ["/healthz", "/readyz"],
     }))
 }
@@ -80,6 +82,7 @@ pub(super) struct ListQuery {
     action: Option<Action>,
     tenant: Option<String>,
     rule: Option<String>,
+    text: Option<String>,
     since: Option<jiff::Timestamp>,
     until: Option<jiff::Timestamp>,
     before: Option<ExchangeId>,
@@ -97,6 +100,7 @@ pub(super) async fn exchanges(
         action: query.action,
         tenant: query.tenant,
         rule: query.rule,
+        text: query.text,
         limit: query.limit.map(|limit| limit.min(LIST_MAX)),
         before: query.before,
     };
@@ -113,6 +117,22 @@ pub(super) async fn exchange(
         Some(detail) => Ok(Json(detail).into_response()),
         None => Ok((StatusCode::NOT_FOUND, Json(json!({ "error": "no such exchange" }))).into_response()),
     }
+}
+
+/// Destroys recorded texts. The answer comes when they are gone from the store and the spool.
+pub(super) async fn shred(
+    Shared(state): Shared<Arc<State>>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let whose: Shred = match serde_json::from_slice(&body) {
+        Ok(whose) => whose,
+        Err(error) => {
+            let error = format!("the body is {{\"tenant\": \"…\"}}, with \"principal\" or \"exchange\" for less of it: {error}");
+            return Ok((StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response());
+        }
+    };
+    let texts = state.proxy.audit.shred(&whose, SHIPPED).await?;
+    Ok(Json(json!({ "texts": texts })).into_response())
 }
 
 /// Gives up what is older than it is kept. The answer comes when it is done.
@@ -133,7 +153,13 @@ impl From<AuditError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        if let AuditError::Search(_) = &self.0 {
+            return (StatusCode::BAD_REQUEST, Json(json!({ "error": self.0.to_string() }))).into_response();
+        }
         tracing::warn!(error = %self.0, "the record could not be read");
         (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": self.0.to_string() }))).into_response()
     }
 }
+
+/// Longest wait for the store to have everything.
+const SHIPPED: Duration = Duration::from_secs(30);

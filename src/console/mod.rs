@@ -63,6 +63,7 @@ impl Console {
             .route("/api/v1/exchanges", get(api::exchanges))
             .route("/api/v1/exchanges/{id}", get(api::exchange))
             .route("/api/v1/retention/run", post(api::retain))
+            .route("/api/v1/texts/shred", post(api::shred))
             .route("/api/v1/policy", get(policy::show))
             .route("/api/v1/policy/reload", post(policy::reload))
             .route("/api/v1/policy/rollback", post(policy::rollback))

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::access::keys::has_form_of_ours;
 use crate::access::{Caller, Crowd, Identity, Keyring, Pace, Place, Throttles, Verified};
 use crate::audit::Audit;
-use crate::audit::{Begin, Outcome as End};
+use crate::audit::{Begin, FullText, Outcome as End};
 use crate::base::{Cause, Fault, FaultAction, Limits};
 use crate::inspect::{Cleared, Outcome};
 use crate::protocol::openai::{ChatRequest, Template, models};
@@ -163,7 +163,7 @@ impl Proxy {
         full_text.iter_mut().for_each(|texts| ledger::put_tokens(texts, &judged.tokens));
         let mut begin = begin(exchange, &caller, &model, stream, judges);
         begin.request = ledger::verdict_record(&judged, judges.model_version());
-        begin.prompt_text = full_text;
+        begin.prompt_text = full_text.map(FullText::Plain);
         let since = Instant::now();
         if let Err(fault) = ledger.begin(begin, &judges.snapshot).await {
             return Ok(self.end_failed(exchange, ledger, &fault));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::time::{Duration, Instant};
 
-use crate::audit::{Decision, Outcome as End, VerdictRecord};
+use crate::audit::{Decision, FullText, Outcome as End, VerdictRecord};
 use crate::base::{Cause, Fault, FaultAction};
 use crate::inspect::{Answer, Cleared, Encode, Outcome};
 use crate::protocol::openai::{ChatReply, ErrorReply, Template};
@@ -84,7 +84,7 @@ async fn whole(
         end.prompt_tokens = usage.and_then(|usage| usage.prompt);
         end.completion_tokens = usage.and_then(|usage| usage.completion);
         end.reply = Some(record);
-        end.reply_text = full_text;
+        end.reply_text = full_text.map(FullText::Plain);
     });
     match judged.outcome {
         Outcome::Cleared(cleared) => {

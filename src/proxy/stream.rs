@@ -327,7 +327,7 @@ impl Pump {
         if self.record_full_text {
             let text =
                 |(place, text): (String, &str)| PassageText { role: Role::Assistant, place, text: text.to_owned() };
-            end.reply_text = Some(self.stream.texts().map(text).collect());
+            end.reply_text = Some(self.stream.texts().map(text).collect::<Vec<_>>().into());
         }
     }
 }

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use portcullis::audit::{
     Audit, AuditConfig, AuditReader, Begin, ChainReport, Cut, End, Evidence, FaultRecord, FindingRecord, Fsync, Judge,
-    Outcome, Refused, Retention, StoreConfig, VerdictRecord, own_key,
+    Outcome, Refused, Retention, StoreConfig, TextKeyFiles, VerdictRecord, own_key,
 };
 use portcullis::base::{Blame, Cause, Clock, ExchangeId, Limits, Secret, Span};
 use portcullis::text::{Role, Trust};
@@ -36,6 +36,7 @@ pub fn config(folder: &Path, store: StoreConfig) -> AuditConfig {
         store,
         retention: Retention::default(),
         signing_key: None,
+        text_keys: TextKeyFiles::default(),
         fsync: Fsync::Never,
         clock: Clock::default(),
         limits: Limits::default(),

@@ -12,8 +12,8 @@ use crate::audit::record::Hash;
 #[derive(Debug, Default)]
 pub(crate) struct Graves {
     by_node: BTreeMap<String, Vec<Grave>>,
-    /// Days and classes whose rows for review were given up.
-    review: BTreeSet<(Date, String)>,
+    /// Days and classes whose rows for review, or texts, were given up.
+    unlinked: BTreeSet<(Part, Date, String)>,
 }
 
 /// Records of one chain that one tombstone stands for.
@@ -46,8 +46,8 @@ impl Graves {
     /// Takes in a tombstone that record `seq` of `node` holds.
     pub(crate) fn add(&mut self, node: &str, seq: u64, tombstone: Tombstone) {
         let Tombstone { part, day, class, chains, .. } = tombstone;
-        if let (Part::Review, Some(class)) = (part, &class) {
-            self.review.insert((day, class.clone()));
+        if let (Part::Review | Part::Texts, Some(class)) = (part, &class) {
+            self.unlinked.insert((part, day, class.clone()));
         }
         // What ends before it begins was not written by us, and would be walked around for ever.
         for gone in chains.into_iter().filter(|gone| gone.last_seq >= gone.first_seq) {
@@ -58,9 +58,9 @@ impl Graves {
         }
     }
 
-    /// Days and classes whose rows for review were given up, and so need not be there.
-    pub(crate) fn review(&self) -> &BTreeSet<(Date, String)> {
-        &self.review
+    /// Days and classes whose rows for review, or texts, were given up, and so need not be there.
+    pub(crate) fn unlinked(&self) -> &BTreeSet<(Part, Date, String)> {
+        &self.unlinked
     }
 
     /// A record without a body; false when no tombstone explains it.

@@ -1,9 +1,6 @@
 //! The key that signs checkpoints (Ed25519, RFC 8032), and the keys that a reader trusts.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
@@ -13,6 +10,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::audit::error::AuditError;
+use crate::audit::key_file::{self, SECRET_BYTES};
 
 /// Signs checkpoints. Its `Debug` shows the public half alone.
 pub(crate) struct SigningKey {
@@ -32,34 +30,18 @@ impl SigningKey {
     /// # Errors
     /// A file that cannot be read, that others may read, or that holds no such key.
     pub(crate) fn read(path: &Path) -> Result<Self, AuditError> {
-        let failed = |why: &str| AuditError::Key { path: path.to_owned(), why: why.to_owned() };
-        let mode = fs::metadata(path).map_err(|error| failed(&error.to_string()))?.permissions().mode();
-        if mode & 0o007 != 0 {
-            return Err(failed("others may read it: whoever has this key can sign a record anew; chmod 600 or 640 it"));
-        }
-        let bytes = Zeroizing::new(fs::read(path).map_err(|error| failed(&error.to_string()))?);
-        Self::parse(&bytes).ok_or_else(|| {
-            failed(
-                "it holds no Ed25519 key: write PKCS#8 (openssl genpkey -algorithm ed25519 -out FILE), or the 32 bytes of a seed, \
-                 as they are or in base64",
-            )
+        let bytes = key_file::read(path, "whoever has this key can sign a record anew")?;
+        Self::parse(&bytes).ok_or_else(|| AuditError::Key {
+            path: path.to_owned(),
+            why: "it holds no Ed25519 key: write PKCS#8 (openssl genpkey -algorithm ed25519 -out FILE), or the 32 bytes of a \
+                  seed, as they are or in base64"
+                .to_owned(),
         })
     }
 
     /// Reads the key of a state folder, and makes one when there is none.
     pub(crate) fn read_or_make(path: &Path) -> Result<Self, AuditError> {
-        if !path.exists() {
-            let failed = |error: io::Error| AuditError::Key { path: path.to_owned(), why: error.to_string() };
-            let mut seed = Zeroizing::new([0u8; SEED_BYTES]);
-            getrandom::fill(seed.as_mut()).map_err(|error| failed(io::Error::other(error)))?;
-            let text = Zeroizing::new(format!("{}\n", STANDARD.encode(seed.as_ref())));
-            // Never half a key: a crash leaves none, and the next start makes another.
-            let fresh = path.with_extension("new");
-            let _ = fs::remove_file(&fresh);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-            fs::rename(&fresh, path).map_err(failed)?;
-        }
+        key_file::make(path)?;
         Self::read(path)
     }
 
@@ -72,11 +54,11 @@ impl SigningKey {
                 let der = Zeroizing::new(STANDARD.decode(body.as_bytes()).ok().filter(|_| one)?);
                 from_der(&der)
             }
-            Ok(text) if bytes.len() != SEED_BYTES => {
+            Ok(text) if bytes.len() != SECRET_BYTES => {
                 let seed = Zeroizing::new(STANDARD.decode(text).ok()?);
                 Ed25519KeyPair::from_seed_unchecked(&seed).ok()
             }
-            _ if bytes.len() == SEED_BYTES => Ed25519KeyPair::from_seed_unchecked(bytes).ok(),
+            _ if bytes.len() == SECRET_BYTES => Ed25519KeyPair::from_seed_unchecked(bytes).ok(),
             _ => from_der(bytes),
         }?;
         let public = PublicKey::from_bytes(pair.public_key().as_ref())?;
@@ -165,7 +147,6 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-const SEED_BYTES: usize = 32;
 /// The algorithm's number in signed notes.
 const NOTE_ED25519: u8 = 1;
 /// What stands before the 32 bytes in a SubjectPublicKeyInfo of Ed25519 (RFC 8410).
@@ -173,6 +154,9 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     /// RFC 8032, section 7.1, test 1.

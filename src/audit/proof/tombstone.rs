@@ -59,6 +59,8 @@ pub enum Part {
     Events,
     /// The rows made from them for review: `exchange`, `verdict`, `finding`.
     Review,
+    /// Prompts and replies in full: `passage_text`.
+    Texts,
 }
 
 impl Part {
@@ -68,6 +70,7 @@ impl Part {
             Self::Chain => "chain",
             Self::Events => "events",
             Self::Review => "review",
+            Self::Texts => "texts",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a record lies in a segment file: `mark(4) length(4) crc32(4) payload`, integers little-endian, the CRC-32 (IEEE)
-//! over length and payload; `payload = prev_hash(32) body`.
+//! over length and payload; `payload = prev_hash(32) body`, or, by another mark, `prev_hash(32) body_length(4) body text`
+//! where a text is kept beside the record.
 //!
 //! The mark holds the byte FF, which no UTF-8 body contains, so that after a damaged stretch the next whole frame can be
 //! found again and text inside a record can never pass for a frame.
@@ -9,23 +10,30 @@ use crate::audit::record::Hash;
 /// Bytes before a frame's payload.
 pub(crate) const HEADER_BYTES: usize = 12;
 
+/// A record alone.
 const MARK: [u8; 4] = [0xFF, b'P', b'C', 1];
+/// A record with a text.
+const MARK_TEXT: [u8; 4] = [0xFF, b'P', b'C', 2];
 /// Bytes of the previous record's hash, first in a payload.
 pub(crate) const HASH_BYTES: usize = 32;
 
-/// Appends one frame to `out`; gives its size, or `None` when the body is too long for the length field.
-pub(crate) fn push(out: &mut Vec<u8>, prev: Hash, body: &[u8]) -> Option<usize> {
-    let length = u32::try_from(HASH_BYTES.checked_add(body.len())?).ok()?.to_le_bytes();
+/// Appends one frame to `out`; gives its size, or `None` when the record is too long for the length field.
+pub(crate) fn push(out: &mut Vec<u8>, prev: Hash, body: &[u8], text: Option<&[u8]>) -> Option<usize> {
+    let (mark, body_length) = match text {
+        Some(_) => (MARK_TEXT, u32::try_from(body.len()).ok()?.to_le_bytes().to_vec()),
+        None => (MARK, Vec::new()),
+    };
+    let payload = [prev.bytes().as_slice(), &body_length, body, text.unwrap_or_default()];
+    let length = payload.iter().try_fold(0usize, |sum, part| sum.checked_add(part.len()))?;
+    let length = u32::try_from(length).ok()?.to_le_bytes();
     let mut crc = crc32fast::Hasher::new();
     crc.update(&length);
-    crc.update(prev.bytes());
-    crc.update(body);
+    payload.iter().for_each(|part| crc.update(part));
     let before = out.len();
-    out.extend_from_slice(&MARK);
+    out.extend_from_slice(&mark);
     out.extend_from_slice(&length);
     out.extend_from_slice(&crc.finalize().to_le_bytes());
-    out.extend_from_slice(prev.bytes());
-    out.extend_from_slice(body);
+    payload.iter().for_each(|part| out.extend_from_slice(part));
     Some(out.len() - before)
 }
 
@@ -40,6 +48,8 @@ pub(crate) enum Stretch<'a> {
         prev: Hash,
         /// The record's canonical bytes.
         body: &'a [u8],
+        /// The text that is kept beside it.
+        text: Option<&'a [u8]>,
         /// Bytes of the whole frame.
         size: usize,
     },
@@ -55,7 +65,7 @@ pub(crate) fn next(bytes: &[u8]) -> Option<Stretch<'_>> {
     if let Some(frame) = whole(bytes) {
         return Some(frame);
     }
-    let found = memchr::memmem::find_iter(bytes.get(1..)?, &MARK)
+    let found = memchr::memmem::find_iter(bytes.get(1..)?, MARK.get(..3)?)
         .map(|at| at + 1)
         .find(|at| bytes.get(*at..).and_then(whole).is_some());
     Some(match found.and_then(|at| bytes.get(..at)) {
@@ -70,16 +80,23 @@ fn whole(bytes: &[u8]) -> Option<Stretch<'_>> {
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let size = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     let payload = rest.get(..size)?;
-    let (prev, body) = payload.split_first_chunk::<HASH_BYTES>()?;
-    if *mark != MARK {
-        return None;
-    }
+    let (prev, rest) = payload.split_first_chunk::<HASH_BYTES>()?;
+    let (body, text) = match *mark {
+        MARK => (rest, None),
+        MARK_TEXT => {
+            let (body_length, rest) = rest.split_first_chunk::<4>()?;
+            let (body, text) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*body_length)).ok()?)?;
+            (body, Some(text))
+        }
+        _ => return None,
+    };
     let mut actual = crc32fast::Hasher::new();
     actual.update(length);
     actual.update(payload);
     (actual.finalize() == u32::from_le_bytes(*crc)).then_some(Stretch::Frame {
         prev: Hash::from_bytes(*prev),
         body,
+        text,
         size: HEADER_BYTES + size,
     })
 }
@@ -93,7 +110,8 @@ mod tests {
         let ends = ["one", "two two", "three"]
             .iter()
             .map(|body| {
-                push(&mut out, Hash::ZERO, body.as_bytes()).unwrap();
+                let text = body.contains(' ').then_some(b"a text".as_slice());
+                push(&mut out, Hash::ZERO, body.as_bytes(), text).unwrap();
                 out.len()
             })
             .collect();
@@ -108,7 +126,8 @@ mod tests {
                     damaged += gone.len();
                     gone.len()
                 }
-                Stretch::Frame { body, size, .. } => {
+                Stretch::Frame { body, text, size, .. } => {
+                    assert_eq!(text, body.contains(&b' ').then_some(b"a text".as_slice()));
                     bodies.push(String::from_utf8(body.to_vec()).unwrap());
                     size
                 }

@@ -174,7 +174,11 @@ impl Spool {
         tried.and(removed)
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
+    /// Begins a new segment, unless this one is empty.
+    pub(crate) fn rotate(&mut self) -> io::Result<()> {
+        if self.active_bytes == 0 {
+            return Ok(());
+        }
         // A closed segment is never synced again, so it must be on the disk now.
         self.active.sync_data()?;
         // What of the period lies in older segments is known from this file alone once they are deleted.
@@ -281,8 +285,8 @@ fn read_all(folder: &Path, segments: &[Segment]) -> Result<Found, AuditError> {
         let mut offset = 0;
         while let Some(stretch) = bytes.get(offset..).and_then(frame::next) {
             match stretch {
-                Stretch::Frame { prev, body, size } => {
-                    note(&mut found, prev, body).map_err(|why| AuditError::Unreadable {
+                Stretch::Frame { prev, body, text, size } => {
+                    note(&mut found, prev, body, text).map_err(|why| AuditError::Unreadable {
                         path: segment.path.clone(),
                         offset: offset as u64,
                         why,
@@ -307,8 +311,8 @@ fn read_all(folder: &Path, segments: &[Segment]) -> Result<Found, AuditError> {
     Ok(found)
 }
 
-fn note(found: &mut Found, prev: Hash, body: &[u8]) -> Result<(), String> {
-    let record = Record::parse(prev, body)?;
+fn note(found: &mut Found, prev: Hash, body: &[u8], text: Option<&[u8]>) -> Result<(), String> {
+    let record = Record::framed(prev, body, text)?;
     follow(&mut found.period, &record);
     match Mark::of(&record.event) {
         Mark::Begin(exchange) => {

@@ -40,8 +40,8 @@ pub(crate) fn read(folder: &Path, mut each: impl FnMut(Piece)) -> Result<(), Aud
         let mut at = 0;
         while let Some(stretch) = bytes.get(at..).and_then(frame::next) {
             at += match stretch {
-                Stretch::Frame { prev, body, size } => {
-                    each(record(prev, body));
+                Stretch::Frame { prev, body, text, size } => {
+                    each(record(prev, body, text));
                     size
                 }
                 // A record that is being written, or was torn by a crash and is cut at the next start.
@@ -57,8 +57,8 @@ pub(crate) fn read(folder: &Path, mut each: impl FnMut(Piece)) -> Result<(), Aud
     Ok(())
 }
 
-fn record(prev: Hash, body: &[u8]) -> Piece {
-    match Record::parse(prev, body) {
+fn record(prev: Hash, body: &[u8], text: Option<&[u8]>) -> Piece {
+    match Record::framed(prev, body, text) {
         Ok(record) => Piece::Record(Box::new(record)),
         Err(why) => Piece::Damage(format!("a whole frame holds no record: {why}")),
     }

@@ -78,8 +78,8 @@ impl Tail {
         while let Some(stretch) = bytes.get(at..).and_then(frame::next) {
             let offset = start + at as u64;
             match stretch {
-                Stretch::Frame { prev, body, size } => {
-                    let record = Record::parse(prev, body).map_err(|why| AuditError::Unreadable {
+                Stretch::Frame { prev, body, text, size } => {
+                    let record = Record::framed(prev, body, text).map_err(|why| AuditError::Unreadable {
                         path: segment.path.clone(),
                         offset,
                         why,

@@ -21,11 +21,15 @@ pub(in crate::audit) struct Column {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Bool,
+    /// Hex digits; bytes in both stores.
+    Bytes,
     /// Days since 1970-01-01.
     Day,
     /// 64 hex digits; bytes in PostgreSQL.
     Hash,
     Int,
+    /// Whole numbers; SQLite has them in a table of their own.
+    Ints,
     Json,
     Real,
     Text,
@@ -193,6 +197,22 @@ pub(in crate::audit) const FINDING: Target = Target {
     ],
 };
 
+pub(in crate::audit) const TEXT: Target = Target {
+    table: "passage_text",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("class", Kind::Text),
+        col("exchange_id", Kind::Uuid),
+        col("direction", Kind::Text),
+        col("tenant", Kind::Text),
+        col("key_id", Kind::Text),
+        col("wrapped", Kind::Bytes),
+        col("ciphertext", Kind::Bytes),
+        col("terms", Kind::Ints),
+    ],
+};
+
 const fn col(name: &'static str, kind: Kind) -> Column {
     Column { name, kind }
 }
@@ -234,7 +254,11 @@ impl Column {
                     None => out.write_all(b"\\N"),
                 }
             }
-            (Kind::Hash, Value::String(hex)) => write!(out, "\\\\x{hex}"),
+            (Kind::Bytes | Kind::Hash, Value::String(hex)) => write!(out, "\\\\x{hex}"),
+            (Kind::Ints, Value::Array(numbers)) => {
+                let numbers: Vec<_> = numbers.iter().map(Value::to_string).collect();
+                write!(out, "{{{}}}", numbers.join(","))
+            }
             (_, Value::String(text)) => {
                 escape(text, out);
                 Ok(())
@@ -273,7 +297,7 @@ impl Target {
         let names = self.list(|column| column.name.to_owned());
         let values = self.list(|column| match column.kind {
             Kind::Day => format!("date '1970-01-01' + r.{}", column.name),
-            Kind::Hash => format!("decode(r.{}, 'hex')", column.name),
+            Kind::Bytes | Kind::Hash => format!("decode(r.{}, 'hex')", column.name),
             Kind::Json => format!("r.{}::jsonb", column.name),
             Kind::Time(field) => format!("timestamptz 'epoch' + r.{field} * interval '1 microsecond'"),
             _ => format!("r.{}", column.name),
@@ -283,7 +307,8 @@ impl Target {
                 Kind::Bool => "boolean",
                 Kind::Day => "integer",
                 Kind::Int | Kind::Time(_) => "bigint",
-                Kind::Hash | Kind::Json | Kind::Text => "text",
+                Kind::Bytes | Kind::Hash | Kind::Json | Kind::Text => "text",
+                Kind::Ints => "bigint[]",
                 Kind::Real => "real",
                 Kind::Uuid => "uuid",
             };
@@ -314,7 +339,7 @@ impl Target {
             let name = column.name;
             let value = match column.kind {
                 Kind::Day => format!("t.{name} - date '1970-01-01'"),
-                Kind::Hash => format!("encode(t.{name}, 'hex')"),
+                Kind::Bytes | Kind::Hash => format!("encode(t.{name}, 'hex')"),
                 Kind::Time(_) => format!("(extract(epoch FROM t.{name}) * 1000000)::bigint"),
                 _ => format!("t.{name}"),
             };
@@ -355,8 +380,13 @@ impl Target {
 
     /// `INSERT … SELECT … FROM json_each(?1)`.
     pub(in crate::audit) fn sqlite(&self) -> String {
-        let names = self.list(|column| column.field().to_owned());
-        let values = self.list(|column| format!("json_extract(value, '$.{}')", column.field()));
+        let own = || self.columns.iter().filter(|column| !matches!(column.kind, Kind::Ints));
+        let names = own().map(|column| column.field()).collect::<Vec<_>>().join(", ");
+        let values = own().map(|column| match column.kind {
+            Kind::Bytes => format!("unhex(json_extract(value, '$.{}'))", column.field()),
+            _ => format!("json_extract(value, '$.{}')", column.field()),
+        });
+        let values = values.collect::<Vec<_>>().join(", ");
         let table = self.table;
         let present = self.present("day, exchange_id", |column| column.field());
         // `WHERE true` keeps SQLite's parser from reading ON CONFLICT as part of a join.

@@ -4,12 +4,13 @@ pub(super) mod columns;
 pub(super) mod postgres;
 mod sqlite;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use sqlx::{ColumnIndex, Decode, Row, Type};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use self::columns::Target;
 use self::postgres::Postgres;
@@ -19,6 +20,7 @@ use super::proof::Part;
 use super::query::{Filter, StoredEvent};
 use super::rows::Rows;
 use super::spool::Whose;
+use super::texts::{Direction, Owner, Sealed, Shred};
 use crate::base::{ExchangeId, Secret};
 
 /// Which store, and where.
@@ -49,6 +51,41 @@ impl Held {
     /// The class, for people.
     pub(crate) fn class_name(&self) -> String {
         self.class.clone().unwrap_or_else(|| "all".to_owned())
+    }
+}
+
+/// The wrapped key of a text.
+#[derive(Debug)]
+pub(crate) struct Wrapped {
+    pub(crate) exchange: String,
+    pub(crate) direction: String,
+    pub(crate) tenant: String,
+    pub(crate) key_id: String,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+impl Wrapped {
+    /// Whose text it is; `None`: the row is odd.
+    pub(crate) fn owner(&self) -> Option<Owner<'_>> {
+        let exchange = self.exchange.parse().ok()?;
+        Some(Owner { tenant: &self.tenant, exchange, direction: Direction::parse(&self.direction)? })
+    }
+}
+
+impl<'r, R: Row> FromRow<'r, R> for Wrapped
+where
+    usize: ColumnIndex<R>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            exchange: row.try_get(0)?,
+            direction: row.try_get(1)?,
+            tenant: row.try_get(2)?,
+            key_id: row.try_get(3)?,
+            wrapped: row.try_get(4)?,
+        })
     }
 }
 
@@ -137,10 +174,11 @@ impl Store {
     }
 
     /// Exchanges as JSON objects of [`super::query::ExchangeRow`], newest first.
-    pub(crate) async fn list(&mut self, filter: &Filter) -> Result<Vec<String>, AuditError> {
+    /// `terms`: only those of `filter.tenant` that have a text with all of these words.
+    pub(crate) async fn list(&mut self, filter: &Filter, terms: Option<&[i64]>) -> Result<Vec<String>, AuditError> {
         match self {
-            Self::Postgres(store) => within(STATEMENT, store.list(filter)).await,
-            Self::Sqlite(store) => within(STATEMENT, store.list(filter)).await,
+            Self::Postgres(store) => within(STATEMENT, store.list(filter, terms)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.list(filter, terms)).await,
         }
     }
 
@@ -187,6 +225,59 @@ impl Store {
         match self {
             Self::Postgres(store) => within(STATEMENT, store.derived(target, exchanges)).await,
             Self::Sqlite(store) => within(STATEMENT, store.derived(target, exchanges)).await,
+        }
+    }
+
+    /// The texts of one exchange, by direction.
+    pub(crate) async fn texts_of(&mut self, exchange: ExchangeId) -> Result<Vec<(String, Sealed)>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.texts_of(exchange)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.texts_of(exchange)).await,
+        }
+    }
+
+    /// (exchange, direction, SHA-256 of the ciphertext in hex) of the texts of some exchanges: a JSON array of
+    /// `{day, class, exchange_id}`.
+    pub(crate) async fn text_hashes(&mut self, exchanges: &str) -> Result<Vec<(String, String, String)>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.text_hashes(exchanges)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.text_hashes(exchanges)).await,
+        }
+    }
+
+    /// Forgets the keys and the words of texts; gives how many could be read before.
+    pub(crate) async fn shred(&mut self, whose: &Shred) -> Result<u64, AuditError> {
+        self.ready().await?;
+        let done = match self {
+            Self::Postgres(store) => within(DROP, store.shred(whose)).await,
+            Self::Sqlite(store) => within(DROP, store.shred(whose)).await,
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
+    /// Some texts whose keys are wrapped under this master key.
+    pub(crate) async fn wrapped_under(&mut self, key_id: &str) -> Result<Vec<Wrapped>, AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.wrapped_under(key_id)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.wrapped_under(key_id)).await,
+        }
+    }
+
+    /// How many texts can be read with each master key.
+    pub(crate) async fn wrapped_by_key(&mut self) -> Result<BTreeMap<String, u64>, AuditError> {
+        let rows = match self {
+            Self::Postgres(store) => within(DROP, store.wrapped_by_key()).await,
+            Self::Sqlite(store) => within(DROP, store.wrapped_by_key()).await,
+        };
+        Ok(rows?.into_iter().map(|(key, count)| (key, u64::try_from(count).unwrap_or(0))).collect())
+    }
+
+    /// Puts another wrapping in the place of one, unless it was changed or forgotten meanwhile.
+    pub(crate) async fn wrap_anew(&mut self, text: &Wrapped, key_id: &str, wrapped: &[u8]) -> Result<(), AuditError> {
+        match self {
+            Self::Postgres(store) => within(STATEMENT, store.wrap_anew(text, key_id, wrapped)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.wrap_anew(text, key_id, wrapped)).await,
         }
     }
 
@@ -335,8 +426,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 const STATEMENT: Duration = Duration::from_secs(60);
 /// Time to give up a day, or to look through a whole table.
 const DROP: Duration = Duration::from_secs(600);
+/// Wrapped keys fetched at once.
+const WRAPPED: i64 = 500;
 /// Hashes fetched at once.
 const HASHES: i64 = 10_000;
+/// How many texts can be read with each master key, in both stores.
+const WRAPPED_BY_KEY: &str = "SELECT key_id, count(*) FROM passage_text WHERE wrapped IS NOT NULL GROUP BY key_id";
 /// Said when the store holds another record under this node and sequence number.
 const FOREIGN: &str = "the store holds another record with this node and sequence number: the record there was changed, or two \
                        machines share a copied state folder; nothing more of this node is shipped until that is resolved";

@@ -1,7 +1,7 @@
 //! The statements that let reviewers read and nothing else.
 
 /// SQL for whoever owns the tables: makes a role, unless it is there, that reads what was made for review. `records`: also the
-/// records themselves, which hold prompts and replies in full where policy says so, and which `audit verify` reads.
+/// records themselves and the encrypted texts beside them, which `audit verify` reads.
 ///
 /// # Errors
 /// A name that PostgreSQL would not take as it is.
@@ -35,7 +35,7 @@ const REVIEW: [&str; 8] = [
     "usage_by_day",
     "latency_by_stage",
 ];
-const RECORDS: [&str; 2] = ["audit_chain", "audit_event"];
+const RECORDS: [&str; 3] = ["audit_chain", "audit_event", "passage_text"];
 /// PostgreSQL cuts longer names.
 const ROLE_BYTES: usize = 63;
 

@@ -3,8 +3,8 @@
 mod copy;
 pub(in crate::audit) mod grants;
 mod partition;
+mod texts;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, Target, VERDICT};
+use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, TEXT, Target, VERDICT};
 use super::{AppendError, Held};
 use crate::audit::error::AuditError;
 use crate::audit::proof::Part;
@@ -31,7 +31,7 @@ pub(crate) struct Postgres {
     place: String,
     connection: Option<PgConnection>,
     /// Days and classes whose partitions this connection has seen.
-    days: HashSet<(i32, String)>,
+    days: partition::Seen,
     /// The last batch was committed by this connection, so that nothing of the next one can be there already.
     is_next_new: bool,
 }
@@ -64,7 +64,7 @@ impl Postgres {
             options.get_port(),
             options.get_database().unwrap_or(options.get_username())
         );
-        Ok(Self { options: Box::new(options), place, connection: None, days: HashSet::new(), is_next_new: false })
+        Ok(Self { options: Box::new(options), place, connection: None, days: partition::Seen::new(), is_next_new: false })
     }
 
     pub(super) fn forget(&mut self) {
@@ -138,7 +138,7 @@ impl Postgres {
         super::open(&rows).map_err(|error| self.error(&error))
     }
 
-    pub(super) async fn list(&mut self, filter: &Filter) -> Result<Vec<String>, AuditError> {
+    pub(super) async fn list(&mut self, filter: &Filter, terms: Option<&[i64]>) -> Result<Vec<String>, AuditError> {
         let rows = sqlx::query_scalar(LIST)
             .bind(filter.since_us())
             .bind(filter.until_us())
@@ -150,6 +150,7 @@ impl Postgres {
             .bind(filter.before.map(rows::exchange_day))
             // Skips older partitions; an id is made a moment before its exchange begins.
             .bind(filter.since.map(|since| rows::day(day_of(since)) - 1))
+            .bind(terms)
             .fetch_all(self.connection()?)
             .await;
         rows.map_err(|error| self.error(&error))
@@ -369,6 +370,7 @@ async fn append(connection: &mut PgConnection, rows: &Rows) -> Result<(), Append
     insert(&mut transaction, END, &rows.ends).await?;
     insert(&mut transaction, VERDICT, &rows.verdicts).await?;
     insert(&mut transaction, FINDING, &rows.findings).await?;
+    insert(&mut transaction, TEXT, &rows.texts).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -403,6 +405,7 @@ fn migrator() -> Migrator {
         migration(2, "standing", include_str!("../../../../migrations/postgres/0002_standing.sql")),
         migration(3, "class", include_str!("../../../../migrations/postgres/0003_class.sql")),
         migration(4, "views", include_str!("../../../../migrations/postgres/0004_views.sql")),
+        migration(5, "texts", include_str!("../../../../migrations/postgres/0005_texts.sql")),
     ])
 }
 
@@ -423,6 +426,7 @@ const LIST: &str = "SELECT json_build_object('exchange_id', exchange_id, 'node',
     AND ($5::text IS NULL OR EXISTS (SELECT 1 FROM finding f WHERE f.day = e.day AND f.exchange_id = e.exchange_id \
     AND f.judge_id = $5)) AND ($6::text IS NULL OR exchange_id < $6::text::uuid) AND ($8::int IS NULL OR day <= date '1970-01-01' + $8) \
     AND ($9::int IS NULL OR day >= date '1970-01-01' + $9) \
+    AND ($10::bigint[] IS NULL OR exchange_id IN (SELECT t.exchange_id FROM passage_text t WHERE t.tenant = $4 AND t.terms @> $10)) \
     ORDER BY day DESC, exchange_id DESC LIMIT $7";
 
 /// The oldest server that will do, as `server_version_num`.

@@ -1,6 +1,6 @@
 //! Partitions: by day, and each day by class. Made when the first row of a day and class arrives, dropped by retention.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::civil::Date;
 use sqlx::postgres::PgConnection;
@@ -10,20 +10,27 @@ use crate::audit::proof::Part;
 use crate::audit::rows::Rows;
 use crate::audit::store::Held;
 
+/// Days and classes whose partitions were seen, by the tables that are partitioned so.
+pub(super) type Seen = HashSet<(i32, String, &'static [&'static str])>;
+
 /// Makes the partitions that the rows need. Nodes that do so at the same time wait for each other.
 pub(super) async fn make(
     connection: &mut PgConnection,
-    seen: &mut HashSet<(i32, String)>,
+    seen: &mut Seen,
     rows: &Rows,
 ) -> Result<(), sqlx::Error> {
-    let wanted = rows.days().into_iter().map(|(day, class)| (day, class.to_owned()));
+    let of = |days: BTreeSet<(i32, &str)>, tables: &'static [&'static str]| {
+        days.into_iter().map(|(day, class)| (day, class.to_owned(), tables)).collect::<Vec<_>>()
+    };
+    // Few days have texts, and what has none needs no tombstone.
+    let wanted = of(rows.days(), &CLASSED).into_iter().chain(of(rows.text_days(), &TEXTS));
     let fresh: Vec<_> = wanted.filter(|wanted| !seen.contains(wanted)).collect();
     if fresh.is_empty() {
         return Ok(());
     }
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *transaction).await?;
-    for (day, class) in &fresh {
+    for (day, class, tables) in &fresh {
         let (name, from, to): (String, String, String) = sqlx::query_as(
             "SELECT to_char(d, 'YYYYMMDD'), to_char(d, 'YYYY-MM-DD'), to_char(d + 1, 'YYYY-MM-DD') \
              FROM (SELECT date '1970-01-01' + $1 AS d) AS days",
@@ -33,7 +40,7 @@ pub(super) async fn make(
         .await?;
         let of_day = format!("FOR VALUES FROM ('{from}') TO ('{to}')");
         attach(&mut transaction, "audit_chain", &format!("audit_chain_{name}"), "", &of_day).await?;
-        for table in CLASSED {
+        for table in *tables {
             let partition = format!("{table}_{name}");
             attach(&mut transaction, table, &partition, "PARTITION BY LIST (class)", &of_day).await?;
             let of_class = format!("FOR VALUES IN ('{class}')");
@@ -77,7 +84,10 @@ pub(super) fn held(partition: &str) -> Option<Held> {
     }
     let (part, rest) = match partition.strip_prefix("audit_event_") {
         Some(rest) => (Part::Events, rest),
-        None => (Part::Review, partition.strip_prefix("exchange_")?),
+        None => match partition.strip_prefix("passage_text_") {
+            Some(rest) => (Part::Texts, rest),
+            None => (Part::Review, partition.strip_prefix("exchange_")?),
+        },
     };
     let (digits, class) = rest.split_once('_')?;
     Some(Held { part, day: day(digits)?, class: Some(class.to_owned()) })
@@ -88,6 +98,7 @@ pub(super) async fn drop_part(connection: &mut PgConnection, held: &Held) -> Res
         Part::Chain => &["audit_chain"],
         Part::Events => &["audit_event"],
         Part::Review => &["exchange", "verdict", "finding"],
+        Part::Texts => &["passage_text"],
     };
     let digits = held.day.strftime("%Y%m%d");
     let mut transaction = connection.begin().await?;
@@ -114,6 +125,8 @@ pub(super) async fn drop_part(connection: &mut PgConnection, held: &Held) -> Res
 
 /// The tables that are partitioned by class under each day.
 const CLASSED: [&str; 4] = ["audit_event", "exchange", "verdict", "finding"];
+/// The same, for texts alone.
+const TEXTS: [&str; 1] = ["passage_text"];
 /// The advisory lock under which partitions are made ("pcaudit" in ASCII).
 const PARTITION_LOCK: i64 = 0x70_6361_7564_6974;
 
@@ -126,6 +139,7 @@ mod tests {
         let one = |name| held(name).map(|held| format!("{:?} {} {}", held.part, held.day, held.class_name()));
         assert_eq!(one("audit_event_20261123_standard").unwrap(), "Events 2026-11-23 standard");
         assert_eq!(one("exchange_20261123_short").unwrap(), "Review 2026-11-23 short");
+        assert_eq!(one("passage_text_20261123_short").unwrap(), "Texts 2026-11-23 short");
         assert_eq!(one("audit_chain_20261123").unwrap(), "Chain 2026-11-23 all");
         for other in
             ["verdict_20261123_standard", "audit_event_20261123", "audit_chain_2026112", "exchange_x_y", "other"]

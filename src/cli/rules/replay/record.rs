@@ -3,7 +3,7 @@
 use super::traffic::Traffic;
 use super::{Replay, ReplayArgs, TOO_LONG};
 use crate::app::{audit_config, today};
-use crate::audit::{AuditReader, Begin, ExchangeDetail, Filter, PassageText};
+use crate::audit::{AuditReader, Begin, ExchangeDetail, Filter, FullText, PassageText};
 use crate::base::ExchangeId;
 use crate::cli::{Failure, block_on};
 use crate::config::Config;
@@ -14,6 +14,7 @@ use crate::text::{Direction, Passage};
 /// Exchanges listed at once.
 const PAGE: u32 = 500;
 
+const CLOSED: &str = "recorded with full text that cannot be read here: its key is not here, or was destroyed";
 const NO_TEXT: &str = "recorded without full text (policy.record.text: full)";
 const CUT: &str = "its text was cut to fit the record";
 const REFUSED: &str = "refused before there was an exchange";
@@ -66,14 +67,18 @@ fn take(id: ExchangeId, detail: ExchangeDetail, replay: &mut Replay) {
 fn side(
     id: ExchangeId,
     direction: Direction,
-    text: Option<Vec<PassageText>>,
+    text: Option<FullText>,
     (cut, facts): (u64, &Facts),
     replay: &mut Replay,
 ) {
     if cut > 0 {
         return replay.skip(CUT, || id.to_string());
     }
-    let Some(text) = text else { return replay.skip(NO_TEXT, || id.to_string()) };
+    let text = match text {
+        Some(FullText::Plain(text)) => text,
+        Some(FullText::Kept(_)) => return replay.skip(CLOSED, || id.to_string()),
+        None => return replay.skip(NO_TEXT, || id.to_string()),
+    };
     let traffic = Traffic::Texts(passages(text));
     if traffic.bytes() > replay.limits.body_bytes {
         return replay.skip(TOO_LONG, || id.to_string());

@@ -1,5 +1,7 @@
 //! SQLite: one file on the same machine, in WAL mode so that the command line can read while the appliance writes.
 
+mod texts;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, Target, VERDICT};
+use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, TEXT, Target, VERDICT};
 use super::{AppendError, Held};
 use crate::audit::error::AuditError;
 use crate::audit::proof::Part;
@@ -116,7 +118,7 @@ impl Sqlite {
         super::open(&rows).map_err(|error| self.error(&error))
     }
 
-    pub(super) async fn list(&mut self, filter: &Filter) -> Result<Vec<String>, AuditError> {
+    pub(super) async fn list(&mut self, filter: &Filter, terms: Option<&[i64]>) -> Result<Vec<String>, AuditError> {
         let rows = sqlx::query_scalar(LIST)
             .bind(filter.since_us())
             .bind(filter.until_us())
@@ -125,6 +127,7 @@ impl Sqlite {
             .bind(&filter.rule)
             .bind(filter.before.map(|before| before.to_string()))
             .bind(filter.limit())
+            .bind(terms.map(|terms| serde_json::json!(terms).to_string()))
             .fetch_all(self.connection()?)
             .await;
         rows.map_err(|error| self.error(&error))
@@ -201,11 +204,12 @@ impl Sqlite {
 
     pub(super) async fn held(&mut self) -> Result<Vec<Held>, AuditError> {
         const SQL: &str = "SELECT DISTINCT 'events', day, class FROM audit_event UNION ALL SELECT DISTINCT 'review', day, class \
-                           FROM exchange UNION ALL SELECT DISTINCT 'chain', day, null FROM audit_chain";
+                           FROM exchange UNION ALL SELECT DISTINCT 'chain', day, null FROM audit_chain \
+                           UNION ALL SELECT DISTINCT 'texts', day, class FROM passage_text";
         let rows: Result<Vec<(String, i32, Option<String>)>, _> =
             sqlx::query_as(SQL).fetch_all(self.connection()?).await;
         let rows = rows.map_err(|error| self.error(&error))?;
-        let part = |name: &str| [Part::Chain, Part::Events, Part::Review].into_iter().find(|part| part.name() == name);
+        let part = |name: &str| [Part::Chain, Part::Events, Part::Review, Part::Texts].into_iter().find(|part| part.name() == name);
         let held = |(name, day, class): (String, _, _)| Some(Held { part: part(&name)?, day: rows::date(day)?, class });
         Ok(rows.into_iter().filter_map(held).collect())
     }
@@ -230,10 +234,14 @@ impl Sqlite {
             Part::Chain => &["audit_chain"],
             Part::Events => &["audit_event"],
             Part::Review => &["exchange", "verdict", "finding"],
+            Part::Texts => &["passage_text"],
         };
         let connection = self.connection.as_mut().ok_or(AuditError::Stopped)?;
         let done = async {
             let mut transaction = connection.begin().await?;
+            if held.part == Part::Texts {
+                texts::forget_terms(&mut transaction, held).await?;
+            }
             for table in tables {
                 // The tables are constants of ours.
                 let sql = AssertSqlSafe(format!("DELETE FROM {table} WHERE day = $1 AND ($2 IS NULL OR class = $2)"));
@@ -292,6 +300,8 @@ async fn append(connection: &mut SqliteConnection, rows: &Rows) -> Result<(), Ap
     insert(&mut transaction, END, &rows.ends).await?;
     insert(&mut transaction, VERDICT, &rows.verdicts).await?;
     insert(&mut transaction, FINDING, &rows.findings).await?;
+    insert(&mut transaction, TEXT, &rows.texts).await?;
+    texts::insert_terms(&mut transaction, &rows.texts).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -335,10 +345,11 @@ fn migrator() -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
     Migrator::with_migrations(vec![
-        migration(1, "record", include_str!("../../../migrations/sqlite/0001_record.sql")),
-        migration(2, "standing", include_str!("../../../migrations/sqlite/0002_standing.sql")),
-        migration(3, "class", include_str!("../../../migrations/sqlite/0003_class.sql")),
-        migration(4, "views", include_str!("../../../migrations/sqlite/0004_views.sql")),
+        migration(1, "record", include_str!("../../../../migrations/sqlite/0001_record.sql")),
+        migration(2, "standing", include_str!("../../../../migrations/sqlite/0002_standing.sql")),
+        migration(3, "class", include_str!("../../../../migrations/sqlite/0003_class.sql")),
+        migration(4, "views", include_str!("../../../../migrations/sqlite/0004_views.sql")),
+        migration(5, "texts", include_str!("../../../../migrations/sqlite/0005_texts.sql")),
     ])
 }
 
@@ -356,6 +367,8 @@ const LIST: &str = "SELECT json_object('exchange_id', exchange_id, 'node', node,
     AND ($3 IS NULL OR request_action = $3 OR reply_action = $3) AND ($4 IS NULL OR tenant = $4) \
     AND ($5 IS NULL OR EXISTS (SELECT 1 FROM finding f WHERE f.day = e.day AND f.exchange_id = e.exchange_id \
     AND f.judge_id = $5)) AND ($6 IS NULL OR exchange_id < $6) \
+    AND ($8 IS NULL OR exchange_id IN (SELECT t.exchange_id FROM passage_term t WHERE t.term IN (SELECT value FROM json_each($8)) \
+    GROUP BY t.exchange_id, t.direction HAVING count(*) = json_array_length($8))) \
     ORDER BY day DESC, exchange_id DESC LIMIT $7";
 
 /// How long a statement waits for another process's write.
