@@ -5,10 +5,12 @@ mod support;
 
 use std::time::Duration;
 
-use portcullis::audit::{Audit, AuditReader, Outcome};
+use jiff::civil::date;
+use portcullis::audit::{Audit, AuditConfig, AuditReader, Outcome};
 use portcullis::base::{Cause, ExchangeId, Limits};
 use portcullis::verdict::Action;
-use support::audit::{PATIENCE, begin, end, exchange, postgres, sqlite, verify};
+use support::audit::{PATIENCE, Time, begin, end, exchange, postgres, sqlite, verify};
+use support::crash::database_kills;
 use support::postgres::Cluster;
 
 async fn until(what: &str, audit: &Audit, done: impl Fn(&Audit) -> bool) {
@@ -83,6 +85,46 @@ async fn a_database_that_comes_and_goes_gets_everything_once_and_in_order() {
     let begins = "SELECT count(*) FROM (SELECT begin_seq, lag(begin_seq) OVER (ORDER BY exchange_id) AS before FROM exchange) \
                   AS pairs WHERE begin_seq < before";
     assert_eq!(cluster.count("audit", begins).await, 0, "ids and sequence numbers are in the same order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_killed_in_the_middle_of_batches_has_every_record_once() {
+    let cluster = Cluster::start();
+    let url = cluster.database("audit").await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = postgres(folder.path(), url);
+    let told = database_kills(&config, &cluster, 4).await;
+    assert!(told.kills_in_a_batch > 0, "{told:?}");
+}
+
+/// Clocks are set, by hand and by NTP: the chain goes on whatever they say, and each record is of the day that they said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_and_forth_breaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let time = Time::at_noon(date(2026, 11, 23));
+    let config = AuditConfig { clock: time.clock(), ..sqlite(folder.path()) };
+    let mut ids = Vec::new();
+    for restart in 0..2 {
+        let audit = Audit::open(config.clone()).await.unwrap();
+        for day in [date(2026, 11, 23), date(2026, 11, 25), date(2026, 11, 22), date(1999, 1, 1), date(2038, 1, 20)] {
+            time.set_noon(day);
+            for _ in 0..3 {
+                ids.push(exchange(&audit).await);
+            }
+            if restart == 0 {
+                audit.seal().await.unwrap();
+            }
+        }
+        assert!(audit.close(PATIENCE).await);
+        time.set_noon(date(2026, 11, 20));
+    }
+    let reports = verify(&config).await;
+    assert!(reports.iter().all(|report| report.broken.is_none()), "{reports:?}");
+    assert!(reports[0].sealed_seq + 1 >= reports[0].last_seq, "{reports:?}");
+    let mut reader = AuditReader::open(&config).await.unwrap();
+    for id in ids {
+        assert!(reader.stored(id).await.unwrap().unwrap().end.is_some());
+    }
 }
 
 /// Limits whose spool takes exactly `slots` slots and little more.

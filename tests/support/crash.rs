@@ -4,13 +4,16 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis::audit::{Audit, AuditConfig, AuditReader, ExchangeRow, Filter, LIST_MAX, Outcome};
 use portcullis::base::{ExchangeId, Secret};
 use portcullis::verdict::Action;
 
-use super::audit::{PATIENCE, begin, end, postgres, refused, sqlite, verify};
+use super::audit::{PATIENCE, begin, end, exchange, postgres, refused, sqlite, verify};
+use super::postgres::Cluster;
 
 const FOLDER: &str = "PORTCULLIS_TEST_CRASH_FOLDER";
 const URL: &str = "PORTCULLIS_TEST_CRASH_URL";
@@ -130,6 +133,66 @@ async fn all(config: &AuditConfig) -> Vec<ExchangeRow> {
         }
         rows.extend(page);
     }
+}
+
+/// What kills of a database met.
+#[derive(Debug, Default)]
+pub struct Kills {
+    /// Kills while the database had not said that a batch was taken.
+    pub kills_in_a_batch: usize,
+    pub exchanges: usize,
+    pub records: u64,
+}
+
+/// Records from eight writers while the database is killed again and again, at random moments. Afterwards everything is in it once.
+pub async fn database_kills(config: &AuditConfig, cluster: &Cluster, count: usize) -> Kills {
+    let audit = Audit::open(config.clone()).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..8)
+        .map(|_| {
+            let (audit, stop) = (audit.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut ids = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    ids.push(exchange(&audit).await);
+                    tokio::time::sleep(Duration::from_millis(4)).await;
+                }
+                ids
+            })
+        })
+        .collect();
+    let mut kills = Kills::default();
+    for _ in 0..count {
+        // Until it takes records, and then into the middle of it.
+        let before = audit.status().shipped_seq;
+        until(|| audit.status().shipped_seq > before).await;
+        tokio::time::sleep(Duration::from_millis(draw(300))).await;
+        kills.kills_in_a_batch += usize::from(audit.status().queue_depth > 0);
+        cluster.down();
+        tokio::time::sleep(Duration::from_millis(draw(500))).await;
+        cluster.up();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut ids = Vec::new();
+    for writer in writers {
+        ids.extend(writer.await.unwrap());
+    }
+    assert!(audit.close(PATIENCE).await);
+    let rows: HashSet<_> = all(config).await.into_iter().map(|row| row.exchange_id).collect();
+    assert_eq!(rows.len(), ids.len());
+    assert!(ids.iter().all(|id| rows.contains(&id.to_string())));
+    let chain = verify(config).await.remove(0);
+    assert_eq!(chain.broken, None);
+    Kills { exchanges: ids.len(), records: chain.records, ..kills }
+}
+
+async fn until(done: impl Fn() -> bool) {
+    let wait = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "the database takes nothing");
 }
 
 /// Spread over the first instants and a good while after; drawn anew each run.

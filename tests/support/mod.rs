@@ -11,6 +11,7 @@
 
 pub mod appliance;
 pub mod audit;
+pub mod crash;
 pub mod http;
 pub mod postgres;
 pub mod snapshot;
