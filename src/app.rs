@@ -14,6 +14,7 @@ mod state;
 mod told;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::access::{Keyring, Throttles, Verified};
-use crate::audit::{Audit, AuditConfig, AuditError, Fsync, StoreConfig as AuditStore, SystemKind};
+use crate::audit::{AuditConfig, AuditError, Fsync, Regions, RegionsConfig, StoreConfig as AuditStore, SystemKind};
 use crate::base::{Clock, FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
 use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
@@ -148,7 +149,7 @@ impl App {
         let rules = judges.snapshot.scanner.rules().len();
         let model = judges.classifier.as_ref().map(|classifier| classifier.version().to_owned());
         let record_config = audit_config(&config);
-        let audit = Audit::open(record_config.clone()).await?;
+        let audit = Regions::open(record_config.clone()).await?;
         let (targets, mocks) = targets(&config.providers, &limits).await?;
         let (token, is_fresh) = kept_secret(&config.state, "admin-token")?;
         let (principal_secret, _) = kept_secret(&config.state, "principal-secret")?;
@@ -447,18 +448,31 @@ fn policy_digest(policy: &PolicyConfig, scanner: &Scanner) -> String {
     sealed::digest(format!("{}{written}", scanner.rules().version()).as_bytes())
 }
 
-/// The record's settings.
-pub fn audit_config(config: &Config) -> AuditConfig {
+/// The record's settings, of every region.
+pub fn audit_config(config: &Config) -> RegionsConfig {
+    let mut others = BTreeMap::new();
+    let mut tenants = BTreeMap::new();
+    for (name, region) in &config.audit.regions {
+        others.insert(name.clone(), one_region(config, &region.store, Some(name)));
+        tenants.extend(region.tenants.iter().map(|tenant| (tenant.clone(), name.clone())));
+    }
+    RegionsConfig { home: one_region(config, &config.audit.store, None), others, tenants }
+}
+
+/// The record's settings of this machine's own region, or of another one.
+fn one_region(config: &Config, store: &StoreConfig, elsewhere: Option<&String>) -> AuditConfig {
+    let database = elsewhere.map_or("audit.db".to_owned(), |region| format!("audit-{region}.db"));
     AuditConfig {
         state_dir: config.state.clone(),
+        elsewhere: elsewhere.cloned(),
         node: config.node.clone(),
-        region: config.region.clone(),
+        region: elsewhere.unwrap_or(&config.region).clone(),
         retention: config.audit.retention.clone(),
         signing_key: config.audit.signing_key.clone(),
         text_keys: config.audit.texts.clone(),
-        store: match &config.audit.store {
+        store: match store {
             StoreConfig::Postgres(url) => AuditStore::Postgres { url: url.clone() },
-            StoreConfig::Sqlite => AuditStore::Sqlite { path: config.state.join("audit.db") },
+            StoreConfig::Sqlite => AuditStore::Sqlite { path: config.state.join(database) },
         },
         fsync: match config.audit.fsync {
             FsyncConfig::Always => Fsync::Always,

@@ -229,7 +229,10 @@ async fn opted_in_text_is_kept_up_to_its_limit_and_the_cut_is_told() {
         slot.end(end(Outcome::Completed));
         assert!(audit.flush(PATIENCE).await);
         let stored = AuditReader::open(&config).await.unwrap().show(id).await.unwrap().unwrap().begin.unwrap();
-        assert_eq!((stored.prompt_text.unwrap().passages().unwrap()[0].text.len(), stored.cut.text_bytes), (100_000, lost));
+        assert_eq!(
+            (stored.prompt_text.unwrap().passages().unwrap()[0].text.len(), stored.cut.text_bytes),
+            (100_000, lost)
+        );
     }
     assert_eq!(audit.status().reserved_bytes, 0);
 }

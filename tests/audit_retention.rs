@@ -6,8 +6,8 @@ mod support;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use portcullis::audit::{
-    Audit, AuditConfig, AuditReader, Begin, BreakKind, Classes, Event, Evidence, Filter, FullText, Keep, Line, Outcome, Pace,
-    Part, PassageText, Retention, StoreConfig, Unread, Wanted, verify_file,
+    Audit, AuditConfig, AuditReader, Begin, BreakKind, Classes, Event, Evidence, Filter, FullText, Keep, Line, Outcome,
+    Pace, Part, PassageText, Retention, StoreConfig, Unread, Wanted, verify_file,
 };
 use portcullis::base::ExchangeId;
 use portcullis::text::Role;
@@ -204,10 +204,8 @@ async fn a_tombstone_without_a_seal_explains_nothing() {
     };
     AuditReader::open(&config).await.unwrap().export(&Wanted::default(), each).await.unwrap();
     let is_of_events = |body: &str| body.contains("\"kind\":\"tombstone\"") && body.contains("\"part\":\"events\"");
-    let last_tombstone = lines
-        .iter()
-        .rposition(|line| line.event.as_ref().is_some_and(|event| is_of_events(&event.body)))
-        .unwrap();
+    let last_tombstone =
+        lines.iter().rposition(|line| line.event.as_ref().is_some_and(|event| is_of_events(&event.body))).unwrap();
     lines.truncate(last_tombstone + 1);
     let file = folder.path().join("record.jsonl");
     std::fs::write(&file, lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>())

@@ -179,7 +179,10 @@ async fn life(mut config: AuditConfig, folder: &Path) {
     assert!(broken.kind == BreakKind::Changed && broken.detail.contains(&ids[3].to_string()), "{broken:?}");
     sql(&config, "DELETE FROM passage_text WHERE tenant = 'else'").await;
     let broken = verify(&config).await[0].broken.clone().unwrap();
-    assert!(broken.kind == BreakKind::Missing && broken.detail.contains("passage_text lacks the request's"), "{broken:?}");
+    assert!(
+        broken.kind == BreakKind::Missing && broken.detail.contains("passage_text lacks the request's"),
+        "{broken:?}"
+    );
     assert_eq!(unread(&config, ids[3]).await, Unread::Gone);
 }
 

@@ -207,7 +207,8 @@ async fn record(mut config: portcullis::audit::AuditConfig) -> [ExchangeId; 3] {
     let mut slot = audit.reserve().unwrap();
     slot.begin(begin(ids[1], Action::Allow)).await.unwrap();
     let mut cut = end(Outcome::Completed);
-    cut.reply_text = Some(vec![text(Role::Assistant, "/choices/0/message/content", &"open sesame ".repeat(100))].into());
+    cut.reply_text =
+        Some(vec![text(Role::Assistant, "/choices/0/message/content", &"open sesame ".repeat(100))].into());
     slot.end(cut);
     audit.refuse(refused(ids[2])).await.unwrap();
     assert!(audit.flush(PATIENCE).await, "{:?}", audit.status());

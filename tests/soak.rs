@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 
 use jiff::ToSpan;
 use jiff::civil::date;
-use portcullis::audit::{
-    Audit, AuditConfig, Begin, Classes, End, Keep, Outcome, Pace, PassageText, Retention,
-};
+use portcullis::audit::{Audit, AuditConfig, Begin, Classes, End, Keep, Outcome, Pace, PassageText, Retention};
 use portcullis::base::ExchangeId;
 use portcullis::text::Role;
 use portcullis::verdict::Action;
@@ -121,9 +119,14 @@ async fn a_year_of_retention() {
     let time = Time::at_noon(first);
     let keep = |events, review, texts| Keep { events: Some(events), review: Some(review), texts: Some(texts) };
     let retention = Retention {
-        keep: [("standard", keep(90, 60, 14)), ("short", keep(7, 7, 1)), ("long", keep(180, 90, 30)), ("system", keep(180, 180, 180))]
-            .map(|(name, keep)| (name.to_owned(), keep))
-            .into(),
+        keep: [
+            ("standard", keep(90, 60, 14)),
+            ("short", keep(7, 7, 1)),
+            ("long", keep(180, 90, 30)),
+            ("system", keep(180, 180, 180)),
+        ]
+        .map(|(name, keep)| (name.to_owned(), keep))
+        .into(),
         classes: Classes {
             tenants: [("hasty", "short"), ("bank", "long")].map(|(tenant, class)| (tenant.into(), class.into())).into(),
         },
@@ -145,20 +148,30 @@ async fn a_year_of_retention() {
     }
     assert!(audit.close(PATIENCE).await);
     let partitions = cluster
-        .count("audit", "SELECT count(*) FROM pg_class WHERE relispartition AND relkind = 'r' AND NOT relname LIKE '%_pkey'")
+        .count(
+            "audit",
+            "SELECT count(*) FROM pg_class WHERE relispartition AND relkind = 'r' AND NOT relname LIKE '%_pkey'",
+        )
         .await;
     let megabytes = cluster.count("audit", "SELECT pg_database_size('audit') / 1000000").await;
     let reports = verify(&config).await;
     assert_eq!(reports[0].broken, None, "{reports:?}");
-    for (table, kept) in [("audit_event_%_standard", 91), ("audit_event_%_short", 8), ("audit_event_%_long", 181), ("exchange_%_long", 91),
-        ("passage_text_%_standard", 15), ("audit_chain_%", 181)]
-    {
-        let sql = format!("SELECT count(*) FROM pg_class WHERE relispartition AND relkind = 'r' AND relname LIKE '{table}'");
+    for (table, kept) in [
+        ("audit_event_%_standard", 91),
+        ("audit_event_%_short", 8),
+        ("audit_event_%_long", 181),
+        ("exchange_%_long", 91),
+        ("passage_text_%_standard", 15),
+        ("audit_chain_%", 181),
+    ] {
+        let sql =
+            format!("SELECT count(*) FROM pg_class WHERE relispartition AND relkind = 'r' AND relname LIKE '{table}'");
         assert_eq!(cluster.count("audit", &sql).await, kept.min(i64::from(days)), "{table}");
     }
     println!(
         "{days} days, {exchanges} exchanges, {given_up} parts given up in {:?}; {partitions} partitions, {megabytes} MB, {} records verified",
-        begun.elapsed(), reports[0].records
+        begun.elapsed(),
+        reports[0].records
     );
 }
 

@@ -75,8 +75,12 @@ pub(crate) async fn check(
 async fn texts(store: &mut Store, records: &[Record], given_up: &GivenUp) -> Result<Option<Break>, AuditError> {
     let told: Vec<_> = records
         .iter()
-        .filter_map(|record| record.event.text_ref().map(|(exchange, direction, text)| (record, exchange, direction, text)))
-        .map(|(record, exchange, direction, text)| (record, rows::exchange_day(exchange), exchange.to_string(), direction, text))
+        .filter_map(|record| {
+            record.event.text_ref().map(|(exchange, direction, text)| (record, exchange, direction, text))
+        })
+        .map(|(record, exchange, direction, text)| {
+            (record, rows::exchange_day(exchange), exchange.to_string(), direction, text)
+        })
         .filter(|(record, day, ..)| !is_given_up(given_up, Part::Texts, (*day, &record.class)))
         .collect();
     if told.is_empty() {
@@ -97,11 +101,17 @@ async fn texts(store: &mut Store, records: &[Record], given_up: &GivenUp) -> Res
         let fail = |kind, detail| Ok(Some(Break { seq: record.seq, kind, detail }));
         match stored.get(&(exchange.clone(), name.to_owned())) {
             None => {
-                let detail = format!("table passage_text lacks the {name}'s text of exchange {exchange}, which record {} tells of", record.seq);
+                let detail = format!(
+                    "table passage_text lacks the {name}'s text of exchange {exchange}, which record {} tells of",
+                    record.seq
+                );
                 return fail(BreakKind::Missing, detail);
             }
             Some(hash) if *hash != text.sha256.to_string() => {
-                let detail = format!("table passage_text: the {name}'s text of exchange {exchange} is not the one of record {}", record.seq);
+                let detail = format!(
+                    "table passage_text: the {name}'s text of exchange {exchange} is not the one of record {}",
+                    record.seq
+                );
                 return fail(BreakKind::Changed, detail);
             }
             Some(_) => {}

@@ -33,6 +33,22 @@ pub enum AuditError {
         /// Why, and what to do.
         why: String,
     },
+    /// The record of another region cannot be opened.
+    #[error("region {region}: {error}")]
+    Region {
+        /// The region.
+        region: String,
+        /// Why.
+        error: Box<AuditError>,
+    },
+    /// A region that is none.
+    #[error("there is no region `{name}` here; there is {}", known.join(", "))]
+    NoRegion {
+        /// What was asked for.
+        name: String,
+        /// The names of all.
+        known: Vec<String>,
+    },
     /// A search, or work on texts, that cannot be done.
     #[error("recorded texts: {0}")]
     Search(String),

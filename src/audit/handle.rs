@@ -23,16 +23,18 @@ use super::ship::Shipper;
 use super::slot::Slot;
 use super::spool::{CURSOR_FILE, Found, Fsync, Spool, read_head, segment};
 use super::store::{Store, StoreConfig};
-use super::texts::keys::{TextKeyFiles, TextKeys};
 use super::texts::Shred;
+use super::texts::keys::{TextKeyFiles, TextKeys};
 use super::writer::{Append, Message, Spends, Writer};
 use crate::base::{Blame, Cause, Clock, ExchangeId, Fault, Limits};
 
 /// How the record is kept.
 #[derive(Clone, Debug)]
 pub struct AuditConfig {
-    /// The state folder; the spool lies in `audit/` under it.
+    /// The state folder; keys that are made lie in `audit/` under it, and so does the spool of the machine's own region.
     pub state_dir: PathBuf,
+    /// The region whose spool this is, where that is not the machine's own: it lies in `audit-REGION/`.
+    pub elsewhere: Option<String>,
     /// This machine's name in the record; `None`: a random one, kept in the state folder.
     pub node: Option<String>,
     /// The region's name; may be empty.
@@ -55,17 +57,20 @@ pub struct AuditConfig {
 
 impl AuditConfig {
     pub(crate) fn folder(&self) -> PathBuf {
-        self.state_dir.join("audit")
+        match &self.elsewhere {
+            None => self.state_dir.join(HOME),
+            Some(region) => self.state_dir.join(format!("{HOME}-{region}")),
+        }
     }
 
     /// The key's file, whether configured or made.
     pub(crate) fn key_file(&self) -> PathBuf {
-        self.signing_key.clone().unwrap_or_else(|| self.folder().join("signing-key"))
+        self.signing_key.clone().unwrap_or_else(|| self.state_dir.join(HOME).join("signing-key"))
     }
 
     /// Where the key of recorded texts is made when none is configured.
     pub(crate) fn text_key_file(&self) -> PathBuf {
-        self.folder().join("text-key")
+        self.state_dir.join(HOME).join("text-key")
     }
 }
 
@@ -179,19 +184,24 @@ impl Audit {
     /// # Errors
     /// The store's; or records that wait in the spool for longer than `timeout`, after which nothing is destroyed.
     pub async fn shred(&self, whose: &Shred, timeout: Duration) -> Result<u64, AuditError> {
-        let waits = |_| AuditError::Store("records wait in the spool; texts are destroyed once the store has them".to_owned());
+        let waits =
+            |_| AuditError::Store("records wait in the spool; texts are destroyed once the store has them".to_owned());
         self.flush(timeout).await.then_some(()).ok_or(()).map_err(waits)?;
         let texts = self.inner.retainer.lock().await.shred(whose).await?;
         // Segments go when all of them is shipped, and the present one never is: a new one is begun, and the note shipped in it.
         let (ack, answer) = oneshot::channel();
         self.inner.send(Message::Rotate(ack))?;
         answer.await.map_err(|_| AuditError::Stopped)?.map_err(|why| {
-            AuditError::Store(format!("the keys are gone from the store, but the spool's disk failed: {why}; do it again"))
+            AuditError::Store(format!(
+                "the keys are gone from the store, but the spool's disk failed: {why}; do it again"
+            ))
         })?;
         let detail = serde_json::to_string(whose).unwrap_or_default();
         self.system(SystemKind::Shred, format!("{texts} texts destroyed: {detail}"));
         self.flush(timeout).await.then_some(texts).ok_or(()).map_err(|_| {
-            AuditError::Store("the keys are gone from the store, but the spool still holds texts; do it again".to_owned())
+            AuditError::Store(
+                "the keys are gone from the store, but the spool still holds texts; do it again".to_owned(),
+            )
         })
     }
 
@@ -371,6 +381,8 @@ fn check_limits(config: &AuditConfig) -> Result<(), AuditError> {
     Ok(())
 }
 
+/// The folder of the machine's own region.
+const HOME: &str = "audit";
 /// A segment is at most this part of the spool, so that one that cannot be deleted yet leaves room.
 const SPOOL_PARTS: u64 = 8;
 /// Largest segment.

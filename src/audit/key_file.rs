@@ -73,7 +73,9 @@ mod tests {
     fn a_secret_is_read_as_bytes_base64_or_hex() {
         let key = [0xA5; SECRET_BYTES];
         let hex: String = key.iter().map(|byte| format!("{byte:02X}")).collect();
-        for written in [key.to_vec(), format!("{}\n", STANDARD.encode(key)).into_bytes(), format!(" {hex}\n").into_bytes()] {
+        for written in
+            [key.to_vec(), format!("{}\n", STANDARD.encode(key)).into_bytes(), format!(" {hex}\n").into_bytes()]
+        {
             assert_eq!(*secret(&written).unwrap(), key);
         }
         let long = "+a".repeat(SECRET_BYTES);

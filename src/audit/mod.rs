@@ -18,6 +18,7 @@ mod node;
 mod proof;
 mod query;
 mod record;
+mod regions;
 mod retain;
 mod retention;
 mod rows;
@@ -44,6 +45,7 @@ pub use proof::{
 };
 pub use query::{AuditReader, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, Rewrapped, StoredEvent};
 pub use record::{Hash, Record};
+pub use regions::{Regions, RegionsConfig};
 pub use retain::{GivenUp, Pace};
 pub use retention::{Classes, Keep, Retention, STANDARD, SYSTEM};
 pub use shared::Status;

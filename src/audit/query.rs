@@ -12,10 +12,10 @@ use super::error::AuditError;
 use super::event::{Begin, End, Event, Refused};
 use super::handle::AuditConfig;
 use super::record::{Hash, Record};
-use super::texts::keys::TextKeys;
-use super::texts::{Direction, FullText, Owner, Sealed, Unread};
 use super::spool::read::{self, Piece};
 use super::store::Store;
+use super::texts::keys::TextKeys;
+use super::texts::{Direction, FullText, Owner, Sealed, Unread};
 use crate::base::{Clock, ExchangeId};
 use crate::verdict::Action;
 
@@ -226,7 +226,8 @@ impl AuditReader {
         let mut records = self.store.events_of(exchange).await?;
         let mut texts = Vec::new();
         for mut spooled in self.spooled(exchange).await? {
-            let is_stored = |stored: &StoredEvent| stored.node == spooled.node && u64::try_from(stored.seq) == Ok(spooled.seq);
+            let is_stored =
+                |stored: &StoredEvent| stored.node == spooled.node && u64::try_from(stored.seq) == Ok(spooled.seq);
             if !records.iter().any(is_stored) {
                 // What the store knows of a text counts: there it may have been destroyed since.
                 if let (Some((_, direction, _)), Some(sealed)) = (spooled.event.text_ref(), spooled.text.take()) {
@@ -293,7 +294,9 @@ impl AuditReader {
         let Some(text) = &filter.text else { return Ok(None) };
         let wrong = |why: &str| Err(AuditError::Search(why.to_owned()));
         if !self.text_keys.can_search() {
-            return wrong("texts are not searchable: name a key as `audit.texts.search_key`; what is recorded from then on is found");
+            return wrong(
+                "texts are not searchable: name a key as `audit.texts.search_key`; what is recorded from then on is found",
+            );
         }
         let Some(tenant) = &filter.tenant else {
             return wrong("name a tenant: the words of each tenant's texts are hashed under a key of its own");

@@ -163,8 +163,13 @@ impl Retainer {
                 class: held.class.clone(),
                 chains,
             };
-            let event = fit::prepare(Event::Tombstone(Box::new(tombstone)), SYSTEM, &self.shared.limits, &self.shared.text_keys)
-                .map_err(|error| AuditError::Store(error.to_string()))?;
+            let event = fit::prepare(
+                Event::Tombstone(Box::new(tombstone)),
+                SYSTEM,
+                &self.shared.limits,
+                &self.shared.text_keys,
+            )
+            .map_err(|error| AuditError::Store(error.to_string()))?;
             let (ack, answer) = oneshot::channel();
             self.send(Message::Append(Append { event, extra: 0, spends: Spends::Nothing, ack: Some(ack) }))?;
             let written = answer.await.map_err(|_| AuditError::Stopped)?;

@@ -122,9 +122,9 @@ mod tests {
     use super::*;
 
     fn retention(classes: &[(&str, Option<u32>, Option<u32>)], tenants: &[(&str, &str)]) -> Retention {
-        let keep = classes
-            .iter()
-            .map(|(name, events, review)| ((*name).to_owned(), Keep { events: *events, review: *review, texts: *review }));
+        let keep = classes.iter().map(|(name, events, review)| {
+            ((*name).to_owned(), Keep { events: *events, review: *review, texts: *review })
+        });
         let tenants = tenants.iter().map(|(tenant, class)| ((*tenant).to_owned(), (*class).to_owned()));
         Retention { keep: keep.collect(), classes: Classes { tenants: tenants.collect() } }
     }

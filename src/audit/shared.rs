@@ -1,5 +1,6 @@
 //! What the handle, the writer and the shipper share: the room left, what was written and shipped, and the status.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +50,16 @@ pub struct Status {
     pub torn_bytes: u64,
     /// Records stored without their rows for review, because the store refused those rows.
     pub bare: u64,
+    /// The same of other regions, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions: BTreeMap<String, Status>,
+}
+
+impl Status {
+    /// This one and those of other regions.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.regions.values())
+    }
 }
 
 #[derive(Debug)]
@@ -249,6 +260,7 @@ impl Shared {
             damaged: self.damaged.load(Ordering::Relaxed),
             torn_bytes: self.torn_bytes.load(Ordering::Relaxed),
             bare: self.bare.load(Ordering::Relaxed),
+            regions: BTreeMap::new(),
         }
     }
 }

@@ -137,9 +137,14 @@ impl Shipper {
     async fn close_left_open(&mut self, shipped: u64) -> Result<Step, AuditError> {
         if self.recovered.is_some_and(|recovered| shipped >= recovered) {
             for (exchange, whose) in self.store.open_exchanges(&self.shared.node, self.head.seq).await? {
-                let event = fit::prepare(interrupted(exchange, whose.tenant), &whose.class, &self.shared.limits, &self.shared.text_keys)
-                    .map_err(|error| AuditError::Store(error.to_string()))?
-                    .unmarked();
+                let event = fit::prepare(
+                    interrupted(exchange, whose.tenant),
+                    &whose.class,
+                    &self.shared.limits,
+                    &self.shared.text_keys,
+                )
+                .map_err(|error| AuditError::Store(error.to_string()))?
+                .unmarked();
                 let append = Append { event, extra: 0, spends: Spends::Nothing, ack: None };
                 self.queue.send(Message::Append(append)).map_err(|_| AuditError::Stopped)?;
             }

@@ -5,17 +5,44 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
 
 use super::{ConfigArg, Failure, admin, block_on, out};
 use crate::app::audit_config;
 use crate::audit::{
-    Anchored, Audit, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey, Shred, Signatures,
-    TrustedKey, Wanted, grants, own_key, verify_file,
+    Anchored, AuditConfig, AuditError, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey,
+    Regions, Rewrapped, Shred, Signatures, TrustedKey, Wanted, grants, own_key, verify_file,
 };
 use crate::base::ExchangeId;
 use crate::verdict::Action;
+
+/// Which record.
+#[derive(Args, Debug)]
+pub(super) struct RecordArg {
+    /// The record of this region alone; otherwise that of the tenant asked for, or of this machine's own, or of all where that
+    /// makes sense
+    #[arg(long)]
+    region: Option<String>,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+impl RecordArg {
+    /// The record of the region given, or else of the tenant's, or else of the machine's own.
+    fn one(&self, tenant: Option<&str>) -> Result<AuditConfig, Failure> {
+        let config = audit_config(&self.config.config()?);
+        config.wanted(self.region.as_deref(), tenant).cloned().map_err(Failure::usage)
+    }
+
+    /// That of the region given, or else all.
+    fn all(&self) -> Result<Vec<AuditConfig>, Failure> {
+        if self.region.is_some() {
+            return Ok(vec![self.one(None)?]);
+        }
+        Ok(audit_config(&self.config.config()?).all().cloned().collect())
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
@@ -49,14 +76,14 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// One exchange in full, as JSON
     Show {
         /// The exchange's id: the reply's x-request-id, or the incident that a block named
         id: ExchangeId,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// Compute every hash again, check signatures, and name the first record that was changed, removed, moved or put in
     Verify {
@@ -77,7 +104,7 @@ pub(super) enum AuditCommand {
         #[arg(long, requires = "file")]
         part: bool,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// Write the record as JSON lines, for safe keeping or for somebody else to verify
     Export {
@@ -91,12 +118,12 @@ pub(super) enum AuditCommand {
         #[arg(long, value_name = "DAY")]
         until: Option<jiff::civil::Date>,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// The newest signed checkpoint of each chain, to keep where nobody who can change the record can write
     Checkpoint {
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// Prove that an exchange is in the record, for somebody who may not see the rest: its records, each with its way up to a
     /// signed checkpoint, as JSON
@@ -104,12 +131,12 @@ pub(super) enum AuditCommand {
         /// The exchange's id
         id: ExchangeId,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// The public half of the key that signs this machine's checkpoints, to keep elsewhere
     Key {
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// SQL that lets a role of PostgreSQL read what was made for review and change nothing; run it as the tables' owner
     Grants {
@@ -125,12 +152,12 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         run: bool,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// Wrap the keys of recorded texts under the first of `audit.texts.keys`, after it was changed; texts stay as they are
     Rewrap {
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
     /// Destroy recorded texts for good: their keys are forgotten. The records stay and can be verified
     Shred {
@@ -144,13 +171,13 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         exchange: Option<ExchangeId>,
         #[command(flatten)]
-        config: ConfigArg,
+        record: RecordArg,
     },
 }
 
 pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
     match command {
-        AuditCommand::List { action, tenant, rule, since, until, text, limit, before, json, config } => {
+        AuditCommand::List { action, tenant, rule, since, until, text, limit, before, json, record } => {
             let filter = Filter {
                 since: *since,
                 until: *until,
@@ -161,38 +188,38 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
                 limit: Some(*limit),
                 before: *before,
             };
-            list(&filter, *json, config)
+            list(&filter, *json, record)
         }
-        AuditCommand::Show { id, config } => show(*id, config),
+        AuditCommand::Show { id, record } => show(*id, record),
         AuditCommand::Verify { key, proof: Some(proof), .. } => check_proof(proof, key),
-        AuditCommand::Checkpoint { config } => checkpoint(config),
-        AuditCommand::Prove { id, config } => prove(*id, config),
-        AuditCommand::Verify { key, anchor, file, part, config, proof: None } => {
-            verify(key, anchor, (file.as_deref(), *part), config)
+        AuditCommand::Checkpoint { record } => checkpoint(record),
+        AuditCommand::Prove { id, record } => prove(*id, record),
+        AuditCommand::Verify { key, anchor, file, part, record, proof: None } => {
+            verify(key, anchor, (file.as_deref(), *part), record)
         }
-        AuditCommand::Export { node, since, until, config } => {
-            export(&Wanted { node: node.clone(), since: *since, until: *until }, config)
+        AuditCommand::Export { node, since, until, record } => {
+            export(&Wanted { node: node.clone(), since: *since, until: *until }, record)
         }
-        AuditCommand::Key { config } => key(config),
+        AuditCommand::Key { record } => key(record),
         AuditCommand::Grants { role, records } => {
             out::line(grants(role, *records).map_err(Failure::usage)?.trim_end())?;
             Ok(0)
         }
-        AuditCommand::Retain { run, config } => retain(*run, config),
-        AuditCommand::Rewrap { config } => rewrap(config),
-        AuditCommand::Shred { tenant, principal, exchange, config } => {
-            shred(&Shred { tenant: tenant.clone(), principal: principal.clone(), exchange: *exchange }, config)
+        AuditCommand::Retain { run, record } => retain(*run, record),
+        AuditCommand::Rewrap { record } => rewrap(record),
+        AuditCommand::Shred { tenant, principal, exchange, record } => {
+            shred(&Shred { tenant: tenant.clone(), principal: principal.clone(), exchange: *exchange }, record)
         }
     }
 }
 
-async fn reader(config: &ConfigArg) -> Result<AuditReader, Failure> {
-    let config = config.config()?;
-    AuditReader::open(&audit_config(&config)).await.map_err(Failure::job)
+async fn open(config: &AuditConfig) -> Result<AuditReader, Failure> {
+    AuditReader::open(config).await.map_err(Failure::job)
 }
 
-fn list(filter: &Filter, json: bool, config: &ConfigArg) -> Result<u8, Failure> {
-    let rows = block_on(async { reader(config).await?.list(filter).await.map_err(Failure::job) })??;
+fn list(filter: &Filter, json: bool, record: &RecordArg) -> Result<u8, Failure> {
+    let config = record.one(filter.tenant.as_deref())?;
+    let rows = block_on(async { open(&config).await?.list(filter).await.map_err(Failure::job) })??;
     if json {
         out::json(&rows)?;
         return Ok(0);
@@ -226,20 +253,22 @@ fn visible(text: &str) -> String {
     text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-fn show(id: ExchangeId, config: &ConfigArg) -> Result<u8, Failure> {
-    let detail = block_on(async { reader(config).await?.show(id).await.map_err(Failure::job) })??;
-    match detail {
-        Some(detail) => out::json(&detail)?,
-        None => return Err(Failure::job(format!("the record has no exchange {id} (it may still be on its way)"))),
+fn show(id: ExchangeId, record: &RecordArg) -> Result<u8, Failure> {
+    for config in record.all()? {
+        let detail = block_on(async { open(&config).await?.show(id).await.map_err(Failure::job) })??;
+        if let Some(detail) = detail {
+            out::json(&detail)?;
+            return Ok(0);
+        }
     }
-    Ok(0)
+    Err(Failure::job(format!("the record has no exchange {id} (it may still be on its way)")))
 }
 
 fn verify(
     keys: &[String],
     anchors: &[PathBuf],
     (file, is_part): (Option<&Path>, bool),
-    config: &ConfigArg,
+    record: &RecordArg,
 ) -> Result<u8, Failure> {
     let mut evidence = Evidence { is_part, ..Evidence::default() };
     for key in keys {
@@ -253,13 +282,16 @@ fn verify(
     let reports = match file {
         Some(file) => verify_file(file, &evidence).map_err(Failure::job)?,
         None => {
-            let config = audit_config(&config.config()?);
-            if evidence.keys.is_empty() {
-                evidence.keys.extend(own_key(&config).map_err(Failure::job)?);
+            let mut reports = Vec::new();
+            for config in record.all()? {
+                let mut evidence = evidence.clone();
+                if evidence.keys.is_empty() {
+                    evidence.keys.extend(own_key(&config).map_err(Failure::job)?);
+                }
+                let verified = async { open(&config).await?.verify(&evidence).await.map_err(Failure::job) };
+                reports.extend(block_on(verified)??);
             }
-            block_on(async {
-                AuditReader::open(&config).await.map_err(Failure::job)?.verify(&evidence).await.map_err(Failure::job)
-            })??
+            reports
         }
     };
     if reports.iter().any(|report| report.signatures == Signatures::Unchecked) {
@@ -272,8 +304,11 @@ fn verify(
     Ok(u8::from(broken))
 }
 
-fn checkpoint(config: &ConfigArg) -> Result<u8, Failure> {
-    let notes = block_on(async { reader(config).await?.checkpoints().await.map_err(Failure::job) })??;
+fn checkpoint(record: &RecordArg) -> Result<u8, Failure> {
+    let mut notes = Vec::new();
+    for config in record.all()? {
+        notes.extend(block_on(async { open(&config).await?.checkpoints().await.map_err(Failure::job) })??);
+    }
     if notes.is_empty() {
         return Err(Failure::job("there is no checkpoint yet; one comes within a minute after a record"));
     }
@@ -281,12 +316,15 @@ fn checkpoint(config: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn prove(id: ExchangeId, config: &ConfigArg) -> Result<u8, Failure> {
-    let proofs = block_on(async { reader(config).await?.prove(id).await.map_err(Failure::job) })??;
-    out::json(
-        &proofs.ok_or_else(|| Failure::job(format!("the store has no exchange {id} (it may still be on its way)")))?,
-    )?;
-    Ok(0)
+fn prove(id: ExchangeId, record: &RecordArg) -> Result<u8, Failure> {
+    for config in record.all()? {
+        let proofs = block_on(async { open(&config).await?.prove(id).await.map_err(Failure::job) })??;
+        if let Some(proofs) = proofs {
+            out::json(&proofs)?;
+            return Ok(0);
+        }
+    }
+    Err(Failure::job(format!("the store has no exchange {id} (it may still be on its way)")))
 }
 
 fn check_proof(file: &Path, keys: &[String]) -> Result<u8, Failure> {
@@ -315,10 +353,11 @@ fn public_key(written: &str) -> Result<PublicKey, Failure> {
     })
 }
 
-fn export(wanted: &Wanted, config: &ConfigArg) -> Result<u8, Failure> {
+fn export(wanted: &Wanted, record: &RecordArg) -> Result<u8, Failure> {
+    let config = record.one(None)?;
     let mut to = BufWriter::new(std::io::stdout().lock());
     let written = block_on(async {
-        let mut reader = reader(config).await?;
+        let mut reader = open(&config).await?;
         let each = |line: &Line| {
             serde_json::to_writer(&mut to, line)?;
             to.write_all(b"\n")
@@ -332,8 +371,8 @@ fn export(wanted: &Wanted, config: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn key(config: &ConfigArg) -> Result<u8, Failure> {
-    let config = audit_config(&config.config()?);
+fn key(record: &RecordArg) -> Result<u8, Failure> {
+    let config = record.one(None)?;
     match own_key(&config).map_err(Failure::job)? {
         Some(TrustedKey { key, .. }) => out::line(key.to_string())?,
         None => {
@@ -345,65 +384,75 @@ fn key(config: &ConfigArg) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn retain(run: bool, config: &ConfigArg) -> Result<u8, Failure> {
+fn retain(run: bool, record: &RecordArg) -> Result<u8, Failure> {
     if run {
-        return give_up(config);
+        return give_up(record);
     }
-    let retention = audit_config(&config.config()?).retention;
-    let due = block_on(async { reader(config).await?.due(&retention).await.map_err(Failure::job) })??;
+    let mut due = Vec::new();
+    for config in record.all()? {
+        due.extend(block_on(async { open(&config).await?.due(&config.retention).await.map_err(Failure::job) })??);
+    }
     out::json(&due)?;
     Ok(0)
 }
 
-fn rewrap(config: &ConfigArg) -> Result<u8, Failure> {
-    let done = block_on(async { reader(config).await?.rewrap().await.map_err(Failure::job) })??;
-    out::json(&done)?;
+fn rewrap(record: &RecordArg) -> Result<u8, Failure> {
+    let mut all = Rewrapped::default();
+    for config in record.all()? {
+        let done = block_on(async { open(&config).await?.rewrap().await.map_err(Failure::job) })??;
+        all.rewrapped += done.rewrapped;
+        for (key, texts) in done.left {
+            *all.left.entry(key).or_default() += texts;
+        }
+    }
+    out::json(&all)?;
     Ok(0)
 }
 
-fn shred(whose: &Shred, config: &ConfigArg) -> Result<u8, Failure> {
+fn shred(whose: &Shred, record: &RecordArg) -> Result<u8, Failure> {
     let body = serde_json::to_value(whose).map_err(Failure::job)?;
-    let texts = match ask_appliance(config, "/api/v1/texts/shred", Some(body))? {
+    let texts = match ask_appliance(&record.config, "/api/v1/texts/shred", Some(body))? {
         Some(answer) => answer["texts"].clone(),
-        None => {
-            let config = audit_config(&config.config()?);
-            let texts = block_on(async {
-                let audit = Audit::open(config).await.map_err(Failure::job)?;
-                let done = audit.shred(whose, CLOSE).await;
-                audit.close(CLOSE).await;
-                done.map_err(Failure::job)
-            })??;
-            texts.into()
-        }
+        None => with_record(record, async |audit| audit.shred(whose, CLOSE).await)?.into(),
     };
     out::json(&serde_json::json!({ "texts": texts }))?;
     Ok(0)
 }
 
+fn give_up(record: &RecordArg) -> Result<u8, Failure> {
+    if let Some(answer) = ask_appliance(&record.config, "/api/v1/retention/run", None)? {
+        out::json(&answer["given_up"])?;
+        return Ok(0);
+    }
+    out::json(&with_record(record, async |audit| audit.retain(Pace::All).await)?)?;
+    Ok(0)
+}
+
 /// Lets the running appliance do it, for only one process may write the chain; `None`: none runs.
-fn ask_appliance(config: &ConfigArg, path: &str, body: Option<serde_json::Value>) -> Result<Option<serde_json::Value>, Failure> {
+fn ask_appliance(
+    config: &ConfigArg,
+    path: &str,
+    body: Option<serde_json::Value>,
+) -> Result<Option<serde_json::Value>, Failure> {
     let asked = admin::ask(&admin::appliance(config)?, Method::POST, path, body)?;
     let Some((status, answer)) = asked else { return Ok(None) };
     if status != StatusCode::OK {
-        return Err(Failure::job(answer.get("error").and_then(|error| error.as_str()).unwrap_or("the appliance refused")));
+        return Err(Failure::job(
+            answer.get("error").and_then(|error| error.as_str()).unwrap_or("the appliance refused"),
+        ));
     }
     Ok(Some(answer))
 }
 
-fn give_up(config: &ConfigArg) -> Result<u8, Failure> {
-    if let Some(answer) = ask_appliance(config, "/api/v1/retention/run", None)? {
-        out::json(&answer["given_up"])?;
-        return Ok(0);
-    }
-    let config = audit_config(&config.config()?);
-    let given_up = block_on(async {
-        let audit = Audit::open(config).await.map_err(Failure::job)?;
-        let done = audit.retain(Pace::All).await;
+/// Does it here, as the one process that writes the chains of all regions.
+fn with_record<T>(record: &RecordArg, work: impl AsyncFnOnce(&Regions) -> Result<T, AuditError>) -> Result<T, Failure> {
+    let config = audit_config(&record.config.config()?);
+    block_on(async {
+        let audit = Regions::open(config).await.map_err(Failure::job)?;
+        let done = work(&audit).await;
         audit.close(CLOSE).await;
         done.map_err(Failure::job)
-    })??;
-    out::json(&given_up)?;
-    Ok(0)
+    })?
 }
 
 fn action(text: &str) -> Result<Action, String> {

@@ -1,23 +1,21 @@
 //! The record's section.
 
+use std::collections::BTreeMap;
+
 use super::sections::{Context, secret};
 use super::value::{number, optional, path, word};
-use super::{AuditConfig, FsyncConfig, StoreConfig};
+use super::{AuditConfig, FsyncConfig, RegionConfig, StoreConfig};
 use crate::audit::{Classes, Keep, Retention, SYSTEM, TextKeyFiles};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Value};
 use crate::yaml::table::{Table, text};
 
 /// Reads the section; `None`: something was wrong, and is reported.
-pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
-    let table = Table::open(node, "audit", &["store", "fsync", "signing_key", "texts", "retention"], report)?;
-    let store = table.needed("store", report).and_then(|node| {
-        if matches!(node.value, Value::Map(_)) {
-            let keys = ("postgres_env", "postgres_file");
-            return secret(node, "audit.store", keys, context, report).map(StoreConfig::Postgres);
-        }
-        word(node, "audit.store", &[("sqlite", ())], report).map(|()| StoreConfig::Sqlite)
-    });
+/// `home` is the name of this machine's own region.
+pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
+    let table =
+        Table::open(node, "audit", &["store", "fsync", "signing_key", "texts", "retention", "regions"], report)?;
+    let store = table.needed("store", report).and_then(|node| store(node, "audit.store", context, report));
     let fsync = table.needed("fsync", report).and_then(|node| {
         if matches!(node.value, Value::Map(_)) {
             let table = Table::open(node, "audit.fsync", &["every_ms"], report)?;
@@ -31,11 +29,79 @@ pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>
         None => Some(TextKeyFiles::default()),
         Some(node) => texts(node, context, report),
     };
+    let regions = match table.get("regions") {
+        None => Some(BTreeMap::new()),
+        Some(node) => regions(node, home, context, report),
+    };
     let retention = match table.get("retention") {
         None => Some(Retention::default()),
         Some(node) => retention(node, report),
     };
-    Some(AuditConfig { store: store?, fsync: fsync?, signing_key, texts: texts?, retention: retention? })
+    Some(AuditConfig {
+        store: store?,
+        fsync: fsync?,
+        signing_key,
+        texts: texts?,
+        retention: retention?,
+        regions: regions?,
+    })
+}
+
+fn store(node: &Node, key: &'static str, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<StoreConfig> {
+    if matches!(node.value, Value::Map(_)) {
+        return secret(node, key, ("postgres_env", "postgres_file"), context, report).map(StoreConfig::Postgres);
+    }
+    word(node, key, &[("sqlite", ())], report).map(|()| StoreConfig::Sqlite)
+}
+
+fn regions(
+    node: &Node,
+    home: &str,
+    context: &Context<'_>,
+    report: &mut Reporter<'_>,
+) -> Option<BTreeMap<String, RegionConfig>> {
+    let before = report.error_count();
+    let mut regions = BTreeMap::new();
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, node) in map(node, "audit.regions", report) {
+        let what = format!("audit.regions.{name}");
+        let is_name = name.len() <= REGION_BYTES
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !is_name {
+            let advice =
+                format!("write 1 to {REGION_BYTES} letters, digits, `-` or `_`: it is part of a folder's name");
+            report.error("C007", node.place, format!("{what} is no name for a region"), advice);
+        }
+        if name == home {
+            let message = format!("{what} is this machine's own region");
+            report.error("C007", node.place, message, "its tenants need no entry: their rows go to `audit.store`");
+        }
+        let table = Table::open(node, "a region", &["store", "tenants"], report)?;
+        let store = table.needed("store", report).and_then(|node| store(node, "a region's store", context, report));
+        let mut tenants = Vec::new();
+        let node = table.needed("tenants", report)?;
+        let Value::List(entries) = &node.value else {
+            let message = format!("{what}.tenants must be a list, not {}", node.value.kind());
+            report.error("C006", node.place, message, "write `[acme, globex]`");
+            continue;
+        };
+        for entry in entries {
+            let tenant = text(entry, &format!("{what}.tenants"), report)?.value;
+            if let Some(other) = seen.insert(tenant.clone(), name) {
+                let message = format!("tenant `{tenant}` is of region `{other}` and of region `{name}`");
+                report.error(
+                    "C007",
+                    entry.place,
+                    message,
+                    "a tenant's rows go to one store: take it out of one of them",
+                );
+            }
+            tenants.push(tenant);
+        }
+        regions.insert(name.to_owned(), RegionConfig { store: store?, tenants });
+    }
+    (report.error_count() == before).then_some(regions)
 }
 
 fn texts(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<TextKeyFiles> {
@@ -45,7 +111,12 @@ fn texts(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Optio
     if let Some(node) = table.get("keys") {
         let Value::List(entries) = &node.value else {
             let message = format!("audit.texts.keys must be a list, not {}", node.value.kind());
-            report.error("C006", node.place, message, "write `[FILE]`; the first is for new texts, others are for older ones");
+            report.error(
+                "C006",
+                node.place,
+                message,
+                "write `[FILE]`; the first is for new texts, others are for older ones",
+            );
             return None;
         };
         for entry in entries {
@@ -128,5 +199,7 @@ fn map<'n>(node: &'n Node, key: &str, report: &mut Reporter<'_>) -> Vec<(&'n str
     entries.iter().map(|(name, _, node)| (name.as_str(), node)).collect()
 }
 
+/// Bytes of a region's name.
+const REGION_BYTES: usize = 32;
 /// Longest that can be asked for: a hundred years.
 const DAYS_MAX: u32 = 36_525;

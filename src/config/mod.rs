@@ -13,6 +13,7 @@ mod sections;
 mod value;
 mod written;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -161,6 +162,17 @@ pub struct AuditConfig {
     pub texts: TextKeyFiles,
     /// What is kept how long.
     pub retention: Retention,
+    /// Other regions, whose tenants' rows go to stores of their own.
+    pub regions: BTreeMap<String, RegionConfig>,
+}
+
+/// Another region.
+#[derive(Debug)]
+pub struct RegionConfig {
+    /// Where its tenants' rows go.
+    pub store: StoreConfig,
+    /// Whose rows.
+    pub tenants: Vec<String>,
 }
 
 /// Where the record is kept.

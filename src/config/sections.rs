@@ -49,7 +49,10 @@ pub(super) fn read(
     let rules = table.needed("rules", report).and_then(|node| rules(node, base, report));
     let model = table.needed("model", report).and_then(|node| model(node, base, report));
     let policy = table.needed("policy", report).and_then(|node| policy::read(node, report));
-    let audit = table.needed("audit", report).and_then(|node| audit::read(node, &context, report));
+    let audit = table.needed("audit", report).and_then(|node| {
+        let home = region.as_deref().unwrap_or_default();
+        audit::read(node, home, &context, report)
+    });
     let limits = match table.get("limits") {
         None => Some(Limits::default()),
         Some(node) => limits(node, report),

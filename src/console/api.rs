@@ -52,7 +52,9 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     let audit = state.proxy.audit.status();
     let judges = state.proxy.judges.load();
     let waiting = judges.classifier.as_ref().map_or(0, crate::classify::Classifier::waiting);
-    names::queues(waiting, audit.spool_bytes, audit.queue_depth, audit.store_ok);
+    let (spool_bytes, queue_depth) =
+        audit.all().fold((0, 0), |(bytes, depth), one| (bytes + one.spool_bytes, depth + one.queue_depth));
+    names::queues(waiting, spool_bytes, queue_depth, audit.all().all(|one| one.store_ok));
     names::in_flight(state.proxy.limits.exchanges.saturating_sub(state.proxy.permits.available_permits()));
     let snapshot = &judges.snapshot;
     let info = names::policy_info(&snapshot.version, snapshot.scanner.rules().version_short());
@@ -83,6 +85,7 @@ pub(super) struct ListQuery {
     tenant: Option<String>,
     rule: Option<String>,
     text: Option<String>,
+    region: Option<String>,
     since: Option<jiff::Timestamp>,
     until: Option<jiff::Timestamp>,
     before: Option<ExchangeId>,
@@ -104,7 +107,7 @@ pub(super) async fn exchanges(
         limit: query.limit.map(|limit| limit.min(LIST_MAX)),
         before: query.before,
     };
-    let rows = state.record.list(&filter).await?;
+    let rows = state.record.list(query.region.as_deref(), &filter).await?;
     Ok(Json(json!({ "exchanges": rows })))
 }
 
@@ -120,14 +123,13 @@ pub(super) async fn exchange(
 }
 
 /// Destroys recorded texts. The answer comes when they are gone from the store and the spool.
-pub(super) async fn shred(
-    Shared(state): Shared<Arc<State>>,
-    body: Bytes,
-) -> Result<Response, Problem> {
+pub(super) async fn shred(Shared(state): Shared<Arc<State>>, body: Bytes) -> Result<Response, Problem> {
     let whose: Shred = match serde_json::from_slice(&body) {
         Ok(whose) => whose,
         Err(error) => {
-            let error = format!("the body is {{\"tenant\": \"…\"}}, with \"principal\" or \"exchange\" for less of it: {error}");
+            let error = format!(
+                "the body is {{\"tenant\": \"…\"}}, with \"principal\" or \"exchange\" for less of it: {error}"
+            );
             return Ok((StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response());
         }
     };
@@ -153,7 +155,7 @@ impl From<AuditError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let AuditError::Search(_) = &self.0 {
+        if let AuditError::Search(_) | AuditError::NoRegion { .. } = &self.0 {
             return (StatusCode::BAD_REQUEST, Json(json!({ "error": self.0.to_string() }))).into_response();
         }
         tracing::warn!(error = %self.0, "the record could not be read");

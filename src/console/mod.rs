@@ -22,7 +22,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
-use crate::audit::AuditConfig;
+use crate::audit::RegionsConfig;
 use crate::base::Secret;
 use crate::proxy::{PolicyControl, Proxy, ReplyBody};
 use crate::telemetry::metrics::PrometheusHandle;
@@ -52,7 +52,7 @@ impl Console {
         token: Secret,
         address: SocketAddr,
         hosts: &[String],
-        audit: AuditConfig,
+        audit: RegionsConfig,
     ) -> Self {
         let state = Arc::new(State { proxy, policy, metrics, record: Record::new(audit) });
         let guard = Arc::new(Guard::new(token, address, hosts));

@@ -1,10 +1,11 @@
-//! One reader of the record, opened when it is first needed and opened again after an error.
+//! One reader of each region's record, opened when it is first needed and opened again after an error.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::audit::{AuditConfig, AuditError, AuditReader, ExchangeDetail, ExchangeRow, Filter};
+use crate::audit::{AuditConfig, AuditError, AuditReader, ExchangeDetail, ExchangeRow, Filter, RegionsConfig};
 use crate::base::ExchangeId;
 
 /// Longest that one query may take: a review must not hold the store for ever.
@@ -16,41 +17,48 @@ async fn in_time<T>(query: impl Future<Output = Result<T, AuditError>>) -> Resul
     tokio::time::timeout(QUERY, query).await.map_err(late)?
 }
 
-/// The reader that the handlers share. One query at a time: reviewers are few, and the store belongs to the writer first.
+/// The readers that the handlers share, one for each region. One query at a time: reviewers are few, and the stores belong to the
+/// writer first.
 #[derive(Debug)]
 pub(super) struct Record {
-    config: AuditConfig,
-    reader: Mutex<Option<AuditReader>>,
+    config: RegionsConfig,
+    readers: Mutex<BTreeMap<String, AuditReader>>,
 }
 
 impl Record {
-    pub(super) fn new(config: AuditConfig) -> Self {
-        Self { config, reader: Mutex::new(None) }
+    pub(super) fn new(config: RegionsConfig) -> Self {
+        Self { config, readers: Mutex::default() }
     }
 
-    /// Exchanges, newest first.
-    pub(super) async fn list(&self, filter: &Filter) -> Result<Vec<ExchangeRow>, AuditError> {
-        let mut slot = self.reader.lock().await;
-        let mut reader = self.take(&mut slot).await?;
+    /// Exchanges of a region, or of the filter's tenant's, newest first.
+    pub(super) async fn list(&self, region: Option<&str>, filter: &Filter) -> Result<Vec<ExchangeRow>, AuditError> {
+        let config = self.config.wanted(region, filter.tenant.as_deref())?;
+        let mut readers = self.readers.lock().await;
+        let mut reader = take(&mut readers, config).await?;
         let rows = in_time(reader.list(filter)).await?;
-        *slot = Some(reader);
+        readers.insert(config.region.clone(), reader);
         Ok(rows)
     }
 
-    /// One exchange in full.
+    /// One exchange in full, of whatever region.
     pub(super) async fn show(&self, id: ExchangeId) -> Result<Option<ExchangeDetail>, AuditError> {
-        let mut slot = self.reader.lock().await;
-        let mut reader = self.take(&mut slot).await?;
-        let detail = in_time(reader.show(id)).await?;
-        *slot = Some(reader);
-        Ok(detail)
-    }
-
-    /// The reader out of its slot; it is put back only after a query that went well.
-    async fn take(&self, slot: &mut Option<AuditReader>) -> Result<AuditReader, AuditError> {
-        match slot.take() {
-            Some(reader) => Ok(reader),
-            None => AuditReader::open(&self.config).await,
+        let mut readers = self.readers.lock().await;
+        for config in self.config.all() {
+            let mut reader = take(&mut readers, config).await?;
+            let detail = in_time(reader.show(id)).await?;
+            readers.insert(config.region.clone(), reader);
+            if detail.is_some() {
+                return Ok(detail);
+            }
         }
+        Ok(None)
+    }
+}
+
+/// The reader out of its place; it is put back only after a query that went well.
+async fn take(readers: &mut BTreeMap<String, AuditReader>, config: &AuditConfig) -> Result<AuditReader, AuditError> {
+    match readers.remove(&config.region) {
+        Some(reader) => Ok(reader),
+        None => AuditReader::open(config).await,
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::audit::{Audit, Slot};
 use crate::audit::{Begin, Decision, End, FaultRecord, Outcome, PassageText, Refused, VerdictRecord, Waiver};
+use crate::audit::{Regions, Slot};
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction};
 use crate::inspect::{Edit, FaultTaken, Judged, Opaque, Snapshot, Subject};
 use crate::proxy::exchange::Exchange;
@@ -26,8 +26,12 @@ impl Ledger {
     ///
     /// # Errors
     /// `audit_full`, unless policy says pass.
-    pub(super) fn reserve(audit: &Audit, snapshot: &Snapshot, started: Instant) -> Result<Self, Fault> {
-        let slot = match audit.reserve() {
+    pub(super) fn reserve(
+        (audit, tenant): (&Regions, &str),
+        snapshot: &Snapshot,
+        started: Instant,
+    ) -> Result<Self, Fault> {
+        let slot = match audit.reserve(tenant) {
             Ok(slot) => Some(slot),
             Err(fault) => {
                 let action = snapshot.faults.audit_full;

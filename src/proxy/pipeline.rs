@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::keys::has_form_of_ours;
 use crate::access::{Caller, Crowd, Identity, Keyring, Pace, Place, Throttles, Verified};
-use crate::audit::Audit;
+use crate::audit::Regions;
 use crate::audit::{Begin, FullText, Outcome as End};
 use crate::base::{Cause, Fault, FaultAction, Limits};
 use crate::inspect::{Cleared, Outcome};
@@ -62,7 +62,7 @@ pub struct Proxy {
     /// The judges in force; each exchange takes one snapshot and keeps it to its end.
     pub judges: ArcSwap<Judges>,
     /// The record.
-    pub audit: Audit,
+    pub audit: Regions,
     /// Client keys.
     pub keyring: Keyring,
     /// Pass-through keys that a provider accepted.
@@ -152,7 +152,7 @@ impl Proxy {
             None => asked,
         };
 
-        let mut ledger = Ledger::reserve(&self.audit, &judges.snapshot, exchange.started)?;
+        let mut ledger = Ledger::reserve((&self.audit, &caller.tenant), &judges.snapshot, exchange.started)?;
         let mut full_text = judges.record_full_text.then(|| ledger::full_text(&asked));
         let wanted = judges.snapshot.scanner.rules().headers();
         exchange.facts = Arc::new(facts::gather(exchange, &caller, &model, &head.headers, wanted)?);

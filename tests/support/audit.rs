@@ -31,6 +31,7 @@ pub fn postgres(folder: &Path, url: Secret) -> AuditConfig {
 pub fn config(folder: &Path, store: StoreConfig) -> AuditConfig {
     AuditConfig {
         state_dir: folder.to_owned(),
+        elsewhere: None,
         node: Some("test".into()),
         region: "eu-1".into(),
         store,

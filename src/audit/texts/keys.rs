@@ -116,7 +116,8 @@ impl TextKeys {
         let deflated = decrypt(&key, &owner.tied("text"), &sealed.ciphertext).ok_or(Unread::Damaged)?;
         let mut json = Zeroizing::new(Vec::new());
         // One byte more than the record says: what is longer is not what was recorded.
-        let inflated = DeflateDecoder::new(deflated.as_slice()).take(text.bytes.saturating_add(1)).read_to_end(&mut json);
+        let inflated =
+            DeflateDecoder::new(deflated.as_slice()).take(text.bytes.saturating_add(1)).read_to_end(&mut json);
         if inflated.is_err() || json.len() as u64 != text.bytes {
             return Err(Unread::Damaged);
         }
@@ -198,7 +199,8 @@ fn read_secret(path: &Path) -> Result<SecretKey, AuditError> {
     let bytes = key_file::read(path, "whoever has this key can read recorded texts")?;
     let key = key_file::secret(&bytes).ok_or_else(|| AuditError::Key {
         path: path.to_owned(),
-        why: "it holds no key: write 32 random bytes, as they are, in base64 or in hex (openssl rand -base64 32)".to_owned(),
+        why: "it holds no key: write 32 random bytes, as they are, in base64 or in hex (openssl rand -base64 32)"
+            .to_owned(),
     })?;
     Ok(SecretKey(key))
 }

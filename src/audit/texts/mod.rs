@@ -117,7 +117,8 @@ impl Sealed {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let wrapped = self.wrapped.as_deref().unwrap_or_default();
         let terms: Vec<u8> = self.terms.iter().flat_map(|term| term.to_le_bytes()).collect();
-        let mut bytes = Vec::with_capacity(12 + self.key_id.len() + wrapped.len() + terms.len() + self.ciphertext.len());
+        let mut bytes =
+            Vec::with_capacity(12 + self.key_id.len() + wrapped.len() + terms.len() + self.ciphertext.len());
         for part in [self.key_id.as_bytes(), wrapped, &terms] {
             bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
             bytes.extend_from_slice(part);

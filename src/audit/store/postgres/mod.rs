@@ -64,7 +64,13 @@ impl Postgres {
             options.get_port(),
             options.get_database().unwrap_or(options.get_username())
         );
-        Ok(Self { options: Box::new(options), place, connection: None, days: partition::Seen::new(), is_next_new: false })
+        Ok(Self {
+            options: Box::new(options),
+            place,
+            connection: None,
+            days: partition::Seen::new(),
+            is_next_new: false,
+        })
     }
 
     pub(super) fn forget(&mut self) {

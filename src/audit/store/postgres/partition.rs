@@ -14,11 +14,7 @@ use crate::audit::store::Held;
 pub(super) type Seen = HashSet<(i32, String, &'static [&'static str])>;
 
 /// Makes the partitions that the rows need. Nodes that do so at the same time wait for each other.
-pub(super) async fn make(
-    connection: &mut PgConnection,
-    seen: &mut Seen,
-    rows: &Rows,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn make(connection: &mut PgConnection, seen: &mut Seen, rows: &Rows) -> Result<(), sqlx::Error> {
     let of = |days: BTreeSet<(i32, &str)>, tables: &'static [&'static str]| {
         days.into_iter().map(|(day, class)| (day, class.to_owned(), tables)).collect::<Vec<_>>()
     };

@@ -209,7 +209,9 @@ impl Sqlite {
         let rows: Result<Vec<(String, i32, Option<String>)>, _> =
             sqlx::query_as(SQL).fetch_all(self.connection()?).await;
         let rows = rows.map_err(|error| self.error(&error))?;
-        let part = |name: &str| [Part::Chain, Part::Events, Part::Review, Part::Texts].into_iter().find(|part| part.name() == name);
+        let part = |name: &str| {
+            [Part::Chain, Part::Events, Part::Review, Part::Texts].into_iter().find(|part| part.name() == name)
+        };
         let held = |(name, day, class): (String, _, _)| Some(Held { part: part(&name)?, day: rows::date(day)?, class });
         Ok(rows.into_iter().filter_map(held).collect())
     }

@@ -25,7 +25,7 @@ pub(super) fn read(args: &ReplayArgs, config: &Config, replay: &mut Replay) -> R
 }
 
 async fn walk(args: &ReplayArgs, config: &Config, replay: &mut Replay) -> Result<(), Failure> {
-    let mut reader = AuditReader::open(&audit_config(config)).await.map_err(Failure::job)?;
+    let mut reader = AuditReader::open(&audit_config(config).home).await.map_err(Failure::job)?;
     let mut left = args.limit;
     let mut before = None;
     while left > 0 {
