@@ -89,6 +89,17 @@ where
     }
 }
 
+/// Direction, master key's id, wrapped key and ciphertext of a text.
+type SealedRow = (String, String, Option<Vec<u8>>, Vec<u8>);
+
+/// Texts by direction, without their words: whoever reads a text has no use for them.
+fn sealed(rows: Vec<SealedRow>) -> Vec<(String, Sealed)> {
+    let sealed = |(direction, key_id, wrapped, ciphertext)| {
+        (direction, Sealed { key_id, wrapped, terms: Vec::new(), ciphertext })
+    };
+    rows.into_iter().map(sealed).collect()
+}
+
 /// A store and its one connection.
 #[derive(Debug)]
 pub(crate) enum Store {

@@ -3,7 +3,7 @@
 use super::Postgres;
 use crate::audit::error::AuditError;
 use crate::audit::rows::exchange_day;
-use crate::audit::store::{WRAPPED, WRAPPED_BY_KEY, Wrapped};
+use crate::audit::store::{self, WRAPPED, WRAPPED_BY_KEY, Wrapped};
 use crate::audit::texts::{Sealed, Shred};
 use crate::base::ExchangeId;
 
@@ -14,11 +14,9 @@ impl Postgres {
     ) -> Result<Vec<(String, Sealed)>, AuditError> {
         const SQL: &str = "SELECT direction, key_id, wrapped, ciphertext FROM passage_text \
                            WHERE day = date '1970-01-01' + $1 AND exchange_id = $2::text::uuid";
-        let rows = sqlx::query_as(SQL).bind(exchange_day(exchange)).bind(exchange.to_string());
-        let rows: Result<Vec<(String, String, Option<Vec<u8>>, Vec<u8>)>, _> = rows.fetch_all(self.connection()?).await;
-        let rows = rows.map_err(|error| self.error(&error))?;
-        let sealed = |key_id, wrapped, ciphertext| Sealed { key_id, wrapped, terms: Vec::new(), ciphertext };
-        Ok(rows.into_iter().map(|(direction, key, wrapped, text)| (direction, sealed(key, wrapped, text))).collect())
+        let rows = sqlx::query_as::<_, store::SealedRow>(SQL).bind(exchange_day(exchange)).bind(exchange.to_string());
+        let rows = rows.fetch_all(self.connection()?).await;
+        rows.map(store::sealed).map_err(|error| self.error(&error))
     }
 
     pub(in crate::audit::store) async fn text_hashes(

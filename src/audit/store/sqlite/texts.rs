@@ -9,7 +9,7 @@ use super::{AppendFailure, Sqlite, json};
 use crate::audit::error::AuditError;
 use crate::audit::record::Hash;
 use crate::audit::rows::{self, TextRow};
-use crate::audit::store::{Held, WRAPPED, WRAPPED_BY_KEY, Wrapped};
+use crate::audit::store::{self, Held, WRAPPED, WRAPPED_BY_KEY, Wrapped};
 use crate::audit::texts::{Sealed, Shred};
 use crate::base::ExchangeId;
 
@@ -19,11 +19,9 @@ impl Sqlite {
         exchange: ExchangeId,
     ) -> Result<Vec<(String, Sealed)>, AuditError> {
         const SQL: &str = "SELECT direction, key_id, wrapped, ciphertext FROM passage_text WHERE exchange_id = $1";
-        let rows = sqlx::query_as(SQL).bind(exchange.to_string());
-        let rows: Result<Vec<(String, String, Option<Vec<u8>>, Vec<u8>)>, _> = rows.fetch_all(self.connection()?).await;
-        let rows = rows.map_err(|error| self.error(&error))?;
-        let sealed = |key_id, wrapped, ciphertext| Sealed { key_id, wrapped, terms: Vec::new(), ciphertext };
-        Ok(rows.into_iter().map(|(direction, key, wrapped, text)| (direction, sealed(key, wrapped, text))).collect())
+        let rows = sqlx::query_as::<_, store::SealedRow>(SQL).bind(exchange.to_string());
+        let rows = rows.fetch_all(self.connection()?).await;
+        rows.map(store::sealed).map_err(|error| self.error(&error))
     }
 
     /// SQLite hashes nothing itself: the texts pass through here one at a time.
