@@ -34,5 +34,17 @@ pub mod protocol;
 #[path = "../src/route/mod.rs"]
 pub mod route;
 
+/// Of the record, what configuration can say of it.
+#[path = "."]
+pub mod audit {
+    #[path = "../src/audit/texts/files.rs"]
+    mod files;
+    #[path = "../src/audit/retention.rs"]
+    mod retention;
+
+    pub use files::TextKeyFiles;
+    pub use retention::{Classes, Keep, Retention, SYSTEM};
+}
+
 #[path = "../src/config/mod.rs"]
 pub mod config;

@@ -216,6 +216,43 @@ async fn a_tombstone_without_a_seal_explains_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tombstone_without_a_seal_explains_no_row_either() {
+    // What goes last, of all that goes: anything that went after it would be missed first.
+    for (part, review, texts) in [("review", 3, 3), ("texts", 10, 3)] {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let time = Time::at_noon(FIRST);
+        let keep = Keep { events: Some(10), review: Some(review), texts: Some(texts) };
+        let retention = Retention {
+            keep: ["standard", "system"].map(|class| (class.to_owned(), keep)).into(),
+            classes: Classes::default(),
+        };
+        let config = AuditConfig { clock: time.clock(), retention, ..sqlite(folder.path()) };
+        let audit = Audit::open(config.clone()).await.unwrap();
+        days(&audit, &time, 7).await;
+        assert!(audit.close(PATIENCE).await);
+        // A reader on another machine sees no more than the store: there the record ends with a tombstone.
+        let StoreConfig::Sqlite { path } = &config.store else { panic!() };
+        let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        let last = format!(
+            "(SELECT max(seq) FROM audit_event WHERE kind = 'tombstone' AND body LIKE '%\"part\":\"{part}\"%')"
+        );
+        for sql in [
+            format!(
+                "DELETE FROM exchange WHERE exchange_id IN (SELECT exchange_id FROM audit_event WHERE seq > {last})"
+            ),
+            format!("DELETE FROM audit_chain WHERE seq > {last}"),
+            format!("DELETE FROM audit_event WHERE seq > {last}"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        }
+        let reader = AuditConfig { store: config.store.clone(), ..sqlite(elsewhere.path()) };
+        let reports = AuditReader::open(&reader).await.unwrap().verify(&evidence(&config)).await.unwrap();
+        let broken = reports[0].broken.clone().unwrap();
+        assert!(broken.detail.contains(part) && broken.detail.contains("under no seal"), "{part}: {broken:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_tombstone_and_drop_is_made_up_for() {
     let folder = tempfile::tempdir().unwrap();
     let time = Time::at_noon(FIRST);

@@ -5,9 +5,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "test code"
 )]
 
+#[path = "soak/load.rs"]
+mod load;
 mod support;
 
 use std::time::{Duration, Instant};

@@ -3,19 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::error::AuditError;
+use super::proof::graves::Graves;
 use super::proof::{Break, BreakKind, Part};
 use super::record::Record;
 use super::rows::{self, Rows};
 use super::store::Store;
 use super::store::columns::{BEGIN, END, FINDING, Target, VERDICT};
-
-/// Rows for review, or texts, of a day and class that were given up, and so need not be there.
-pub(crate) type GivenUp = BTreeSet<(Part, Date, String)>;
 
 /// What the store has of one exchange.
 type Stored = BTreeMap<Key, Value>;
@@ -26,9 +23,9 @@ type Key = (String, String, i64);
 pub(crate) async fn check(
     store: &mut Store,
     records: &[Record],
-    given_up: &GivenUp,
+    graves: &mut Graves,
 ) -> Result<Option<Break>, AuditError> {
-    if let Some(broken) = texts(store, records, given_up).await? {
+    if let Some(broken) = texts(store, records, graves).await? {
         return Ok(Some(broken));
     }
     // How older writers made their rows is not known any more.
@@ -39,7 +36,7 @@ pub(crate) async fn check(
         .iter()
         .map(|row| (row.day, row.class.as_str(), row.exchange_id.to_string()))
         .chain(expected.ends.iter().map(|row| (row.day, row.class.as_str(), row.exchange_id.to_string())))
-        .filter(|(day, class, _)| !is_given_up(given_up, Part::Review, (*day, class)))
+        .filter(|(day, class, _)| !is_given_up(graves, Part::Review, (*day, class)))
         .collect();
     if keys.is_empty() {
         return Ok(None);
@@ -72,7 +69,7 @@ pub(crate) async fn check(
 }
 
 /// Holds the texts that some records tell of against the store's; gives the first that is not there, or is another.
-async fn texts(store: &mut Store, records: &[Record], given_up: &GivenUp) -> Result<Option<Break>, AuditError> {
+async fn texts(store: &mut Store, records: &[Record], graves: &mut Graves) -> Result<Option<Break>, AuditError> {
     let told: Vec<_> = records
         .iter()
         .filter_map(|record| {
@@ -81,7 +78,7 @@ async fn texts(store: &mut Store, records: &[Record], given_up: &GivenUp) -> Res
         .map(|(record, exchange, direction, text)| {
             (record, rows::exchange_day(exchange), exchange.to_string(), direction, text)
         })
-        .filter(|(record, day, ..)| !is_given_up(given_up, Part::Texts, (*day, &record.class)))
+        .filter(|(record, day, ..)| !is_given_up(graves, Part::Texts, (*day, &record.class)))
         .collect();
     if told.is_empty() {
         return Ok(None);
@@ -120,8 +117,8 @@ async fn texts(store: &mut Store, records: &[Record], given_up: &GivenUp) -> Res
     Ok(None)
 }
 
-fn is_given_up(given_up: &GivenUp, part: Part, (day, class): (i32, &str)) -> bool {
-    rows::date(day).is_some_and(|day| given_up.contains(&(part, day, class.to_owned())))
+fn is_given_up(graves: &mut Graves, part: Part, (day, class): (i32, &str)) -> bool {
+    rows::date(day).is_some_and(|day| graves.spares(part, day, class))
 }
 
 struct Check<'a> {

@@ -292,7 +292,7 @@ mod tests {
     use crate::audit::event::{Begin, Outcome};
     use crate::audit::record::{Hash, Record};
     use crate::audit::sample;
-    use crate::audit::texts::keys::TextKeyFiles;
+    use crate::audit::texts::TextKeyFiles;
     use crate::base::ExchangeId;
     use crate::verdict::Severity;
 

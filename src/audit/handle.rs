@@ -24,7 +24,8 @@ use super::slot::Slot;
 use super::spool::{CURSOR_FILE, Found, Fsync, Spool, read_head, segment};
 use super::store::{Store, StoreConfig};
 use super::texts::Shred;
-use super::texts::keys::{TextKeyFiles, TextKeys};
+use super::texts::TextKeyFiles;
+use super::texts::keys::TextKeys;
 use super::writer::{Append, Message, Spends, Writer};
 use crate::base::{Blame, Cause, Clock, ExchangeId, Fault, Limits};
 
@@ -238,7 +239,7 @@ impl Inner {
 
 /// Sends a record that spends no slot.
 pub(crate) fn send_plain(queue: &Sender<Message>, shared: &Shared, event: Event) {
-    let class = shared.classes.of(&event).to_owned();
+    let class = event.class(&shared.classes).to_owned();
     send_plain_as(queue, shared, event, &class);
 }
 

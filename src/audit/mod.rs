@@ -53,6 +53,5 @@ pub use slot::Slot;
 pub use spool::Fsync;
 pub use store::StoreConfig;
 pub use store::postgres::grants::grants;
-pub use texts::keys::TextKeyFiles;
-pub use texts::{FullText, Shred, TextRef, Unread};
+pub use texts::{FullText, Shred, TextKeyFiles, TextRef, Unread};
 pub use verify::{ChainPlace, ChainReport, Signatures, Wanted, own_key, verify_file};

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::event::{Event, SCHEMA_VERSION};
-use super::retention::Classes;
+use super::retention::{Classes, SYSTEM};
 use super::texts::Sealed;
 use crate::base::ExchangeId;
 
@@ -144,7 +144,7 @@ impl Record {
             region: envelope.region,
             seq: envelope.seq,
             day: envelope.day.unwrap_or_else(|| day_of(envelope.event.at())),
-            class: envelope.class.unwrap_or_else(|| Classes::default().of(&envelope.event).to_owned()),
+            class: envelope.class.unwrap_or_else(|| envelope.event.class(&Classes::default()).to_owned()),
             prev,
             hash: Hash::of(prev, body.as_bytes()),
             event: envelope.event,
@@ -278,6 +278,14 @@ impl Event {
             Self::End(end) => &end.tenant,
             Self::Refused(refused) => &refused.tenant,
             Self::Seal(_) | Self::System(_) | Self::Tombstone(_) => "",
+        }
+    }
+
+    /// The retention class that it is of, by its tenant; the appliance's own records are of one of their own.
+    pub(crate) fn class<'a>(&self, classes: &'a Classes) -> &'a str {
+        match self {
+            Self::Begin(_) | Self::End(_) | Self::Refused(_) => classes.of_tenant(self.tenant()),
+            Self::Seal(_) | Self::System(_) | Self::Tombstone(_) => SYSTEM,
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::event::Event;
-
 /// The class of tenants that are given none.
 pub const STANDARD: &str = "standard";
 /// The class of the appliance's own records: starts, reloads, checkpoints, tombstones.
@@ -17,14 +15,6 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// The class of an event.
-    pub(crate) fn of(&self, event: &Event) -> &str {
-        match event {
-            Event::Begin(_) | Event::End(_) | Event::Refused(_) => self.of_tenant(event.tenant()),
-            Event::Seal(_) | Event::System(_) | Event::Tombstone(_) => SYSTEM,
-        }
-    }
-
     /// The class of a tenant's events.
     pub(crate) fn of_tenant(&self, tenant: &str) -> &str {
         self.tenants.get(tenant).map_or(STANDARD, String::as_str)

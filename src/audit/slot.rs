@@ -120,7 +120,7 @@ impl Inner {
     /// stays out, and the record says so.
     pub(crate) fn fit(&self, event: Event) -> Result<(Prepared, u64), Fault> {
         let failed = |error| Fault::ours(Cause::Internal, format!("an audit event cannot be serialised: {error}"));
-        let class = self.shared.classes.of(&event).to_owned();
+        let class = event.class(&self.shared.classes).to_owned();
         let has_text = match &event {
             Event::Begin(begin) => begin.prompt_text.is_some(),
             Event::End(end) => end.reply_text.is_some(),

@@ -102,7 +102,7 @@ impl AuditReader {
                 next = last.seq.saturating_add(1);
                 let records: Vec<Record> = page.iter().filter_map(|line| walked.step(line, &mut graves)).collect();
                 if walked.broken.is_none() {
-                    walked.broken = derived::check(&mut self.store, &records, graves.unlinked()).await?;
+                    walked.broken = derived::check(&mut self.store, &records, &mut graves).await?;
                 }
             }
             if let Some((_, head)) = local.as_ref().filter(|(local, _)| *local == walked.node) {

@@ -65,6 +65,11 @@ impl Settings {
         self
     }
 
+    /// What the configuration file would hold.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Sets a limit.
     pub fn limit(mut self, name: &str, value: u64) -> Self {
         if !self.text.contains("\nlimits:\n") {

@@ -18,6 +18,8 @@ pub struct Cluster {
     bin: PathBuf,
     user: Option<(u32, u32)>,
     port: u16,
+    /// Whether it writes to the disk what it commits; most tests do not need that.
+    fsync: bool,
 }
 
 pub const PASSWORD: &str = "correct-horse";
@@ -25,6 +27,15 @@ pub const PASSWORD: &str = "correct-horse";
 impl Cluster {
     /// Makes and starts one. Panics with the remedy when PostgreSQL is not installed.
     pub fn start() -> Self {
+        Self::start_with(false)
+    }
+
+    /// The same, as PostgreSQL is usually run: what is committed is on the disk.
+    pub fn durable() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(fsync: bool) -> Self {
         let bin = find_bin();
         let folder = tempfile::Builder::new().prefix("portcullis-pg-").tempdir().unwrap();
         let user = is_root().then(postgres_user);
@@ -35,7 +46,7 @@ impl Cluster {
                 std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
             }
         }
-        let mut cluster = Self { folder, bin, user, port: 0 };
+        let mut cluster = Self { folder, bin, user, port: 0, fsync };
         let password = cluster.path("password");
         cluster.run(
             "initdb",
@@ -105,9 +116,10 @@ impl Cluster {
 
     fn try_up(&self) -> bool {
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync={}",
             self.port,
-            self.folder.path().display()
+            self.folder.path().display(),
+            if self.fsync { "on" } else { "off" }
         );
         let log = self.path("log");
         self.command("pg_ctl", &["-w", "-l", &log, "-o", &options, "start"]).status().unwrap().success()

@@ -1,6 +1,6 @@
 //! What tombstones say is gone, held against what is found to be gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
@@ -13,7 +13,16 @@ use crate::audit::record::Hash;
 pub(crate) struct Graves {
     by_node: BTreeMap<String, Vec<Grave>>,
     /// Days and classes whose rows for review, or texts, were given up.
-    unlinked: BTreeSet<(Part, Date, String)>,
+    unlinked: BTreeMap<(Part, Date, String), Unlinked>,
+}
+
+/// Rows that hang on no chain, of one day and class.
+#[derive(Debug, Default)]
+struct Unlinked {
+    /// The tombstones' own chains and numbers: one may have been written before a crash and never carried out.
+    told_by: Vec<(String, u64)>,
+    /// Whether they spared a row from being looked for.
+    spared: bool,
 }
 
 /// Records of one chain that one tombstone stands for.
@@ -47,7 +56,7 @@ impl Graves {
     pub(crate) fn add(&mut self, node: &str, seq: u64, tombstone: Tombstone) {
         let Tombstone { part, day, class, chains, .. } = tombstone;
         if let (Part::Review | Part::Texts, Some(class)) = (part, &class) {
-            self.unlinked.insert((part, day, class.clone()));
+            self.unlinked.entry((part, day, class.clone())).or_default().told_by.push((node.to_owned(), seq));
         }
         // What ends before it begins was not written by us, and would be walked around for ever.
         for gone in chains.into_iter().filter(|gone| gone.last_seq >= gone.first_seq) {
@@ -58,9 +67,10 @@ impl Graves {
         }
     }
 
-    /// Days and classes whose rows for review, or texts, were given up, and so need not be there.
-    pub(crate) fn unlinked(&self) -> &BTreeSet<(Part, Date, String)> {
-        &self.unlinked
+    /// Whether rows for review, or texts, of a day and class were given up, and so need not be there.
+    pub(crate) fn spares(&mut self, part: Part, day: Date, class: &str) -> bool {
+        let found = self.unlinked.get_mut(&(part, day, class.to_owned()));
+        found.map(|unlinked| unlinked.spared = true).is_some()
     }
 
     /// A record without a body; false when no tombstone explains it.
@@ -98,6 +108,17 @@ impl Graves {
     /// What does not add up after all chains were walked. `sealed`: how far each chain is under a seal; a tombstone that is
     /// not could be anybody's.
     pub(crate) fn unexplained(&self, sealed: &BTreeMap<String, u64>) -> Option<Unexplained> {
+        let is_sealed = |(node, seq): &(String, u64)| sealed.get(node).is_some_and(|sealed| seq <= sealed);
+        let unsealed = self.unlinked.iter().find(|(_, one)| one.spared && !one.told_by.iter().any(is_sealed));
+        if let Some(((part, day, class), one)) = unsealed
+            && let Some((node, seq)) = one.told_by.first()
+        {
+            let what = part.name();
+            let detail = format!(
+                "the tombstone for the {what} of class {class}, {day}, is under no seal: anybody could have written it"
+            );
+            return Some(Unexplained { node: node.clone(), seq: *seq, detail });
+        }
         self.by_node.values().flatten().find_map(|grave| {
             let (met, gone) = (&grave.met, &grave.gone);
             let what = grave.class.as_deref().unwrap_or("chain");
@@ -109,8 +130,7 @@ impl Graves {
                 ));
             }
             let is_used = met.size() > 0 || grave.crossed;
-            let is_sealed = sealed.get(&grave.told_by.0).is_some_and(|sealed| grave.told_by.1 <= *sealed);
-            if is_used && !is_sealed {
+            if is_used && !is_sealed(&grave.told_by) {
                 return fail(format!(
                     "the tombstone for class {what}, {}, is under no seal (record {} of {}): anybody could have written it",
                     grave.day, grave.told_by.1, grave.told_by.0

@@ -11,7 +11,7 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
@@ -21,21 +21,12 @@ use flate2::write::DeflateEncoder;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::files::TextKeyFiles;
 use super::{FullText, Owner, Sealed, TextRef, Unread, terms};
 use crate::audit::error::AuditError;
 use crate::audit::event::PassageText;
 use crate::audit::key_file;
 use crate::audit::record::Hash;
-
-/// Where the keys of recorded texts are.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TextKeyFiles {
-    /// Master keys, each 32 bytes as they are, in base64 or in hex. New texts are under the first, older ones may be under any;
-    /// empty: one that is made in the state folder.
-    pub keys: Vec<PathBuf>,
-    /// The key of the words' hashes; `None`: texts cannot be searched.
-    pub search_key: Option<PathBuf>,
-}
 
 /// The keys of recorded texts.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 //! A record holds the SHA-256 of the ciphertext ([`TextRef`]) and never the text, so that the chain stays whole when a text
 //! cannot be read any more. What can be read is decided by keys: see [`keys`].
 
+mod files;
 pub(crate) mod keys;
 mod shred;
 mod terms;
@@ -13,6 +14,7 @@ use super::event::{Event, PassageText};
 use super::record::Hash;
 use crate::base::ExchangeId;
 
+pub use files::TextKeyFiles;
 pub use shred::Shred;
 
 /// The passages of one direction in full.
