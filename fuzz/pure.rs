@@ -8,6 +8,17 @@
 #[path = "../src/base/mod.rs"]
 pub mod base;
 
+/// Of connections, what configuration can say of them.
+#[path = "."]
+pub mod egress {
+    #[path = "../src/egress/guard.rs"]
+    mod guard;
+    #[path = "../src/egress/url.rs"]
+    mod url;
+
+    pub use guard::Reach;
+    pub use url::web_url;
+}
 #[path = "../src/telemetry/mod.rs"]
 pub mod telemetry;
 #[path = "../src/text/mod.rs"]
@@ -39,10 +50,15 @@ pub mod route;
 pub mod audit {
     #[path = "../src/audit/texts/files.rs"]
     mod files;
+    #[path = "../src/audit/outputs/config.rs"]
+    mod outputs;
     #[path = "../src/audit/retention.rs"]
     mod retention;
 
     pub use files::TextKeyFiles;
+    pub use outputs::{
+        EventType, FACILITIES, OutputConfig, ReceiverConfig, SinkConfig, SyslogConfig, Transport, WebhookSecret,
+    };
     pub use retention::{Classes, Keep, Retention, SYSTEM};
 }
 

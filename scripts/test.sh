@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the official client libraries beside the checkout's other caches, then runs every test.
+# Puts the official client libraries and a syslog server beside the checkout's other caches, then runs every test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,7 +7,7 @@ clients=.cache/clients
 stamp="$clients/installed"
 wanted=$(cat tests/clients/requirements.txt tests/clients/package.json tests/clients/package-lock.json | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    echo 'client libraries: installing (openai for Python and Node)' >&2
+    echo 'client libraries: installing (tests/clients/requirements.txt and package.json)' >&2
     rm -rf "$clients"
     mkdir -p "$clients/node"
     # --target needs no virtual environment, also where the system's Python is managed by its packages.
@@ -19,6 +19,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         { echo 'npm could not install tests/clients/package.json: check the network, then run make test again' >&2; exit 1; }
     printf '%s\n' "$wanted" >"$stamp"
 fi
+
+scripts/fetch-rsyslog.sh
 
 if cargo nextest --version >/dev/null 2>&1; then
     exec cargo nextest run --locked --no-fail-fast "$@"

@@ -27,7 +27,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::access::{Keyring, Throttles, Verified};
-use crate::audit::{AuditConfig, AuditError, Fsync, Regions, RegionsConfig, StoreConfig as AuditStore, SystemKind};
+use crate::audit::{
+    AuditConfig, AuditError, Fsync, OutputConfig, Regions, RegionsConfig, StoreConfig as AuditStore, SystemKind,
+};
 use crate::base::{Clock, FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
 use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
@@ -453,14 +455,19 @@ pub fn audit_config(config: &Config) -> RegionsConfig {
     let mut others = BTreeMap::new();
     let mut tenants = BTreeMap::new();
     for (name, region) in &config.audit.regions {
-        others.insert(name.clone(), one_region(config, &region.store, Some(name)));
+        others.insert(name.clone(), one_region(config, (&region.store, &region.outputs), Some(name)));
         tenants.extend(region.tenants.iter().map(|tenant| (tenant.clone(), name.clone())));
     }
-    RegionsConfig { home: one_region(config, &config.audit.store, None), others, tenants }
+    let home = one_region(config, (&config.audit.store, &config.audit.outputs), None);
+    RegionsConfig { home, others, tenants }
 }
 
 /// The record's settings of this machine's own region, or of another one.
-fn one_region(config: &Config, store: &StoreConfig, elsewhere: Option<&String>) -> AuditConfig {
+fn one_region(
+    config: &Config,
+    (store, outputs): (&StoreConfig, &[OutputConfig]),
+    elsewhere: Option<&String>,
+) -> AuditConfig {
     let database = elsewhere.map_or("audit.db".to_owned(), |region| format!("audit-{region}.db"));
     AuditConfig {
         state_dir: config.state.clone(),
@@ -470,6 +477,7 @@ fn one_region(config: &Config, store: &StoreConfig, elsewhere: Option<&String>) 
         retention: config.audit.retention.clone(),
         signing_key: config.audit.signing_key.clone(),
         text_keys: config.audit.texts.clone(),
+        outputs: outputs.to_vec(),
         store: match store {
             StoreConfig::Postgres(url) => AuditStore::Postgres { url: url.clone() },
             StoreConfig::Sqlite => AuditStore::Sqlite { path: config.state.join(database) },

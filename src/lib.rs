@@ -14,6 +14,7 @@
 
 pub mod base;
 
+pub mod egress;
 pub mod telemetry;
 pub mod text;
 pub mod yaml;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Rank of each top-level module (DESIGN: "The tree"). Equal ranks do not import each other.
 const RANKS: &[(&str, u32)] = &[
     ("base", 0),
+    ("egress", 1),
     ("text", 1),
     ("verdict", 2),
     ("telemetry", 1),

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{StartError, load_tls};
 use crate::base::Limits;
 use crate::config::{Config, ProviderAuth, ProviderConfig, ProviderKind};
+use crate::egress::Reach;
 use crate::provider::{Auth, MockConfig, MockHandle, MockProvider, Provider, ProviderClient};
 use crate::proxy::{Admission, Target};
 
@@ -26,10 +27,10 @@ pub(super) async fn targets(
                     MockProvider::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await.map_err(StartError::Listen)?;
                 let base_url = format!("http://{}/v1", mock.addr());
                 mocks.push(mock);
-                target(name, &base_url, &ProviderAuth::None, None, limits)?
+                target(name, &base_url, &ProviderAuth::None, (None, Reach::default()), limits)?
             }
-            ProviderKind::Remote { base_url, auth, ca_file } => {
-                target(name, base_url, auth, ca_file.as_deref(), limits)?
+            ProviderKind::Remote { base_url, auth, ca_file, reach } => {
+                target(name, base_url, auth, (ca_file.as_deref(), *reach), limits)?
             }
         };
         targets.push(target);
@@ -41,7 +42,7 @@ fn target(
     name: &str,
     base_url: &str,
     auth: &ProviderAuth,
-    ca_file: Option<&Path>,
+    (ca_file, reach): (Option<&Path>, Reach),
     limits: &Limits,
 ) -> Result<Target, StartError> {
     let (auth, admission) = match auth {
@@ -50,7 +51,8 @@ fn target(
         ProviderAuth::PassThrough => (Auth::PassThrough, Admission::OwnKey),
     };
     let provider = Provider::new(name, base_url, auth, &[], base_url.starts_with("http://"))
-        .map_err(|problems| StartError::Provider(problems.join("\n")))?;
+        .map_err(|problems| StartError::Provider(problems.join("\n")))?
+        .with_reach(reach);
     let provider = match ca_file {
         Some(path) => provider.with_extra_roots(read_roots(path)?),
         None => provider,
@@ -63,8 +65,8 @@ pub fn problems(config: &Config) -> Vec<String> {
     let tls = load_tls(config).err();
     let providers = config.providers.iter().filter_map(|provider| match &provider.kind {
         ProviderKind::Mock => None,
-        ProviderKind::Remote { base_url, auth, ca_file } => {
-            target(&provider.name, base_url, auth, ca_file.as_deref(), &config.limits).err()
+        ProviderKind::Remote { base_url, auth, ca_file, reach } => {
+            target(&provider.name, base_url, auth, (ca_file.as_deref(), *reach), &config.limits).err()
         }
     });
     tls.into_iter().chain(providers).map(|error| error.to_string()).collect()

@@ -33,6 +33,14 @@ pub enum AuditError {
         /// Why, and what to do.
         why: String,
     },
+    /// An output cannot be started.
+    #[error("output {name}: {why}")]
+    Output {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
     /// The record of another region cannot be opened.
     #[error("region {region}: {error}")]
     Region {

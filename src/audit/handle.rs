@@ -14,6 +14,8 @@ use super::error::AuditError;
 use super::event::{End, Event, FaultRecord, Outcome, Refused, System, SystemKind};
 use super::fit::{self, NODE_BYTES, RECORD_BYTES_MIN};
 use super::node;
+use super::outputs::Outputs;
+use super::outputs::config::OutputConfig;
 use super::proof::key::SigningKey;
 use super::record::Head;
 use super::retain::{self, GivenUp, Pace, Retainer};
@@ -48,6 +50,8 @@ pub struct AuditConfig {
     pub signing_key: Option<PathBuf>,
     /// The keys of recorded texts.
     pub text_keys: TextKeyFiles,
+    /// Who else is told what is recorded.
+    pub outputs: Vec<OutputConfig>,
     /// When the spool is forced to the disk.
     pub fsync: Fsync,
     /// What the days of records are taken from.
@@ -88,6 +92,7 @@ pub(crate) struct Inner {
     shipper: JoinHandle<()>,
     retainer: Arc<Mutex<Retainer>>,
     retaining: JoinHandle<()>,
+    outputs: Outputs,
 }
 
 impl Drop for Inner {
@@ -147,7 +152,8 @@ impl Audit {
 
     /// The audit's own state.
     pub fn status(&self) -> Status {
-        self.inner.shared.status()
+        let status = self.inner.shared.status();
+        Status { outputs: self.inner.outputs.status(status.written_seq), ..status }
     }
 
     /// Waits until everything recorded so far is in the store; false when `timeout` passed first.
@@ -206,11 +212,13 @@ impl Audit {
         })
     }
 
-    /// Stops in good order: seals, flushes for at most `timeout`, then writes and syncs what is left in the queue and stops the
+    /// Stops in good order: seals, flushes and tells the outputs, each for at most `timeout`, then writes and syncs what is left in the queue and stops the
     /// writer. True when everything reached the store; what did not is shipped after the next start.
     pub async fn close(self, timeout: Duration) -> bool {
         let _ = self.seal().await;
         let flushed = self.flush(timeout).await;
+        let written = *self.inner.shared.written.borrow();
+        self.inner.outputs.drain(written, timeout).await;
         let (ack, answer) = oneshot::channel();
         if self.inner.send(Message::Stop(ack)).is_ok() {
             // The writer drops the sender once it has synced.
@@ -305,11 +313,12 @@ fn start(config: AuditConfig, store: Store, opened: Opened) -> Result<Inner, Aud
         .map_err(|source| AuditError::Spool { what: "start the writer of", path: folder.clone(), source })?;
 
     let recovered = tell_recovery(&queue, &shared, found);
+    let outputs = Outputs::start(config.outputs, &shared, &config.store, &folder, head)?;
     let retainer = Retainer::new(config.retention, Arc::clone(&shared), queue.clone(), Store::new(&config.store)?);
     let retainer = Arc::new(Mutex::new(retainer));
     let retaining = tokio::spawn(retain_for_ever(Arc::clone(&retainer)));
     let shipper = Shipper::new(Arc::clone(&shared), queue.clone(), store, folder, head, recovered);
-    Ok(Inner { shared, queue, shipper: tokio::spawn(shipper.run()), retainer, retaining })
+    Ok(Inner { shared, queue, shipper: tokio::spawn(shipper.run()), retainer, retaining, outputs })
 }
 
 /// Works until it is aborted. Being cut off anywhere is the same as a crash: a tombstone comes before what it is for goes.

@@ -15,6 +15,7 @@ mod fit;
 mod handle;
 mod key_file;
 mod node;
+mod outputs;
 mod proof;
 mod query;
 mod record;
@@ -39,6 +40,10 @@ pub use event::{
     System, SystemKind, VerdictRecord, Waiver,
 };
 pub use handle::{Audit, AuditConfig};
+pub use outputs::OutputStatus;
+pub use outputs::config::{
+    EventType, FACILITIES, OutputConfig, ReceiverConfig, SinkConfig, SyslogConfig, Transport, WebhookSecret,
+};
 pub use proof::{
     Anchored, Body, Break, BreakKind, Columns, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason, Seal,
     Tombstone, TrustedKey,

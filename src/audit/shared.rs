@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::outputs::OutputStatus;
 use super::retention::Classes;
 use super::spool::frame;
 use super::texts::keys::TextKeys;
@@ -50,6 +51,9 @@ pub struct Status {
     pub torn_bytes: u64,
     /// Records stored without their rows for review, because the store refused those rows.
     pub bare: u64,
+    /// Those who are told what is recorded, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, OutputStatus>,
     /// The same of other regions, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub regions: BTreeMap<String, Status>,
@@ -260,6 +264,7 @@ impl Shared {
             damaged: self.damaged.load(Ordering::Relaxed),
             torn_bytes: self.torn_bytes.load(Ordering::Relaxed),
             bare: self.bare.load(Ordering::Relaxed),
+            outputs: BTreeMap::new(),
             regions: BTreeMap::new(),
         }
     }

@@ -176,7 +176,7 @@ fn commit(folder: &Path, head: Head) -> Result<u64, AuditError> {
 }
 
 /// 0.1 s, doubling up to 10 s, and half of it at random, so that nodes do not knock together.
-fn backoff(failures: u32) -> Duration {
+pub(crate) fn backoff(failures: u32) -> Duration {
     let full = BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX);
     let mut byte = [0u8; 1];
     // Without randomness the wait is only less spread.

@@ -18,6 +18,7 @@ use super::run::failure;
 use super::{ConfigArg, Failure, block_on, out};
 use crate::app::App;
 use crate::config::{Config, ProviderAuth, ProviderConfig, ProviderKind, Source, StoreConfig, Written};
+use crate::egress::Reach;
 use crate::provider::{MockConfig, MockProvider};
 use crate::route::ModelPattern;
 use crate::telemetry::{metrics, trace};
@@ -147,5 +148,5 @@ fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
 
 fn remote(name: &str, address: std::net::SocketAddr) -> ProviderConfig {
     let base_url = format!("http://{address}/v1");
-    provider(name, ProviderKind::Remote { base_url, auth: ProviderAuth::None, ca_file: None })
+    provider(name, ProviderKind::Remote { base_url, auth: ProviderAuth::None, ca_file: None, reach: Reach::default() })
 }

@@ -1,10 +1,10 @@
 //! The record's section.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sections::{Context, secret};
 use super::value::{number, optional, path, word};
-use super::{AuditConfig, FsyncConfig, RegionConfig, StoreConfig};
+use super::{AuditConfig, FsyncConfig, RegionConfig, StoreConfig, outputs};
 use crate::audit::{Classes, Keep, Retention, SYSTEM, TextKeyFiles};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Value};
@@ -13,8 +13,12 @@ use crate::yaml::table::{Table, text};
 /// Reads the section; `None`: something was wrong, and is reported.
 /// `home` is the name of this machine's own region.
 pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<AuditConfig> {
-    let table =
-        Table::open(node, "audit", &["store", "fsync", "signing_key", "texts", "retention", "regions"], report)?;
+    let table = Table::open(
+        node,
+        "audit",
+        &["store", "fsync", "signing_key", "texts", "retention", "outputs", "regions"],
+        report,
+    )?;
     let store = table.needed("store", report).and_then(|node| store(node, "audit.store", context, report));
     let fsync = table.needed("fsync", report).and_then(|node| {
         if matches!(node.value, Value::Map(_)) {
@@ -29,9 +33,14 @@ pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut 
         None => Some(TextKeyFiles::default()),
         Some(node) => texts(node, context, report),
     };
+    let mut names = BTreeSet::new();
+    let outputs = match table.get("outputs") {
+        None => Some(Vec::new()),
+        Some(node) => outputs::read(node, &mut names, context, report),
+    };
     let regions = match table.get("regions") {
         None => Some(BTreeMap::new()),
-        Some(node) => regions(node, home, context, report),
+        Some(node) => regions(node, (home, &mut names), context, report),
     };
     let retention = match table.get("retention") {
         None => Some(Retention::default()),
@@ -43,6 +52,7 @@ pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut 
         signing_key,
         texts: texts?,
         retention: retention?,
+        outputs: outputs?,
         regions: regions?,
     })
 }
@@ -56,7 +66,7 @@ fn store(node: &Node, key: &'static str, context: &Context<'_>, report: &mut Rep
 
 fn regions(
     node: &Node,
-    home: &str,
+    (home, names): (&str, &mut BTreeSet<String>),
     context: &Context<'_>,
     report: &mut Reporter<'_>,
 ) -> Option<BTreeMap<String, RegionConfig>> {
@@ -77,7 +87,7 @@ fn regions(
             let message = format!("{what} is this machine's own region");
             report.error("C007", node.place, message, "its tenants need no entry: their rows go to `audit.store`");
         }
-        let table = Table::open(node, "a region", &["store", "tenants"], report)?;
+        let table = Table::open(node, "a region", &["store", "tenants", "outputs"], report)?;
         let store = table.needed("store", report).and_then(|node| store(node, "a region's store", context, report));
         let mut tenants = Vec::new();
         let node = table.needed("tenants", report)?;
@@ -99,7 +109,11 @@ fn regions(
             }
             tenants.push(tenant);
         }
-        regions.insert(name.to_owned(), RegionConfig { store: store?, tenants });
+        let outputs = match table.get("outputs") {
+            None => Some(Vec::new()),
+            Some(node) => outputs::read(node, names, context, report),
+        };
+        regions.insert(name.to_owned(), RegionConfig { store: store?, tenants, outputs: outputs? });
     }
     (report.error_count() == before).then_some(regions)
 }

@@ -8,6 +8,7 @@
 mod audit;
 mod env;
 mod load;
+mod outputs;
 mod policy;
 mod sections;
 mod value;
@@ -18,8 +19,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::access::ClientKey;
-use crate::audit::{Retention, TextKeyFiles};
+use crate::audit::{OutputConfig, Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
+use crate::egress::Reach;
 use crate::route::ModelPattern;
 use crate::telemetry::trace::LogFormat;
 
@@ -113,6 +115,8 @@ pub enum ProviderKind {
         auth: ProviderAuth,
         /// PEM file with further certificate authorities.
         ca_file: Option<PathBuf>,
+        /// Which addresses its name may lead to.
+        reach: Reach,
     },
 }
 
@@ -162,6 +166,8 @@ pub struct AuditConfig {
     pub texts: TextKeyFiles,
     /// What is kept how long.
     pub retention: Retention,
+    /// Who is told what is recorded.
+    pub outputs: Vec<OutputConfig>,
     /// Other regions, whose tenants' rows go to stores of their own.
     pub regions: BTreeMap<String, RegionConfig>,
 }
@@ -173,6 +179,8 @@ pub struct RegionConfig {
     pub store: StoreConfig,
     /// Whose rows.
     pub tenants: Vec<String>,
+    /// Who is told what is recorded of them.
+    pub outputs: Vec<OutputConfig>,
 }
 
 /// Where the record is kept.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::value::{address, name, number, optional, path, switch, word};
 use super::{
     AccessConfig, Config, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig,
-    TlsFiles, audit, policy,
+    TlsFiles, audit, outputs, policy,
 };
 use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
@@ -151,7 +151,7 @@ fn providers(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> O
 }
 
 fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<ProviderConfig> {
-    let known = ["name", "mock", "base_url", "auth", "ca_file", "models"];
+    let known = ["name", "mock", "base_url", "auth", "ca_file", "private", "models"];
     let table = Table::open(node, "a provider", &known, report)?;
     let own_name = table.needed("name", report).and_then(|node| name(node, "name", report));
     let models = table.needed("models", report).and_then(|node| list(node, "models", report));
@@ -159,7 +159,7 @@ fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Op
         nodes.iter().filter_map(|node| text(node, "models", report)).map(|at| ModelPattern::new(at.value)).collect()
     });
     let kind = if switch(&table, "mock", report) {
-        for key in ["base_url", "auth", "ca_file"] {
+        for key in ["base_url", "auth", "ca_file", "private"] {
             if let Some(node) = table.get(key) {
                 report.error("C008", node.place, format!("a mock provider has no `{key}`"), "take the line out");
             }
@@ -175,7 +175,8 @@ fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Op
             let message = format!("keys and prompts travel to {base_url} unencrypted");
             report.warning("C011", table.get("base_url").map(|node| node.place), message, "write https://");
         }
-        base_url.zip(auth).map(|(base_url, auth)| ProviderKind::Remote { base_url, auth, ca_file })
+        let reach = outputs::reach(&table, report);
+        base_url.zip(auth).map(|(base_url, auth)| ProviderKind::Remote { base_url, auth, ca_file, reach })
     };
     Some(ProviderConfig { name: own_name?, kind: kind?, models: models? })
 }

@@ -55,6 +55,9 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     let (spool_bytes, queue_depth) =
         audit.all().fold((0, 0), |(bytes, depth), one| (bytes + one.spool_bytes, depth + one.queue_depth));
     names::queues(waiting, spool_bytes, queue_depth, audit.all().all(|one| one.store_ok));
+    for (name, output) in audit.all().flat_map(|one| &one.outputs) {
+        names::output(name.clone(), output.ok, output.pending, (output.lines, output.refused, output.gone));
+    }
     names::in_flight(state.proxy.limits.exchanges.saturating_sub(state.proxy.permits.available_permits()));
     let snapshot = &judges.snapshot;
     let info = names::policy_info(&snapshot.version, snapshot.scanner.rules().version_short());

@@ -11,11 +11,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::connect::Connector;
 use super::head::OutboundHead;
 use super::reply::ProviderReply;
 use super::target::Provider;
 use crate::base::{Cause, Fault, Limits};
+use crate::egress::{Connector, chain};
 use crate::inspect::Cleared;
 
 /// Sends to one provider over pooled connections. Cheap to share by reference; dropping it closes the pool.
@@ -34,8 +34,9 @@ impl ProviderClient {
     /// # Errors
     /// A sentence when the provider's extra certificate authorities cannot be used.
     pub fn new(provider: Provider, limits: &Limits) -> Result<Self, String> {
-        let connector = Connector::new(provider.extra_roots(), Duration::from_millis(limits.connect_ms))
-            .map_err(|problem| format!("provider {}: extra CA file: {problem}", provider.name()))?;
+        let connector =
+            Connector::new(provider.extra_roots(), provider.reach(), Duration::from_millis(limits.connect_ms))
+                .map_err(|problem| format!("provider {}: extra CA file: {problem}", provider.name()))?;
         let pool = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -110,29 +111,11 @@ impl fmt::Debug for ProviderClient {
     }
 }
 
-/// An error with its reasons, for the log: bounded, on one line. Errors of hyper, rustls and the system name no field values
-/// and no body bytes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let reason = source.to_string();
-        if !text.ends_with(&reason) {
-            text.push_str(": ");
-            text.push_str(&reason);
-        }
-        next = source.source();
-    }
-    text.chars().take(ERROR_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// Why a provider's fault is not the same as ours, in one place: replies over a limit.
 pub(super) fn oversize(name: &str, detail: &str) -> Fault {
     Fault { cause: Cause::Oversize, ..Fault::provider(format!("{name}: {detail}")) }
 }
 
-/// Characters of an error chain that are logged.
-const ERROR_CHARS: usize = 400;
 /// Idle time after which a pooled connection is closed: below the idle times of common servers (60 s and more), so that we
 /// are the ones who close.
 const POOL_IDLE: Duration = Duration::from_secs(30);

@@ -6,7 +6,6 @@
 
 pub mod client;
 pub mod coding;
-mod connect;
 pub mod head;
 pub mod media;
 pub mod mock;

@@ -8,12 +8,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
-use super::client::{chain, oversize};
+use super::client::oversize;
 use super::coding::{Coding, CodingError, Decoder};
 use super::head::reply_fields;
 use super::media::Media;
 use super::target::Provider;
 use crate::base::{Fault, Limits};
+use crate::egress::chain;
 
 /// The head of a reply, and its body yet to come.
 #[derive(Debug)]

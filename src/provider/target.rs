@@ -8,6 +8,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
 
 use crate::base::{Fault, Secret};
+use crate::egress::Reach;
 
 /// How requests to a provider are authenticated.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ pub struct Provider {
     passes_auth: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
     extra_roots: Vec<u8>,
+    reach: Reach,
 }
 
 impl Provider {
@@ -81,6 +83,7 @@ impl Provider {
                 passes_auth,
                 headers: checked,
                 extra_roots: Vec::new(),
+                reach: Reach::default(),
             }),
             _ => Err(problems),
         }
@@ -91,6 +94,13 @@ impl Provider {
     #[must_use]
     pub fn with_extra_roots(mut self, pem: Vec<u8>) -> Self {
         self.extra_roots = pem;
+        self
+    }
+
+    /// Says which addresses the provider's name may lead to.
+    #[must_use]
+    pub fn with_reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
         self
     }
 
@@ -115,6 +125,10 @@ impl Provider {
 
     pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
     }
 
     pub(super) fn extra_roots(&self) -> &[u8] {

@@ -20,6 +20,11 @@ const MODEL_QUEUE: &str = "portcullis_model_queue_windows";
 const SPOOL_BYTES: &str = "portcullis_audit_spool_bytes";
 const SPOOL_PENDING: &str = "portcullis_audit_pending_events";
 const STORE_UP: &str = "portcullis_audit_store_up";
+const OUTPUT_UP: &str = "portcullis_audit_output_up";
+const OUTPUT_PENDING: &str = "portcullis_audit_output_pending_events";
+const OUTPUT_LINES: &str = "portcullis_audit_output_lines_total";
+const OUTPUT_REFUSED: &str = "portcullis_audit_output_refused_total";
+const OUTPUT_GONE: &str = "portcullis_audit_output_gone_events_total";
 const POLICY_CHANGES: &str = "portcullis_policy_changes_total";
 const POLICY_OK: &str = "portcullis_policy_last_change_ok";
 const POLICY_SINCE: &str = "portcullis_policy_since_seconds";
@@ -53,6 +58,11 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_gauge!(SPOOL_BYTES, metrics::Unit::Bytes, "Size of the audit spool on disk");
     describe_gauge!(SPOOL_PENDING, "Audit events not yet in the store");
     describe_gauge!(STORE_UP, "1 when the audit store took the last batch");
+    describe_gauge!(OUTPUT_UP, "1 when the output took the last lines");
+    describe_gauge!(OUTPUT_PENDING, "Audit events that the output was not told yet");
+    describe_counter!(OUTPUT_LINES, "Lines that the output took");
+    describe_counter!(OUTPUT_REFUSED, "Lines that the output refused for what they say; they are left out");
+    describe_counter!(OUTPUT_GONE, "Audit events that were given up before the output was told");
     describe_counter!(POLICY_CHANGES, "Attempts to change the policy, by who asked and what became of it");
     describe_gauge!(POLICY_OK, "1 when the last attempt to change the policy went well, or none was made");
     describe_gauge!(POLICY_SINCE, metrics::Unit::Seconds, "When the policy in force came into force, in Unix time");
@@ -120,6 +130,16 @@ pub fn queues(model_windows: usize, spool_bytes: u64, pending_events: u64, store
         gauge!(SPOOL_PENDING).set(pending_events as f64);
     }
     gauge!(STORE_UP).set(if store_up { 1.0 } else { 0.0 });
+}
+
+/// State of an output, set when metrics are read; the names are those of the configuration.
+pub fn output(name: String, up: bool, pending: u64, (lines, refused, gone): (u64, u64, u64)) {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    gauge!(OUTPUT_PENDING, "output" => name.clone()).set(pending as f64);
+    gauge!(OUTPUT_UP, "output" => name.clone()).set(if up { 1.0 } else { 0.0 });
+    counter!(OUTPUT_LINES, "output" => name.clone()).absolute(lines);
+    counter!(OUTPUT_REFUSED, "output" => name.clone()).absolute(refused);
+    counter!(OUTPUT_GONE, "output" => name).absolute(gone);
 }
 
 /// Somebody asked for another policy.

@@ -38,6 +38,7 @@ pub fn config(folder: &Path, store: StoreConfig) -> AuditConfig {
         retention: Retention::default(),
         signing_key: None,
         text_keys: TextKeyFiles::default(),
+        outputs: Vec::new(),
         fsync: Fsync::Never,
         clock: Clock::default(),
         limits: Limits::default(),

@@ -14,6 +14,7 @@ pub mod audit;
 pub mod crash;
 pub mod http;
 pub mod postgres;
+pub mod receiver;
 pub mod snapshot;
 pub mod upstream;
 

@@ -1,6 +1,8 @@
 //! The proof of a chain: every record's hash is computed again, each must follow the one before, every seal must be signed and
 //! say what is there, and what is gone must be told by a tombstone. Pure.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::graves::Graves;
@@ -78,6 +80,8 @@ impl Evidence {
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     evidence: &'a Evidence,
+    /// The hashes that were anchored, by chain and number: an output may have kept one for each minute of years.
+    anchors: HashMap<(&'a str, u64), Vec<Hash>>,
     pub(crate) records: u64,
     pub(crate) first: u64,
     pub(crate) last: u64,
@@ -97,8 +101,13 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(evidence: &'a Evidence) -> Self {
+        let mut anchors: HashMap<_, Vec<Hash>> = HashMap::new();
+        for anchor in &evidence.anchors {
+            anchors.entry((anchor.node.as_str(), anchor.last_seq)).or_default().push(anchor.hash);
+        }
         Self {
             evidence,
+            anchors,
             records: 0,
             first: 0,
             last: 0,
@@ -260,8 +269,7 @@ impl<'a> Walk<'a> {
 
     /// Holds a record against checkpoints that were kept elsewhere.
     fn anchored(&self, node: &str, seq: u64, hash: Hash) -> Result<(), Break> {
-        let mut here = self.evidence.anchors.iter().filter(|anchor| anchor.node == node && anchor.last_seq == seq);
-        if here.any(|anchor| anchor.hash != hash) {
+        if self.anchors.get(&(node, seq)).is_some_and(|here| here.iter().any(|anchored| *anchored != hash)) {
             let detail = format!("record {seq} is not the one that was anchored: the chain was written anew");
             return Err(Break { seq, kind: BreakKind::Changed, detail });
         }

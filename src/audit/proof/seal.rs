@@ -18,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::key::{PublicKey, SigningKey};
 use crate::audit::record::Hash;
@@ -159,8 +160,14 @@ impl Anchored {
         Ok(Self { node: node.to_owned(), day, first_seq, last_seq, root, hash, text: format!("{text}\n"), signatures })
     }
 
-    /// Reads every note of a file to which notes are appended.
+    /// Reads every note of a file to which notes are appended, or to which an output writes its lines.
+    ///
+    /// # Errors
+    /// What is wrong with the first note that is none, or that there is none at all.
     pub fn parse_all(file: &str) -> Result<Vec<Self>, String> {
+        if file.trim_start().starts_with('{') {
+            return Self::parse_lines(file);
+        }
         let starts: Vec<usize> = file.match_indices("portcullis/").map(|(at, _)| at).collect();
         let starts: Vec<usize> = starts.into_iter().filter(|at| *at == 0 || file[..*at].ends_with('\n')).collect();
         if starts.is_empty() && !file.trim().is_empty() {
@@ -173,6 +180,21 @@ impl Anchored {
                 Self::parse(&file[*start..end]).map_err(|why| format!("checkpoint {}: {why}", number + 1))
             })
             .collect()
+    }
+
+    /// Reads the notes among the lines of an output: docs/outputs.md. Lines that tell of something else are passed over.
+    fn parse_lines(file: &str) -> Result<Vec<Self>, String> {
+        let mut notes = Vec::new();
+        for (number, line) in file.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |why: String| format!("line {}: {why}", number + 1);
+            let line: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            // As a webhook has it, or by itself.
+            let line = line.get("data").unwrap_or(&line);
+            if let Some(note) = line.pointer("/checkpoint/note").and_then(Value::as_str) {
+                notes.push(Self::parse(note).map_err(wrong)?);
+            }
+        }
+        if notes.is_empty() { Err("it holds no checkpoint".to_owned()) } else { Ok(notes) }
     }
 
     /// Whether `key` signed it.
