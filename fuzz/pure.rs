@@ -13,10 +13,13 @@ pub mod base;
 pub mod egress {
     #[path = "../src/egress/guard.rs"]
     mod guard;
+    #[path = "../src/egress/place.rs"]
+    mod place;
     #[path = "../src/egress/url.rs"]
     mod url;
 
     pub use guard::Reach;
+    pub use place::{ObjectsConfig, Place};
     pub use url::web_url;
 }
 #[path = "../src/telemetry/mod.rs"]

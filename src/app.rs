@@ -34,6 +34,7 @@ use crate::base::{Clock, FaultAction, Limits, Secret};
 use crate::classify::{Classifier, ClassifierConfig};
 use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
 use crate::console::Console;
+use crate::egress::ObjectsConfig;
 use crate::inspect::Snapshot;
 use crate::model::ModelError;
 use crate::provider::MockHandle;
@@ -455,17 +456,17 @@ pub fn audit_config(config: &Config) -> RegionsConfig {
     let mut others = BTreeMap::new();
     let mut tenants = BTreeMap::new();
     for (name, region) in &config.audit.regions {
-        others.insert(name.clone(), one_region(config, (&region.store, &region.outputs), Some(name)));
+        others.insert(name.clone(), one_region(config, (&region.store, &region.outputs, &region.archive), Some(name)));
         tenants.extend(region.tenants.iter().map(|tenant| (tenant.clone(), name.clone())));
     }
-    let home = one_region(config, (&config.audit.store, &config.audit.outputs), None);
+    let home = one_region(config, (&config.audit.store, &config.audit.outputs, &config.audit.archive), None);
     RegionsConfig { home, others, tenants }
 }
 
 /// The record's settings of this machine's own region, or of another one.
 fn one_region(
     config: &Config,
-    (store, outputs): (&StoreConfig, &[OutputConfig]),
+    (store, outputs, archive): (&StoreConfig, &[OutputConfig], &Option<ObjectsConfig>),
     elsewhere: Option<&String>,
 ) -> AuditConfig {
     let database = elsewhere.map_or("audit.db".to_owned(), |region| format!("audit-{region}.db"));
@@ -478,6 +479,7 @@ fn one_region(
         signing_key: config.audit.signing_key.clone(),
         text_keys: config.audit.texts.clone(),
         outputs: outputs.to_vec(),
+        archive: archive.clone(),
         store: match store {
             StoreConfig::Postgres(url) => AuditStore::Postgres { url: url.clone() },
             StoreConfig::Sqlite => AuditStore::Sqlite { path: config.state.join(database) },

@@ -9,6 +9,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuditError {
+    /// The archive cannot be used, or does not have what it should.
+    #[error("the archive: {0}")]
+    Archive(String),
     /// An export could not be written.
     #[error("the export: {0}")]
     Export(String),

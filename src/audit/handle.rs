@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
+use super::archive::Archive;
 use super::error::AuditError;
 use super::event::{End, Event, FaultRecord, Outcome, Refused, System, SystemKind};
 use super::fit::{self, NODE_BYTES, RECORD_BYTES_MIN};
@@ -30,6 +31,7 @@ use super::texts::TextKeyFiles;
 use super::texts::keys::TextKeys;
 use super::writer::{Append, Message, Spends, Writer};
 use crate::base::{Blame, Cause, Clock, ExchangeId, Fault, Limits};
+use crate::egress::ObjectsConfig;
 
 /// How the record is kept.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct AuditConfig {
     pub text_keys: TextKeyFiles,
     /// Who else is told what is recorded.
     pub outputs: Vec<OutputConfig>,
+    /// Where what is given up is kept before; `None`: nowhere.
+    pub archive: Option<ObjectsConfig>,
     /// When the spool is forced to the disk.
     pub fsync: Fsync,
     /// What the days of records are taken from.
@@ -314,7 +318,9 @@ fn start(config: AuditConfig, store: Store, opened: Opened) -> Result<Inner, Aud
 
     let recovered = tell_recovery(&queue, &shared, found);
     let outputs = Outputs::start(config.outputs, &shared, &config.store, &folder, head)?;
-    let retainer = Retainer::new(config.retention, Arc::clone(&shared), queue.clone(), Store::new(&config.store)?);
+    let archive = config.archive.map(|archive| Archive::open(&archive, &shared.node)).transpose()?;
+    let stores = (Store::new(&config.store)?, archive);
+    let retainer = Retainer::new(config.retention, Arc::clone(&shared), queue.clone(), stores);
     let retainer = Arc::new(Mutex::new(retainer));
     let retaining = tokio::spawn(retain_for_ever(Arc::clone(&retainer)));
     let shipper = Shipper::new(Arc::clone(&shared), queue.clone(), store, folder, head, recovered);

@@ -8,6 +8,7 @@
 //! A slot is reserved before an exchange is forwarded, so that its begin and its end have room; [`Slot::begin`] returns when
 //! the begin is in the spool. Knows no policy and no wire format.
 
+mod archive;
 mod derived;
 mod error;
 mod event;
@@ -34,6 +35,7 @@ mod texts;
 mod verify;
 mod writer;
 
+pub use archive::{Archive, Archived, ArchivedFile, Manifest};
 pub use error::AuditError;
 pub use event::{
     Begin, Cut, Decision, End, Event, FaultRecord, FindingRecord, Judge, Outcome, PassageText, Refused, SCHEMA_VERSION,

@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::archive::{Archive, Archived};
 use super::error::AuditError;
 use super::event::Event;
 use super::fit;
@@ -57,13 +58,19 @@ pub(crate) struct Retainer {
     shared: Arc<Shared>,
     queue: Sender<Message>,
     store: Store,
+    archive: Option<Archive>,
     /// When days were given up, by class and part.
     spent: BTreeMap<(Part, String), Vec<Instant>>,
 }
 
 impl Retainer {
-    pub(crate) fn new(retention: Retention, shared: Arc<Shared>, queue: Sender<Message>, store: Store) -> Self {
-        Self { retention, shared, queue, store, spent: BTreeMap::new() }
+    pub(crate) fn new(
+        retention: Retention,
+        shared: Arc<Shared>,
+        queue: Sender<Message>,
+        (store, archive): (Store, Option<Archive>),
+    ) -> Self {
+        Self { retention, shared, queue, store, archive, spent: BTreeMap::new() }
     }
 
     /// What is due now, oldest day first.
@@ -111,44 +118,22 @@ impl Retainer {
     async fn give_up(&mut self, held: &Held) -> Result<GivenUp, AuditError> {
         // Rows that are made from records, or beside them, are no links of a chain.
         let is_linked = matches!(held.part, Part::Chain | Part::Events);
-        let chains = if is_linked { self.chains(held).await? } else { Vec::new() };
+        let chains = if is_linked { chains(&mut self.store, held).await? } else { Vec::new() };
         let records: u64 = chains.iter().map(|gone| gone.records).sum();
+        let archived = match &self.archive {
+            Some(archive) => archive.keep(&mut self.store, held, &chains).await?,
+            None => None,
+        };
         let is_told = !is_linked || !chains.is_empty();
         if is_told {
-            self.tell(held, chains).await?;
+            self.tell(held, chains, archived).await?;
         }
         self.store.drop_part(held).await?;
         Ok(GivenUp { part: held.part, day: held.day, class: held.class.clone(), records: Some(records) })
     }
 
-    /// The records that go, chain by chain.
-    async fn chains(&mut self, held: &Held) -> Result<Vec<Gone>, AuditError> {
-        let mut chains: Vec<(Gone, Frontier)> = Vec::new();
-        let mut after = (String::new(), 0);
-        loop {
-            let page = self.store.hashes(held, &after).await?;
-            let Some((node, seq, _)) = page.last() else { break };
-            after = (node.clone(), *seq);
-            for (node, seq, hash) in page {
-                let hash = Hash::parse(&hash).ok_or_else(|| {
-                    AuditError::Store(format!("record {seq} of {node} has a hash that is none; nothing is given up: run `portcullis audit verify`"))
-                })?;
-                let is_new = chains.last().is_none_or(|(gone, _)| gone.node != node);
-                if is_new {
-                    let gone = Gone { node, first_seq: seq, last_seq: seq, records: 0, root: Hash::ZERO, hash };
-                    chains.push((gone, Frontier::default()));
-                }
-                if let Some((gone, tree)) = chains.last_mut() {
-                    tree.push(hash);
-                    (gone.last_seq, gone.records, gone.hash) = (seq, gone.records + 1, hash);
-                }
-            }
-        }
-        Ok(chains.into_iter().map(|(gone, tree)| Gone { root: tree.root(), ..gone }).collect())
-    }
-
     /// Records tombstones and seals them; returns when both are in the store.
-    async fn tell(&mut self, held: &Held, chains: Vec<Gone>) -> Result<(), AuditError> {
+    async fn tell(&mut self, held: &Held, chains: Vec<Gone>, archived: Option<Archived>) -> Result<(), AuditError> {
         // One tombstone even where no chain is named, and several where many are: a record is bounded.
         let mut parts: Vec<Vec<Gone>> = chains.chunks(CHAINS_MAX).map(<[Gone]>::to_vec).collect();
         if parts.is_empty() {
@@ -161,6 +146,7 @@ impl Retainer {
                 part: held.part,
                 day: held.day,
                 class: held.class.clone(),
+                archived: archived.clone(),
                 chains,
             };
             let event = fit::prepare(
@@ -194,6 +180,34 @@ impl Retainer {
     fn send(&self, message: Message) -> Result<(), AuditError> {
         self.queue.send(message).map_err(|_| AuditError::Stopped)
     }
+}
+
+/// The records that go, chain by chain.
+pub(crate) async fn chains(store: &mut Store, held: &Held) -> Result<Vec<Gone>, AuditError> {
+    let mut chains: Vec<(Gone, Frontier)> = Vec::new();
+    let mut after = (String::new(), 0);
+    loop {
+        let page = store.hashes(held, &after).await?;
+        let Some((node, seq, _)) = page.last() else { break };
+        after = (node.clone(), *seq);
+        for (node, seq, hash) in page {
+            let hash = Hash::parse(&hash).ok_or_else(|| {
+                AuditError::Store(format!(
+                    "record {seq} of {node} has a hash that is none; nothing is given up: run `portcullis audit verify`"
+                ))
+            })?;
+            let is_new = chains.last().is_none_or(|(gone, _)| gone.node != node);
+            if is_new {
+                let gone = Gone { node, first_seq: seq, last_seq: seq, records: 0, root: Hash::ZERO, hash };
+                chains.push((gone, Frontier::default()));
+            }
+            if let Some((gone, tree)) = chains.last_mut() {
+                tree.push(hash);
+                (gone.last_seq, gone.records, gone.hash) = (seq, gone.records + 1, hash);
+            }
+        }
+    }
+    Ok(chains.into_iter().map(|(gone, tree)| Gone { root: tree.root(), ..gone }).collect())
 }
 
 impl AuditReader {

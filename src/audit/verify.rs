@@ -16,7 +16,7 @@ use super::proof::chain::Walk;
 use super::proof::graves::Graves;
 use super::proof::key::SigningKey;
 use super::proof::merkle;
-use super::proof::{Break, BreakKind, Evidence, Inclusion, Line, Seal, TrustedKey};
+use super::proof::{Break, BreakKind, Evidence, Inclusion, Line, Seal, Tombstone, TrustedKey};
 use super::query::{AuditReader, blocking};
 use super::record::{Hash, Head, Record};
 use super::spool::read::{self, Piece};
@@ -87,10 +87,8 @@ impl AuditReader {
             }
         }
         let mut graves = Graves::default();
-        for line in parse_all(&self.store.tombstones().await?)? {
-            if let Some(tombstone) = line.tombstone() {
-                graves.add(&line.node, line.seq, tombstone);
-            }
+        for (line, tombstone) in self.told_tombstones().await? {
+            graves.add(&line.node, line.seq, tombstone);
         }
         let mut walks = Vec::new();
         for node in nodes {
@@ -206,6 +204,19 @@ impl AuditReader {
             hashes.extend(wanted.filter_map(|link| Hash::parse(link.hash.as_deref()?)));
         }
         Ok(hashes)
+    }
+
+    /// Every tombstone of every chain, in order of the chains' numbers; believed no more than other records.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tombstones(&mut self) -> Result<Vec<Tombstone>, AuditError> {
+        Ok(self.told_tombstones().await?.into_iter().map(|(_, tombstone)| tombstone).collect())
+    }
+
+    async fn told_tombstones(&mut self) -> Result<Vec<(Line, Tombstone)>, AuditError> {
+        let lines = parse_all(&self.store.tombstones().await?)?;
+        Ok(lines.into_iter().filter_map(|line| line.tombstone().map(|tombstone| (line, tombstone))).collect())
     }
 
     /// The next lines of a chain from `seq` on: its links and its records, each under its number. A record that no link

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
 
-use super::{ConfigArg, Failure, admin, block_on, out};
+use super::{ConfigArg, Failure, admin, archive, block_on, out};
 use crate::app::audit_config;
 use crate::audit::{
     Anchored, AuditConfig, AuditError, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey,
@@ -36,7 +36,7 @@ impl RecordArg {
     }
 
     /// That of the region given, or else all.
-    fn all(&self) -> Result<Vec<AuditConfig>, Failure> {
+    pub(super) fn all(&self) -> Result<Vec<AuditConfig>, Failure> {
         if self.region.is_some() {
             return Ok(vec![self.one(None)?]);
         }
@@ -146,6 +146,14 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         records: bool,
     },
+    /// What retention kept in `audit.archive`, a line of JSON for each part of a day
+    Archive {
+        /// Read all of it back: bytes, rows, and the records' hashes
+        #[arg(long)]
+        verify: bool,
+        #[command(flatten)]
+        record: RecordArg,
+    },
     /// What is older than it is kept; with --run it is given up
     Retain {
         /// Give it up now, however many days that are
@@ -205,6 +213,7 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
             out::line(grants(role, *records).map_err(Failure::usage)?.trim_end())?;
             Ok(0)
         }
+        AuditCommand::Archive { verify, record } => archive::run(*verify, record),
         AuditCommand::Retain { run, record } => retain(*run, record),
         AuditCommand::Rewrap { record } => rewrap(record),
         AuditCommand::Shred { tenant, principal, exchange, record } => {

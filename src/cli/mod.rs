@@ -1,6 +1,7 @@
 //! The command line, one file per subcommand.
 
 mod admin;
+mod archive;
 mod audit;
 mod check;
 mod demo;

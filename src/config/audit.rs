@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sections::{Context, secret};
 use super::value::{number, optional, path, word};
-use super::{AuditConfig, FsyncConfig, RegionConfig, StoreConfig, outputs};
+use super::{AuditConfig, FsyncConfig, RegionConfig, StoreConfig, objects, outputs};
 use crate::audit::{Classes, Keep, Retention, SYSTEM, TextKeyFiles};
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Value};
@@ -16,7 +16,7 @@ pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut 
     let table = Table::open(
         node,
         "audit",
-        &["store", "fsync", "signing_key", "texts", "retention", "outputs", "regions"],
+        &["store", "fsync", "signing_key", "texts", "retention", "outputs", "archive", "regions"],
         report,
     )?;
     let store = table.needed("store", report).and_then(|node| store(node, "audit.store", context, report));
@@ -38,6 +38,7 @@ pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut 
         None => Some(Vec::new()),
         Some(node) => outputs::read(node, &mut names, context, report),
     };
+    let archive = optional(&table, "archive", |node| objects::read(node, "audit.archive", context, report));
     let regions = match table.get("regions") {
         None => Some(BTreeMap::new()),
         Some(node) => regions(node, (home, &mut names), context, report),
@@ -53,6 +54,7 @@ pub(super) fn read(node: &Node, home: &str, context: &Context<'_>, report: &mut 
         texts: texts?,
         retention: retention?,
         outputs: outputs?,
+        archive,
         regions: regions?,
     })
 }
@@ -87,7 +89,7 @@ fn regions(
             let message = format!("{what} is this machine's own region");
             report.error("C007", node.place, message, "its tenants need no entry: their rows go to `audit.store`");
         }
-        let table = Table::open(node, "a region", &["store", "tenants", "outputs"], report)?;
+        let table = Table::open(node, "a region", &["store", "tenants", "outputs", "archive"], report)?;
         let store = table.needed("store", report).and_then(|node| store(node, "a region's store", context, report));
         let mut tenants = Vec::new();
         let node = table.needed("tenants", report)?;
@@ -113,7 +115,8 @@ fn regions(
             None => Some(Vec::new()),
             Some(node) => outputs::read(node, names, context, report),
         };
-        regions.insert(name.to_owned(), RegionConfig { store: store?, tenants, outputs: outputs? });
+        let archive = optional(&table, "archive", |node| objects::read(node, "a region's archive", context, report));
+        regions.insert(name.to_owned(), RegionConfig { store: store?, tenants, outputs: outputs?, archive });
     }
     (report.error_count() == before).then_some(regions)
 }

@@ -8,6 +8,7 @@
 mod audit;
 mod env;
 mod load;
+mod objects;
 mod outputs;
 mod policy;
 mod sections;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use crate::access::ClientKey;
 use crate::audit::{OutputConfig, Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
-use crate::egress::Reach;
+use crate::egress::{ObjectsConfig, Reach};
 use crate::route::ModelPattern;
 use crate::telemetry::trace::LogFormat;
 
@@ -168,6 +169,8 @@ pub struct AuditConfig {
     pub retention: Retention,
     /// Who is told what is recorded.
     pub outputs: Vec<OutputConfig>,
+    /// Where what is given up is kept before.
+    pub archive: Option<ObjectsConfig>,
     /// Other regions, whose tenants' rows go to stores of their own.
     pub regions: BTreeMap<String, RegionConfig>,
 }
@@ -181,6 +184,8 @@ pub struct RegionConfig {
     pub tenants: Vec<String>,
     /// Who is told what is recorded of them.
     pub outputs: Vec<OutputConfig>,
+    /// Where what is given up of it is kept before.
+    pub archive: Option<ObjectsConfig>,
 }
 
 /// Where the record is kept.

@@ -1,13 +1,17 @@
-//! Connections that Portcullis opens: which addresses they may reach, TLS, and plain requests to receivers of ours. Inference
+//! Connections that Portcullis opens: which addresses they may reach, TLS, requests to receivers of ours, and object stores. Inference
 //! traffic goes through `provider`, over the same connector.
 
 mod connect;
 mod guard;
+mod objects;
+mod place;
 mod post;
 mod url;
 
 pub use connect::{Connector, client_tls, resolve};
 pub use guard::Reach;
+pub use objects::{Objects, ObjectsError};
+pub use place::{ObjectsConfig, Place};
 pub(crate) use post::chain;
 pub use post::{Answer, PostError, Poster};
 pub use url::web_url;

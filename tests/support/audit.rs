@@ -39,6 +39,7 @@ pub fn config(folder: &Path, store: StoreConfig) -> AuditConfig {
         signing_key: None,
         text_keys: TextKeyFiles::default(),
         outputs: Vec::new(),
+        archive: None,
         fsync: Fsync::Never,
         clock: Clock::default(),
         limits: Limits::default(),

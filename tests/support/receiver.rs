@@ -1,4 +1,5 @@
-//! Receivers of outputs: `tests/clients/receiver.py` (official libraries over HTTP) and rsyslog from Debian's packages.
+//! Servers that the record is sent on to: `tests/clients/receiver.py` (official libraries over HTTP), rsyslog from Debian's packages,
+//! and an S3 server.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -72,6 +73,32 @@ impl Receiver {
 }
 
 impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An S3 server that checks signatures, with one bucket.
+pub struct S3 {
+    child: Child,
+    pub port: u16,
+    pub id: String,
+    pub secret: String,
+}
+
+impl S3 {
+    pub fn start(bucket: &str) -> Self {
+        let mut child = python("s3.py").arg(bucket).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let parts: Vec<&str> = line.split_whitespace().collect();
+        let &[port, id, secret] = parts.as_slice() else { panic!("the S3 server says: {line}") };
+        Self { port: port.parse().unwrap(), id: id.to_owned(), secret: secret.to_owned(), child }
+    }
+}
+
+impl Drop for S3 {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -165,6 +165,7 @@ mod tests {
             part,
             day: DAY,
             class: (part != Part::Chain).then(|| "standard".to_owned()),
+            archived: None,
             chains: vec![gone],
         }
     }

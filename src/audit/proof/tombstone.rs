@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::archive::Archived;
 use crate::audit::record::Hash;
 
 /// What one day lost.
@@ -20,6 +21,9 @@ pub struct Tombstone {
     /// The retention class; `None` for [`Part::Chain`], which goes when no class has anything left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// Where it was kept before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<Archived>,
     /// The records, chain by chain.
     pub chains: Vec<Gone>,
 }

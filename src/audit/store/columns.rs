@@ -18,8 +18,9 @@ pub(in crate::audit) struct Column {
     kind: Kind,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
+/// What a column holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::audit) enum Kind {
     Bool,
     /// Hex digits; bytes in both stores.
     Bytes,
@@ -218,7 +219,18 @@ const fn col(name: &'static str, kind: Kind) -> Column {
 }
 
 impl Column {
-    fn field(self) -> &'static str {
+    /// Its name in PostgreSQL, and in an archive.
+    pub(in crate::audit) fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// What it holds.
+    pub(in crate::audit) fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// The field of our own rows, and SQLite's column.
+    pub(in crate::audit) fn field(self) -> &'static str {
         match self.kind {
             Kind::Time(field) => field,
             _ => self.name,
@@ -226,7 +238,7 @@ impl Column {
     }
 
     /// A value as both stores and our own rows have it.
-    fn plain(self, value: Option<&Value>) -> Value {
+    pub(in crate::audit) fn plain(self, value: Option<&Value>) -> Value {
         match (self.kind, value.unwrap_or(&Value::Null)) {
             (Kind::Json, Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
             (Kind::Bool, Value::Number(number)) => Value::Bool(number.as_i64() != Some(0)),
@@ -319,6 +331,11 @@ impl Target {
         format!(
             "INSERT INTO {table} ({names}) SELECT {values} FROM json_to_recordset($1::text::json) AS r({types}) {present}"
         )
+    }
+
+    /// The columns.
+    pub(in crate::audit) fn columns(self) -> &'static [Column] {
+        self.columns
     }
 
     /// The table's name.

@@ -3,6 +3,7 @@
 pub(super) mod columns;
 pub(super) mod postgres;
 mod sqlite;
+pub(super) mod tables;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use self::columns::Target;
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
+use self::tables::Table;
 use super::error::AuditError;
 use super::proof::Part;
 use super::query::{Filter, StoredEvent};
@@ -232,7 +234,11 @@ impl Store {
     }
 
     /// Rows for review of some exchanges: see [`Target::select_postgres`].
-    pub(crate) async fn derived(&mut self, target: Target, exchanges: &str) -> Result<Vec<String>, AuditError> {
+    pub(in crate::audit) async fn derived(
+        &mut self,
+        target: Target,
+        exchanges: &str,
+    ) -> Result<Vec<String>, AuditError> {
         match self {
             Self::Postgres(store) => within(STATEMENT, store.derived(target, exchanges)).await,
             Self::Sqlite(store) => within(STATEMENT, store.derived(target, exchanges)).await,
@@ -379,6 +385,22 @@ impl Store {
         done.map(|rows| rows.into_iter().map(|(node, seq, hash)| (node, number(seq), hash)).collect())
     }
 
+    /// A page of the rows of a table that would go, in the order of its key: JSON of them, after the one whose key is `after`.
+    pub(in crate::audit) async fn page(
+        &mut self,
+        table: &Table,
+        held: &Held,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, AuditError> {
+        self.ready().await?;
+        let done = match self {
+            Self::Postgres(store) => within(STATEMENT, store.page(table, held, after)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.page(table, held, after)).await,
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
     /// Gives it up for good.
     pub(crate) async fn drop_part(&mut self, held: &Held) -> Result<(), AuditError> {
         let done = match self {
@@ -439,6 +461,8 @@ const STATEMENT: Duration = Duration::from_secs(60);
 const DROP: Duration = Duration::from_secs(600);
 /// Wrapped keys fetched at once.
 const WRAPPED: i64 = 500;
+/// Rows fetched at once for an archive.
+const ROWS: i64 = 2000;
 /// Hashes fetched at once.
 const HASHES: i64 = 10_000;
 /// How many texts can be read with each master key, in both stores.

@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
 use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, TEXT, Target, VERDICT};
+use super::tables::Table;
 use super::{AppendError, Held};
 use crate::audit::error::AuditError;
 use crate::audit::proof::Part;
@@ -228,6 +229,18 @@ impl Sqlite {
         let sql = if held.part == Part::Chain { CHAIN } else { EVENTS };
         let rows = sqlx::query_as(sql).bind(rows::day(held.day)).bind(&held.class).bind(node).bind(seq);
         let rows = rows.bind(super::HASHES).fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn page(
+        &mut self,
+        table: &Table,
+        held: &Held,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, AuditError> {
+        let sql = AssertSqlSafe(table.page_sqlite(after.is_none()));
+        let rows = sqlx::query_scalar(sql).bind(rows::day(held.day)).bind(&held.class).bind(after).bind(super::ROWS);
+        let rows = rows.fetch_all(self.connection()?).await;
         rows.map_err(|error| self.error(&error))
     }
 
