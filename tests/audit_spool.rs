@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use portcullis::audit::{
-    Audit, AuditConfig, AuditError, AuditReader, BreakKind, End, Fsync, Outcome, StoreConfig, VerdictRecord,
+    Audit, AuditConfig, AuditError, AuditReader, BreakKind, End, EventType, Fsync, Outcome, OutputConfig, SinkConfig,
+    StoreConfig, VerdictRecord,
 };
 use portcullis::base::{Cause, ExchangeId};
 use portcullis::verdict::Action;
@@ -115,7 +117,17 @@ async fn damage_under_a_running_appliance_is_told_too() {
     let cluster = Cluster::start();
     let config = postgres(folder.path(), cluster.database("audit").await);
     cluster.down();
-    let audit = Audit::open(config.clone()).await.unwrap();
+    // An output reads the same bytes, and is not the one to tell.
+    let told = folder.path().join("eve.json");
+    let output = OutputConfig {
+        name: "eve".into(),
+        to: SinkConfig::File(told.clone()),
+        events: EventType::ALL.into(),
+        min_action: Action::Allow,
+        tenants: BTreeSet::new(),
+        excerpts: true,
+    };
+    let audit = Audit::open(AuditConfig { outputs: vec![output], ..config.clone() }).await.unwrap();
     let last = exchange(&audit).await;
     let segment = segments(folder.path()).remove(0);
     let mut bytes = fs::read(&segment).unwrap();
@@ -127,6 +139,8 @@ async fn damage_under_a_running_appliance_is_told_too() {
     cluster.up();
     assert!(audit.flush(PATIENCE).await, "{:?}", audit.status());
     assert_eq!(audit.status().damaged, 1);
+    assert!(audit.close(PATIENCE).await);
+    assert!(fs::read_to_string(&told).unwrap().contains(&last.to_string()));
     assert!(AuditReader::open(&config).await.unwrap().show(last).await.unwrap().is_some());
 }
 

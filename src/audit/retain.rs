@@ -82,10 +82,18 @@ impl Retainer {
 
     /// Gives up what is due; another node that is at it already is left to it.
     pub(crate) async fn run(&mut self, pace: Pace) -> Result<Vec<GivenUp>, AuditError> {
-        let mut done = Vec::new();
         if self.due().await?.is_empty() || !self.store.lock_retention().await? {
-            return Ok(done);
+            return Ok(Vec::new());
         }
+        let done = self.run_alone(pace).await;
+        // After a failure too: another node may have an archive that works.
+        let unlocked = self.store.unlock_retention().await;
+        let done = done?;
+        unlocked.map(|()| done)
+    }
+
+    async fn run_alone(&mut self, pace: Pace) -> Result<Vec<GivenUp>, AuditError> {
+        let mut done = Vec::new();
         loop {
             let due = self.due().await?;
             let Some(next) = due.into_iter().find(|held| pace == Pace::All || self.may(held)) else { break };
@@ -95,7 +103,6 @@ impl Retainer {
                 "given up: the time that it is kept is over");
             done.push(given_up);
         }
-        self.store.unlock_retention().await?;
         Ok(done)
     }
 

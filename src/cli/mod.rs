@@ -206,5 +206,11 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::job(format!("the async runtime cannot start: {error}")))?;
-    Ok(runtime.block_on(work))
+    let done = runtime.block_on(work);
+    // A write that nobody takes (a pipe whose reader stopped) must not keep the program from ending.
+    runtime.shutdown_timeout(LEFT_OVER);
+    Ok(done)
 }
+
+/// Time that blocked threads have at the end.
+const LEFT_OVER: std::time::Duration = std::time::Duration::from_secs(5);

@@ -25,6 +25,7 @@ use super::error::AuditError;
 use super::proof::merkle::Frontier;
 use super::proof::{Gone, Part};
 use super::record::Hash;
+use super::rows::hex;
 use super::store::tables::{self, Table};
 use super::store::{Held, Store};
 use crate::egress::{Objects, ObjectsConfig, ObjectsError};
@@ -287,10 +288,6 @@ fn digest(rows: &[Row]) -> String {
         digest.update(b"\n");
     }
     hex(&digest.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AuditError> {

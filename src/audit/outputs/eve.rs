@@ -36,7 +36,8 @@ impl Line {
     /// The JSON object, on one line. Characters that a terminal acts on, or that turn text around, are escaped: whoever reads
     /// this with `tail` or `less` is a target too.
     pub(crate) fn text(&self) -> String {
-        let json = Value::Object(self.fields.clone()).to_string();
+        // A map of strings to values is always JSON.
+        let json = serde_json::to_string(&self.fields).unwrap_or_default();
         let mut text = String::with_capacity(json.len());
         for c in json.chars() {
             if is_hidden(c) {
@@ -54,7 +55,7 @@ impl Line {
 
 /// Outside of JSON strings there is no such character, and inside each may be written as an escape. Those below U+0020 are escaped
 /// already.
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     matches!(u32::from(c), 0x7F..=0x9F | 0xAD | 0x61C | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFE00..=0xFE0F | 0xFEFF
         | 0xFFF9..=0xFFFB | 0xE0000..=0xE0FFF)
 }

@@ -20,7 +20,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(folder: PathBuf, node: String, store: Store) -> Self {
-        Self { tail: Tail::new(folder.clone()), folder, node, store }
+        Self { tail: Tail::beside(folder.clone()), folder, node, store }
     }
 
     /// The next records after `after` and up to `upto`, a bounded number of them; numbers that are missing are gone for good.
@@ -28,7 +28,14 @@ impl Source {
     /// # Errors
     /// The spool's or the store's.
     pub(super) async fn next(&mut self, after: u64, upto: u64) -> Result<Vec<Record>, AuditError> {
-        let spooled = self.spooled(after, upto).await?;
+        let mut spooled = self.spooled(after, upto).await?;
+        // A hole may be a segment that was shipped and deleted between two reads, and is in the store then: what is before it goes
+        // first, and the next call asks for what is in it.
+        let whole = spooled.windows(2).take_while(|pair| pair[1].seq == pair[0].seq + 1).count() + 1;
+        if whole < spooled.len() {
+            spooled.truncate(whole);
+            self.again();
+        }
         if spooled.first().is_some_and(|first| first.seq == after + 1) {
             return Ok(spooled);
         }
@@ -45,11 +52,11 @@ impl Source {
 
     /// Reads from the beginning again: what was read last was not delivered.
     pub(super) fn again(&mut self) {
-        self.tail = Tail::new(self.folder.clone());
+        self.tail = Tail::beside(self.folder.clone());
     }
 
     async fn spooled(&mut self, after: u64, upto: u64) -> Result<Vec<Record>, AuditError> {
-        let mut tail = std::mem::replace(&mut self.tail, Tail::new(self.folder.clone()));
+        let mut tail = std::mem::replace(&mut self.tail, Tail::beside(self.folder.clone()));
         let reading = tokio::task::spawn_blocking(move || {
             let read = tail.read(after, upto);
             (tail, read)
@@ -63,32 +70,42 @@ impl Source {
 
     async fn stored(&mut self, after: u64, upto: u64) -> Result<Vec<Record>, AuditError> {
         self.store.ready().await?;
-        let lines = self.store.bodies(&self.node, (after + 1, upto), PAGE).await?;
-        let mut records: Vec<Record> = Vec::with_capacity(lines.len());
-        let mut last = after;
-        for line in lines {
-            // What somebody changed until it cannot be read any more is told as gone; `audit verify` says more.
-            let read = serde_json::from_str::<Line>(&line).map_err(|error| error.to_string()).and_then(|line| {
-                let event = line.event.ok_or("it has no body")?;
-                let record = Record::parse(Hash::ZERO, event.body.as_bytes())?;
-                // A body may say anything; the number that the store has it under is the one that was asked for.
-                if record.seq == line.seq {
-                    Ok(record)
-                } else {
-                    Err(format!("record {} says that it is {}", line.seq, record.seq))
+        let (mut records, mut last): (Vec<Record>, u64) = (Vec::new(), after);
+        // A page of which nothing can be read is no end: what comes after it is there.
+        while records.is_empty() && last < upto {
+            let lines = self.store.bodies(&self.node, (last + 1, upto), PAGE).await?;
+            if lines.is_empty() {
+                break;
+            }
+            for line in lines {
+                let line: Line = serde_json::from_str(&line)
+                    .map_err(|error| AuditError::Store(format!("a record's row is odd: {error}")))?;
+                // Of two under one number the first counts.
+                if line.seq <= last {
+                    continue;
                 }
-            });
-            match read {
-                Ok(record) if record.seq > last => {
-                    last = record.seq;
-                    records.push(record);
+                last = line.seq;
+                match read(&line) {
+                    Ok(record) => records.push(record),
+                    // What somebody changed until it cannot be read any more is told as gone; `audit verify` says more.
+                    Err(why) => {
+                        tracing::error!(node = self.node, seq = line.seq, %why, "a record in the store cannot be read")
+                    }
                 }
-                Ok(_) => {}
-                Err(why) => tracing::error!(node = self.node, %why, "a record in the store cannot be read"),
             }
         }
         Ok(records)
     }
+}
+
+/// The record of a line. A body may say anything; the number that the store has it under is the one that was asked for.
+fn read(line: &Line) -> Result<Record, String> {
+    let event = line.event.as_ref().ok_or("it has no body")?;
+    let record = Record::parse(Hash::ZERO, event.body.as_bytes())?;
+    if record.seq != line.seq {
+        return Err(format!("it says that it is record {}", record.seq));
+    }
+    Ok(record)
 }
 
 /// Records read from the store at once.

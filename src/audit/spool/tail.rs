@@ -16,6 +16,8 @@ pub(crate) struct Tail {
     folder: PathBuf,
     /// The segment and the offset in it up to which everything was given out.
     place: Option<(u64, u64)>,
+    /// Damage is put in quarantine, and told of; else it is passed over.
+    tells_damage: bool,
 }
 
 /// What was read.
@@ -30,7 +32,12 @@ pub(crate) struct Batch {
 impl Tail {
     /// From the start of what is there.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, place: None }
+        Self { folder, place: None, tells_damage: true }
+    }
+
+    /// The same, for whoever reads beside the shipper: damage is told of once, and the shipper is the one to tell.
+    pub(crate) fn beside(folder: PathBuf) -> Self {
+        Self { tells_damage: false, ..Self::new(folder) }
     }
 
     /// The next records after `after` and up to `upto`, a bounded number of them. What is read is synced first: a record
@@ -97,7 +104,9 @@ impl Tail {
                 // The writer is in the middle of a record, or its last one is damaged: what follows will tell.
                 Stretch::Tail(_) if is_last => return Ok(true),
                 Stretch::Damaged(gone) | Stretch::Tail(gone) => {
-                    batch.damage.extend(quarantine(&self.folder, segment.first, offset, gone, seq));
+                    if self.tells_damage {
+                        batch.damage.extend(quarantine(&self.folder, segment.first, offset, gone, seq));
+                    }
                     at += gone.len();
                 }
             }

@@ -10,7 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use super::config::{ReceiverConfig, SinkConfig};
-use super::eve::Line;
+use super::eve::{Line, is_hidden};
 use crate::audit::error::AuditError;
 use crate::egress::{Answer, Poster};
 
@@ -117,8 +117,11 @@ fn judge(answer: &Answer) -> Result<(), Undelivered> {
     if status.is_success() {
         return Ok(());
     }
-    let said: String =
-        String::from_utf8_lossy(&answer.body).chars().filter(|c| !c.is_control()).take(SAID_CHARS).collect();
+    let said: String = String::from_utf8_lossy(&answer.body)
+        .chars()
+        .filter(|c| !c.is_control() && !is_hidden(*c))
+        .take(SAID_CHARS)
+        .collect();
     let why = if said.is_empty() { format!("it answers {status}") } else { format!("it answers {status}: {said}") };
     match status.as_u16() {
         400 | 413 | 415 | 422 => Err(Undelivered::Refused(why)),
