@@ -4,6 +4,7 @@ mod archive;
 mod build;
 mod capture;
 mod choice;
+mod desk;
 mod keeper;
 mod names;
 mod offline;
@@ -69,6 +70,9 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// Why the appliance did not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The console's accounts cannot be read.
+    #[error("the console's accounts cannot be used: {0}")]
+    Accounts(String),
     /// The record cannot be kept.
     #[error("the audit record cannot be kept: {0}")]
     Audit(#[from] AuditError),
@@ -114,6 +118,8 @@ pub struct App {
     pub admin: SocketAddr,
     /// The admin token, when this start made it: it is shown once.
     pub fresh_token: Option<Secret>,
+    /// Where the console's first user is made, while there is none. Shown once.
+    pub setup_link: Option<Secret>,
     /// How many rules are in force.
     pub rules: usize,
     /// The classifier's version; `None`: rules alone.
@@ -171,21 +177,24 @@ impl App {
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
             limits: Arc::clone(&limits),
         });
-        let (control, wishes) = PolicyControl::new(keeper.status());
+        let (control, wishes) = PolicyControl::new(keeper.status(), keeper.desk());
         let watched = keeper.watched();
         let keeper = start_keeper(keeper, &proxy, wishes)?;
         let watch = Watch::start(watched, control.clone(), limits).map_err(no_thread)?;
         let (data_address, admin_address) = (data.local_addr(), admin.local_addr());
         let hosts = &config.server.admin_hosts;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
         offline::write_address(&config.state, admin_address)?;
         let console = Console::new(
             (Arc::clone(&proxy), control.clone()),
             metrics,
-            token.clone(),
-            admin_address,
+            (&config.state, &token),
+            (admin_address, stopped.clone()),
             hosts,
             record_config.clone(),
-        );
+        )
+        .map_err(StartError::Accounts)?;
+        let setup_link = console.setup_link().map_err(StartError::Accounts)?;
         audit.system(
             SystemKind::Start,
             format!(
@@ -194,7 +203,6 @@ impl App {
                 model.as_deref().unwrap_or("none")
             ),
         );
-        let (stop, stopped) = tokio::sync::watch::channel(false);
         let serving = Arc::clone(&proxy);
         let data_task = tokio::spawn(data.run(
             move |request, peer: Peer| {
@@ -204,9 +212,9 @@ impl App {
             ended(stopped.clone()),
         ));
         let admin_task = tokio::spawn(admin.run(
-            move |request, _: Peer| {
+            move |request, peer: Peer| {
                 let console = console.clone();
-                async move { console.handle(request).await }
+                async move { console.handle(request, peer.address).await }
             },
             ended(stopped),
         ));
@@ -215,6 +223,7 @@ impl App {
             encrypted,
             admin: admin_address,
             fresh_token: is_fresh.then_some(token),
+            setup_link,
             rules,
             model,
             policy,

@@ -16,7 +16,8 @@ use std::path::Path;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use portcullis::audit::{
-    Archive, Audit, AuditConfig, AuditReader, Begin, Classes, Keep, Outcome, Pace, Part, PassageText, Retention,
+    Archive, Audit, AuditConfig, AuditReader, Begin, Classes, IncidentFilter, Keep, Outcome, Pace, Part, PassageText,
+    Retention, Step,
 };
 use portcullis::base::{ExchangeId, Secret};
 use portcullis::egress::{ObjectsConfig, Place, Reach};
@@ -153,6 +154,10 @@ async fn nothing_goes_while_the_object_store_is_away_and_everything_once_it_is_b
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let audit = Audit::open(AuditConfig { archive: Some(s3(closed, "x")), ..config.clone() }).await.unwrap();
     days(&audit, &time, 6).await;
+    let mut reader = AuditReader::open(&config).await.unwrap();
+    let page = reader.incidents(&IncidentFilter::default(), (None, 1), false).await.unwrap();
+    let id = page.incidents[0]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(reader.review(id, true, &Step::Assignee(Some("ann".into())), ("ann", None)).await.unwrap(), 30);
     let error = audit.retain(Pace::All).await.unwrap_err().to_string();
     assert!(error.contains("s3://audit/box-1/record"), "{error}");
     assert!(audit.close(PATIENCE).await);
@@ -174,7 +179,11 @@ async fn nothing_goes_while_the_object_store_is_away_and_everything_once_it_is_b
     let archive = Archive::open(config.archive.as_ref().unwrap(), "").unwrap();
     let (manifest, _) =
         archive.manifests().await.unwrap().into_iter().find(|(one, _)| one.part == Part::Review).unwrap();
-    assert_eq!(manifest.files.iter().map(|file| file.rows).collect::<Vec<_>>(), [5, 10, 10]);
+    assert_eq!(
+        manifest.files.iter().map(|file| file.rows).collect::<Vec<_>>(),
+        [5, 10, 10, 5, 5],
+        "what reviewers said too"
+    );
     assert_eq!(manifest.files[0].name, "exchange/2026-03-01/standard/part-00000.parquet");
 }
 
@@ -201,7 +210,7 @@ async fn the_command_line_tells_what_is_there_and_whether_the_record_agrees() {
     let lines = told(&["audit", "archive", "--verify"]);
     assert_eq!(lines.len(), 7);
     assert!(lines.iter().all(|line| line["verified"] == true && line["complete"] == true), "{lines:?}");
-    assert!(lines.iter().any(|line| line["tombstone"] == "agrees" && line["part"] == "review" && line["rows"] == 25));
+    assert!(lines.iter().any(|line| line["tombstone"] == "agrees" && line["part"] == "review" && line["rows"] == 30));
     assert!(told(&["audit", "archive"]).iter().all(|line| line["verified"].is_null()));
 
     // A file that was changed, and a manifest that was.

@@ -528,7 +528,7 @@ async fn nobody_reloads_without_the_token() {
         let reply = site.admin(Method::POST, "/api/v1/policy/rollback", body).await;
         assert_eq!(reply.status, 400, "{body}: {}", reply.text());
     }
-    let reply = site.admin(Method::POST, "/api/v1/policy/rollback", &" ".repeat(4097)).await;
+    let reply = site.admin(Method::POST, "/api/v1/policy/rollback", &" ".repeat(65_537)).await;
     assert_eq!(reply.status, 413);
     assert_eq!(site.mask().await, "P0");
     site.appliance.stop();

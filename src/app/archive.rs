@@ -8,6 +8,7 @@
 //! policies/<version>/rules/0/…      the first rules folder, and so on
 //! ```
 
+mod files;
 mod index;
 
 use std::fs::{self, File, TryLockError};
@@ -29,6 +30,7 @@ use crate::proxy::{Kept, Origin};
 
 use index::{Entry, Index, is_version};
 
+pub(super) use files::Files;
 pub(super) use index::{Pin, Step};
 
 /// Folder below the state folder.

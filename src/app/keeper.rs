@@ -22,6 +22,7 @@ use super::archive::{Archive, Keeping, Pin, Step};
 use super::build::{Built, Frame, build, fingerprint};
 use super::capture::{Hash, capture};
 use super::choice::Choice;
+use super::desk::Desk;
 use super::refusal::Refusal;
 use super::sealed::hex;
 use super::told::{detail, log};
@@ -69,6 +70,11 @@ impl Done {
 }
 
 impl Keeper {
+    /// Where policies are read and changed by hand.
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        Arc::new(Desk::new(self.source.clone(), self.frame.clone()))
+    }
+
     /// Builds the first policy and the keeper of those that follow.
     pub(super) fn open(
         choice: Choice,

@@ -33,7 +33,7 @@ pub(super) async fn targets(
                 target(name, base_url, auth, (ca_file.as_deref(), *reach), limits)?
             }
         };
-        targets.push(target);
+        targets.push(Target { prices: configured.prices.clone(), ..target });
     }
     Ok((targets, mocks))
 }
@@ -57,7 +57,8 @@ fn target(
         Some(path) => provider.with_extra_roots(read_roots(path)?),
         None => provider,
     };
-    Ok(Target { client: ProviderClient::new(provider, limits).map_err(StartError::Provider)?, admission })
+    let client = ProviderClient::new(provider, limits).map_err(StartError::Provider)?;
+    Ok(Target { client, admission, prices: Vec::new() })
 }
 
 /// What a start would find wrong with certificates and providers; nothing is opened or connected.

@@ -12,7 +12,7 @@ use super::proof::{Break, BreakKind, Part};
 use super::record::Record;
 use super::rows::{self, Rows};
 use super::store::Store;
-use super::store::columns::{BEGIN, END, FINDING, Target, VERDICT};
+use super::store::columns::{BEGIN, END, FINDING, INCIDENT, Target, VERDICT};
 
 /// What the store has of one exchange.
 type Stored = BTreeMap<Key, Value>;
@@ -50,9 +50,10 @@ pub(crate) async fn check(
     let ends = stored(store, END, &wanted).await?;
     let verdicts = stored(store, VERDICT, &wanted).await?;
     let findings = stored(store, FINDING, &wanted).await?;
+    let incidents = stored(store, INCIDENT, &wanted).await?;
 
     let asked: BTreeSet<String> = keys.into_iter().map(|(_, _, exchange)| exchange).collect();
-    let check = Check { asked: &asked, verdicts: &verdicts, findings: &findings };
+    let check = Check { asked: &asked, verdicts: &verdicts, findings: &findings, incidents: &incidents };
     for row in &expected.begins {
         let (exchange, seq) = (row.exchange_id.to_string(), row.begin_seq);
         if let Some(broken) = check.half(BEGIN, &begins, (&exchange, "begin_seq", seq), row, ("request", &expected)) {
@@ -125,6 +126,7 @@ struct Check<'a> {
     asked: &'a BTreeSet<String>,
     verdicts: &'a Stored,
     findings: &'a Stored,
+    incidents: &'a Stored,
 }
 
 impl Check<'_> {
@@ -161,6 +163,9 @@ impl Check<'_> {
                 return Some(broken);
             }
         }
+        if let Some(broken) = self.incident(exchange, direction, seq, expected) {
+            return Some(broken);
+        }
         let findings = expected
             .findings
             .iter()
@@ -181,6 +186,25 @@ impl Check<'_> {
             kind: BreakKind::Inserted,
             detail: format!("table finding has more of the {direction} of exchange {exchange} than record {seq} has"),
         })
+    }
+}
+
+impl Check<'_> {
+    /// What a reviewer's queue has of one direction: it is there when something was done, and only then.
+    fn incident(&self, exchange: &str, direction: &str, seq: u64, expected: &Rows) -> Option<Break> {
+        let key = (exchange.to_owned(), direction.to_owned(), 0);
+        let found = self.incidents.get(&key);
+        let name = format!("the {direction}'s incident of exchange {exchange}");
+        let row = expected.incidents.iter().find(|row| is_of(row.exchange_id, exchange, row.direction, direction));
+        match (row, found) {
+            (Some(row), found) => differs(INCIDENT, found, row, (seq, &name)),
+            (None, Some(_)) => Some(Break {
+                seq,
+                kind: BreakKind::Inserted,
+                detail: format!("table incident has {name}, and record {seq} tells of none"),
+            }),
+            (None, None) => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::text::{Role, Trust};
 use crate::verdict::{Action, Finding, Layer, Severity, Source, Standing, Verdict};
 
 /// The version of every record's shape.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// One event of the record.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -90,6 +90,9 @@ pub struct End {
     /// The tenant; filled by the slot.
     #[serde(default)]
     pub tenant: String,
+    /// Who called; filled by the slot.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub principal: String,
     /// How.
     pub outcome: Outcome,
     /// The status that the client got.
@@ -113,6 +116,9 @@ pub struct End {
     /// Tokens of the reply, as the provider counted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_tokens: Option<u64>,
+    /// What it cost, in billionths of a US dollar, by `providers[].prices`; `None`: no price, or no count of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_nusd: Option<u64>,
     /// Bytes of the reply's body sent to the client.
     pub reply_bytes: u64,
     /// Microseconds by stage, from the start of the exchange.
@@ -136,6 +142,7 @@ impl End {
             exchange: None,
             at: Timestamp::now(),
             tenant: String::new(),
+            principal: String::new(),
             outcome,
             status: None,
             provider: None,
@@ -144,6 +151,7 @@ impl End {
             reply: None,
             prompt_tokens: None,
             completion_tokens: None,
+            cost_nusd: None,
             reply_bytes: 0,
             latency_us: BTreeMap::new(),
             fault: None,

@@ -31,6 +31,7 @@ pub(crate) fn prepare(
         Event::Begin(begin) => shorten(&mut begin.tenant, NAME_BYTES, &mut cut),
         Event::End(end) => {
             shorten(&mut end.tenant, NAME_BYTES, &mut cut);
+            shorten(&mut end.principal, NAME_BYTES, &mut cut);
             // Nobody could say whose it is.
             end.reply_text = end.reply_text.take().filter(|_| end.exchange.is_some());
         }

@@ -9,11 +9,13 @@
 //! the begin is in the spool. Knows no policy and no wire format.
 
 mod archive;
+mod ask;
 mod derived;
 mod error;
 mod event;
 mod fit;
 mod handle;
+mod incident;
 mod key_file;
 mod node;
 mod outputs;
@@ -31,11 +33,18 @@ mod ship;
 mod slot;
 mod spool;
 mod store;
+mod sums;
 mod texts;
 mod verify;
 mod writer;
 
 pub use archive::{Archive, Archived, ArchivedFile, Manifest};
+pub use ask::{COUNT_MAX, Cursor, Disposition, IncidentFilter, IncidentId, IncidentPage, PAGE_MAX, Reviewed, Step};
+pub use ask::{
+    ChainSpan, Counts, EventPlace, FigureSpan, JudgeHits, ProviderFault, RuleReviews, StageLatency, StepCounts,
+    USAGE_MAX, Usage,
+};
+pub use ask::{PrincipalDay, PrincipalExchange, PrincipalFilter, PrincipalOrder, PrincipalSums, SEEN, SeenWith};
 pub use error::AuditError;
 pub use event::{
     Begin, Cut, Decision, End, Event, FaultRecord, FindingRecord, Judge, Outcome, PassageText, Refused, SCHEMA_VERSION,

@@ -95,6 +95,7 @@ pub struct ExchangeRow {
     pub reply_score: Option<u32>,
     pub prompt_tokens: Option<u64>,
     pub completion_tokens: Option<u64>,
+    pub cost_nusd: Option<u64>,
     pub reply_bytes: Option<u64>,
     pub fault_cause: Option<String>,
     pub fault_blame: Option<String>,
@@ -120,6 +121,27 @@ pub struct ExchangeDetail {
     pub refused: Option<Refused>,
     /// Its records in the chain, in order.
     pub records: Vec<StoredEvent>,
+}
+
+impl ExchangeDetail {
+    /// Whether a recorded text can be read in it.
+    pub fn has_texts(&self) -> bool {
+        let is_plain = |text: Option<&FullText>| matches!(text, Some(FullText::Plain(_)));
+        is_plain(self.begin.as_ref().and_then(|begin| begin.prompt_text.as_ref()))
+            || is_plain(self.end.as_ref().and_then(|end| end.reply_text.as_ref()))
+    }
+
+    /// Takes the recorded texts out.
+    pub fn hide_texts(&mut self) {
+        if let Some(begin) = &mut self.begin {
+            begin.prompt_text = None;
+        }
+        if let Some(end) = &mut self.end {
+            end.reply_text = None;
+        }
+        // Records of before schema 3 have texts in themselves.
+        self.records.retain(|record| !record.body.contains("_text\":["));
+    }
 }
 
 /// One record as stored.

@@ -337,7 +337,7 @@ mod tests {
     fn a_newer_schema_is_refused_by_name() {
         let event = Event::System(System::new(SystemKind::Start, ""));
         let body = String::from_utf8(body(&event, 1)).unwrap();
-        let newer = body.replace("\"schema_version\":3", "\"schema_version\":4");
+        let newer = body.replace("\"schema_version\":4", "\"schema_version\":5");
         assert!(Record::parse(Hash::ZERO, newer.as_bytes()).unwrap_err().contains("newer"));
     }
 

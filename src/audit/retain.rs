@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::archive::{Archive, Archived};
+use super::ask::figures;
 use super::error::AuditError;
 use super::event::Event;
 use super::fit;
@@ -82,7 +83,10 @@ impl Retainer {
 
     /// Gives up what is due; another node that is at it already is left to it.
     pub(crate) async fn run(&mut self, pace: Pace) -> Result<Vec<GivenUp>, AuditError> {
-        if self.due().await?.is_empty() || !self.store.lock_retention().await? {
+        let due = self.due().await?;
+        let old = figures::forget(self.store.dialect(), self.store.clock().await?.min(self.shared.clock.now()));
+        self.store.run(&old).await?;
+        if due.is_empty() || !self.store.lock_retention().await? {
             return Ok(Vec::new());
         }
         let done = self.run_alone(pace).await;

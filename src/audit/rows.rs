@@ -1,12 +1,13 @@
 //! Records as rows for review: what the stores insert, with one field for each column. Pure.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::event::{Begin, End, Event, FindingRecord, Judge, Outcome, Refused, VerdictRecord};
+use super::incident::{self, IncidentRow};
 use super::record::Record;
 use crate::base::{Cause, ExchangeId};
 
@@ -25,6 +26,8 @@ pub(crate) struct Rows {
     pub(crate) verdicts: Vec<VerdictRow>,
     /// Findings.
     pub(crate) findings: Vec<FindingRow>,
+    /// Directions in which something was done.
+    pub(crate) incidents: Vec<IncidentRow>,
     /// Prompts and replies in full.
     pub(crate) texts: Vec<TextRow>,
 }
@@ -103,11 +106,17 @@ pub(crate) struct EndRow {
     pub(crate) reply_score: Option<u32>,
     pub(crate) prompt_tokens: Option<i64>,
     pub(crate) completion_tokens: Option<i64>,
+    pub(crate) cost_nusd: Option<i64>,
     pub(crate) reply_bytes: u64,
     pub(crate) fault_cause: Option<&'static str>,
     pub(crate) fault_blame: Option<String>,
     pub(crate) fault_detail: Option<String>,
     pub(crate) latency_us: String,
+    /// For sums alone, as is the next.
+    #[serde(skip)]
+    pub(crate) principal: String,
+    #[serde(skip)]
+    pub(crate) stages: BTreeMap<String, u64>,
 }
 
 /// One direction's verdict.
@@ -201,6 +210,16 @@ impl Rows {
         rows
     }
 
+    /// The chain whose records these are.
+    pub(crate) fn node(&self) -> String {
+        self.chain.first().map(|row| row.node.clone()).unwrap_or_default()
+    }
+
+    /// The number of the last record.
+    pub(crate) fn last_seq(&self) -> i64 {
+        self.chain.last().map_or(0, |row| i64::try_from(row.seq).unwrap_or(i64::MAX))
+    }
+
     /// Every day that some text falls on, with its class, each once.
     pub(crate) fn text_days(&self) -> BTreeSet<(i32, &str)> {
         self.texts.iter().map(|row| (row.day, row.class.as_str())).collect()
@@ -287,7 +306,7 @@ impl Rows {
             request_bytes: begin.request_bytes,
             begin_latency_us: json(&begin.latency_us),
         });
-        self.verdict(record, begin.exchange, "request", &begin.request);
+        self.verdict(record, (begin.exchange, "request"), &begin.principal, &begin.request);
     }
 
     fn end(&mut self, record: &Record, end: &End) {
@@ -310,14 +329,17 @@ impl Rows {
             reply_score: end.reply.as_ref().map(|reply| reply.score),
             prompt_tokens: tokens(end.prompt_tokens),
             completion_tokens: tokens(end.completion_tokens),
+            cost_nusd: tokens(end.cost_nusd),
             reply_bytes: end.reply_bytes,
             fault_cause: end.fault.as_ref().map(|fault| fault.cause.name()),
             fault_blame: end.fault.as_ref().map(|fault| word(&fault.blame)),
             fault_detail: end.fault.as_ref().map(|fault| fault.detail.clone()),
             latency_us: json(&end.latency_us),
+            principal: end.principal.clone(),
+            stages: end.latency_us.clone(),
         });
         if let Some(reply) = &end.reply {
-            self.verdict(record, exchange, "reply", reply);
+            self.verdict(record, (exchange, "reply"), &end.principal, reply);
         }
     }
 
@@ -365,15 +387,24 @@ impl Rows {
             reply_score: None,
             prompt_tokens: None,
             completion_tokens: None,
+            cost_nusd: None,
             reply_bytes: 0,
             fault_cause: Some(Cause::name(refused.fault.cause)),
             fault_blame: Some(word(&refused.fault.blame)),
             fault_detail: Some(refused.fault.detail.clone()),
             latency_us: json(&refused.latency_us),
+            principal: refused.principal.clone(),
+            stages: refused.latency_us.clone(),
         });
     }
 
-    fn verdict(&mut self, record: &Record, exchange: ExchangeId, direction: &'static str, verdict: &VerdictRecord) {
+    fn verdict(
+        &mut self,
+        record: &Record,
+        (exchange, direction): (ExchangeId, &'static str),
+        principal: &str,
+        verdict: &VerdictRecord,
+    ) {
         let at_us = record.event.at().as_microsecond();
         let tenant = record.event.tenant();
         self.verdicts.push(VerdictRow {
@@ -394,6 +425,7 @@ impl Rows {
         for (number, finding) in verdict.findings.iter().enumerate() {
             self.findings.push(finding_row(record, exchange, direction, number, finding));
         }
+        self.incidents.extend(incident::of(record, (exchange, direction), principal, verdict));
     }
 }
 
@@ -464,12 +496,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-fn json<T: Serialize>(value: &T) -> String {
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// The serde name of a plain enum.
-fn word<T: Serialize>(value: &T) -> String {
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
     json(value).trim_matches('"').to_owned()
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::event::{Begin, Cut, FindingRecord, Judge, PassageText, VerdictRecord, Waiver};
+use super::event::{Begin, Cut, End, Event, FindingRecord, Judge, Outcome, PassageText, VerdictRecord, Waiver};
+use super::record::{Hash, Prepared, Record};
 use crate::base::{ExchangeId, Span};
 use crate::text::{Role, Trust};
 use crate::verdict::{Action, Severity};
@@ -65,4 +66,24 @@ pub(crate) fn waiver(text: &str) -> Waiver {
 
 pub(crate) fn passage(text: &str) -> PassageText {
     PassageText { role: Role::User, place: "/messages/0/content".into(), text: text.into() }
+}
+
+/// Records of so many exchanges: first all their begins, then all their ends.
+pub(crate) fn records(exchanges: usize) -> Vec<Record> {
+    let begins: Vec<_> = (0..exchanges).map(|_| begin(1)).collect();
+    let end = |begin: &Begin| {
+        let latency_us = BTreeMap::from([("scan".into(), 400), ("total".into(), 90_000)]);
+        let exchange = Some(begin.exchange);
+        let (tenant, principal) = (begin.tenant.clone(), begin.principal.clone());
+        let end = End { exchange, tenant, principal, latency_us, ..End::new(Outcome::Completed) };
+        Event::End(Box::new(end))
+    };
+    let ends: Vec<_> = begins.iter().map(end).collect();
+    let begins = begins.into_iter().map(|begin| Event::Begin(Box::new(begin)));
+    let day = super::record::day_of(Timestamp::now());
+    let record = |(seq, event): (u64, Event)| {
+        let body = Prepared::new(&event, "standard", None).unwrap().body("n", "r", seq, day).unwrap();
+        Record::parse(Hash::ZERO, &body).unwrap()
+    };
+    (1..).zip(begins.chain(ends)).map(record).collect()
 }

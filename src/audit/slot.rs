@@ -24,7 +24,7 @@ pub struct Slot {
 
 #[derive(Debug)]
 enum State {
-    Begun { exchange: ExchangeId, tenant: String },
+    Begun { exchange: ExchangeId, tenant: String, principal: String },
     Reserved,
     Settled,
 }
@@ -43,11 +43,11 @@ impl Slot {
         if !matches!(self.state, State::Reserved) {
             return Err(Fault::ours(Cause::Internal, "an audit slot takes one begin"));
         }
-        let (exchange, tenant) = (begin.exchange, begin.tenant.clone());
+        let (exchange, tenant, principal) = (begin.exchange, begin.tenant.clone(), begin.principal.clone());
         let (event, extra) = self.inner.fit(Event::Begin(Box::new(begin)))?;
         let (ack, answer) = oneshot::channel();
         // Before the wait: should the caller go away in the middle, dropping the slot must end what the writer begins.
-        self.state = State::Begun { exchange, tenant };
+        self.state = State::Begun { exchange, tenant, principal };
         let sent = self.inner.send(Message::Append(Append { event, extra, spends: Spends::Record, ack: Some(ack) }));
         let unsure = match (sent, answer.await) {
             (Ok(()), Ok(Ok(()))) => return Ok(()),
@@ -63,7 +63,7 @@ impl Slot {
         Err(Fault::ours(Cause::AuditFull, unsure.why))
     }
 
-    /// Records how the exchange ended; fills in its id and tenant. Does not wait: the record is in the writer's queue, its
+    /// Records how the exchange ended; fills in its id, tenant and principal. Does not wait: the record is in the writer's queue, its
     /// room is reserved. Without a begin it only gives the room back.
     pub fn end(mut self, end: End) {
         self.finish(end);
@@ -85,13 +85,14 @@ impl Slot {
     }
 
     fn finish(&mut self, mut end: End) {
-        let State::Begun { exchange, tenant } = std::mem::replace(&mut self.state, State::Settled) else {
+        let State::Begun { exchange, tenant, principal } = std::mem::replace(&mut self.state, State::Settled) else {
             return self.give_back();
         };
         end.exchange = Some(exchange);
         end.tenant.clone_from(&tenant);
+        end.principal.clone_from(&principal);
         let fitted = self.inner.fit(Event::End(Box::new(end))).or_else(|_| {
-            let bare = End { exchange: Some(exchange), tenant, ..End::new(Outcome::Failed) };
+            let bare = End { exchange: Some(exchange), tenant, principal, ..End::new(Outcome::Failed) };
             self.inner.fit(Event::End(Box::new(bare)))
         });
         if let Ok((event, extra)) = fitted {

@@ -222,12 +222,19 @@ impl AuditReader {
     /// The next lines of a chain from `seq` on: its links and its records, each under its number. A record that no link
     /// names is there as well.
     async fn page(&mut self, node: &str, seq: u64) -> Result<Vec<Line>, AuditError> {
-        let links = parse_all(&self.store.links(node, seq, PAGE).await?)?;
+        let mut links = parse_all(&self.store.links(node, seq, PAGE).await?)?;
         let last = match links.last() {
             Some(last) if links.len() >= PAGE as usize => last.seq,
             _ => u64::MAX,
         };
         let bodies = parse_all(&self.store.bodies(node, (seq, last), 2 * PAGE).await?)?;
+        // Records may arrive between the two questions. Whatever came with its link has one by now.
+        let next = links.last().map_or(seq, |last| last.seq.saturating_add(1));
+        let newest = bodies.iter().map(|body: &Line| body.seq).max().unwrap_or(0);
+        if last == u64::MAX && newest >= next {
+            let later: Vec<Line> = parse_all(&self.store.links(node, next, 2 * PAGE).await?)?;
+            links.extend(later.into_iter().filter(|link| link.seq <= newest));
+        }
         let key = |line: &Line| (line.seq, line.day, line.class.clone());
         let mut lines: BTreeMap<_, Line> = links.into_iter().map(|line| (key(&line), line)).collect();
         for body in bodies {

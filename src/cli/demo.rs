@@ -143,7 +143,7 @@ fn leaky() -> MockConfig {
 }
 
 fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
-    ProviderConfig { name: name.to_owned(), kind, models: vec![ModelPattern::new(name)] }
+    ProviderConfig { name: name.to_owned(), kind, models: vec![ModelPattern::new(name)], prices: Vec::new() }
 }
 
 fn remote(name: &str, address: std::net::SocketAddr) -> ProviderConfig {

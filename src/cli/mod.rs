@@ -4,6 +4,7 @@ mod admin;
 mod archive;
 mod audit;
 mod check;
+mod console;
 mod demo;
 mod eval;
 mod explain;
@@ -62,6 +63,9 @@ enum Command {
     /// Read the record: list, show, verify
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Get into the console for the first time
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// List and verify models
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => evaluate(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Audit(command) => audit::run(&command),
+        Command::Console(command) => console::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Demo(args) => demo::run(&args),

@@ -44,9 +44,11 @@ fn reload(app: &App) {
 pub(super) fn failure(error: StartError) -> Failure {
     match error {
         StartError::Provider(_) | StartError::Rules(_) | StartError::Tls(_) => Failure::usage(error),
-        StartError::Audit(_) | StartError::Listen(_) | StartError::Model(_) | StartError::State { .. } => {
-            Failure::job(error)
-        }
+        StartError::Accounts(_)
+        | StartError::Audit(_)
+        | StartError::Listen(_)
+        | StartError::Model(_)
+        | StartError::State { .. } => Failure::job(error),
     }
 }
 
@@ -94,6 +96,15 @@ fn greet(app: &App, state: &Path, config: Option<&Path>) -> Result<(), Failure> 
     // On a terminal only: the output of a service is kept in logs that others read.
     if let Some(token) = app.fresh_token.as_ref().filter(|_| std::io::stdout().is_terminal()) {
         out::line(format!("  admin token {}   shown this once", token.expose()))?;
+    }
+    match &app.setup_link {
+        Some(link) if std::io::stdout().is_terminal() => {
+            out::line(format!("  console     {}   makes the first user, once", link.expose()))?;
+        }
+        Some(_) => {
+            out::line("  console     no user yet: `portcullis console link` prints the link that makes the first one")?
+        }
+        None => out::line(format!("  console     http://{admin}/"))?,
     }
     // What is to be typed as it stands: a model that is there, and this program as it was called.
     let table = &app.proxy().table;

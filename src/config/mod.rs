@@ -23,7 +23,7 @@ use crate::access::ClientKey;
 use crate::audit::{OutputConfig, Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
 use crate::egress::{ObjectsConfig, Reach};
-use crate::route::ModelPattern;
+use crate::route::{ModelPattern, Price};
 use crate::telemetry::trace::LogFormat;
 
 pub use load::{DEFAULT, Loaded, Readable, load, readable};
@@ -101,6 +101,8 @@ pub struct ProviderConfig {
     pub kind: ProviderKind,
     /// The models it serves.
     pub models: Vec<ModelPattern>,
+    /// What they cost.
+    pub prices: Vec<Price>,
 }
 
 /// Where a provider is.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::value::{address, name, number, optional, path, switch, word};
+use super::value::{address, dollars, name, number, optional, path, switch, word};
 use super::{
     AccessConfig, Config, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig,
     TlsFiles, audit, outputs, policy,
@@ -11,7 +11,7 @@ use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
 use crate::base::{Limits, Secret};
 use crate::protocol::json::DEPTH_MAX;
-use crate::route::ModelPattern;
+use crate::route::{ModelPattern, Price};
 use crate::telemetry::trace::LogFormat;
 use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Value};
@@ -151,13 +151,15 @@ fn providers(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> O
 }
 
 fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<ProviderConfig> {
-    let known = ["name", "mock", "base_url", "auth", "ca_file", "private", "models"];
+    let known = ["name", "mock", "base_url", "auth", "ca_file", "private", "models", "prices"];
     let table = Table::open(node, "a provider", &known, report)?;
     let own_name = table.needed("name", report).and_then(|node| name(node, "name", report));
     let models = table.needed("models", report).and_then(|node| list(node, "models", report));
     let models: Option<Vec<ModelPattern>> = models.map(|nodes| {
         nodes.iter().filter_map(|node| text(node, "models", report)).map(|at| ModelPattern::new(at.value)).collect()
     });
+    let prices = optional(&table, "prices", |node| list(node, "prices", report));
+    let prices = prices.unwrap_or_default().iter().filter_map(|node| price(node, report)).collect();
     let kind = if switch(&table, "mock", report) {
         for key in ["base_url", "auth", "ca_file", "private"] {
             if let Some(node) = table.get(key) {
@@ -178,7 +180,15 @@ fn provider(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Op
         let reach = outputs::reach(&table, report);
         base_url.zip(auth).map(|(base_url, auth)| ProviderKind::Remote { base_url, auth, ca_file, reach })
     };
-    Some(ProviderConfig { name: own_name?, kind: kind?, models: models? })
+    Some(ProviderConfig { name: own_name?, kind: kind?, models: models?, prices })
+}
+
+fn price(node: &Node, report: &mut Reporter<'_>) -> Option<Price> {
+    let table = Table::open(node, "a price", &["model", "prompt", "completion"], report)?;
+    let model = table.needed("model", report).and_then(|node| text(node, "model", report));
+    let prompt = table.needed("prompt", report).and_then(|node| dollars(node, "prompt", report));
+    let completion = table.needed("completion", report).and_then(|node| dollars(node, "completion", report));
+    Some(Price { model: ModelPattern::new(model?.value), prompt: prompt?, completion: completion? })
 }
 
 fn base_url(node: &Node, report: &mut Reporter<'_>) -> Option<String> {

@@ -98,6 +98,34 @@ pub(super) fn points(node: &Node, key: &str, report: &mut Reporter<'_>) -> Optio
     Some(Some(points))
 }
 
+/// US dollars, in millionths of one.
+pub(super) fn dollars(node: &Node, key: &str, report: &mut Reporter<'_>) -> Option<u64> {
+    let parsed = match &node.value {
+        Value::Number(written, _) => millionths(written),
+        _ => None,
+    };
+    if parsed.is_none() {
+        let message = format!("{key} must be US dollars for a million tokens");
+        report.error("C007", node.place, message, "write a number from 0 to 10000, with six decimal places at most");
+    }
+    parsed
+}
+
+/// A decimal number as it stands there: a price is not rounded on its way through a binary fraction.
+fn millionths(written: &str) -> Option<u64> {
+    let (whole, fraction) = written.split_once('.').unwrap_or((written, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || fraction.len() > 6 || !are_digits(whole) || !are_digits(fraction) {
+        return None;
+    }
+    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
+    let millionths = whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction)?;
+    (millionths <= DOLLARS_MAX * 1_000_000).then_some(millionths)
+}
+
+/// Dearest price of a million tokens, in dollars.
+const DOLLARS_MAX: u64 = 10_000;
+
 /// An optional key, read by `read`.
 pub(super) fn optional<'n, T>(table: &Table<'n>, key: &str, read: impl FnOnce(&'n Node) -> Option<T>) -> Option<T> {
     table.get(key).filter(|node| !matches!(node.value, Value::Null)).and_then(read)

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{ConnectInfo, Path, Query, State as Shared};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::State;
+use super::who::{Actor, Role};
+use super::{Asker, State};
 use crate::audit::{AuditError, Filter, LIST_MAX, Pace, Shred};
 use crate::base::ExchangeId;
 use crate::telemetry::metrics as names;
@@ -23,7 +24,10 @@ pub(super) async fn index() -> Json<Value> {
     Json(json!({
         "name": "portcullis",
         "version": env!("CARGO_PKG_VERSION"),
-        "read": ["/api/v1/status", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}", "/api/v1/policy", "/metrics"],
+        "console": "/",
+        "documented": "docs/admin-api.md",
+        "read": ["/api/v1/status", "/api/v1/overview", "/api/v1/incidents", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}",
+            "/api/v1/rules", "/api/v1/policy", "/api/v1/principals", "/api/v1/integrity", "/metrics"],
         "change": ["/api/v1/policy/reload", "/api/v1/policy/rollback", "/api/v1/retention/run", "/api/v1/texts/shred"],
         "open": ["/healthz", "/readyz"],
     }))
@@ -58,7 +62,7 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     for (name, output) in audit.all().flat_map(|one| &one.outputs) {
         names::output(name.clone(), output.ok, output.pending, (output.lines, output.refused, output.gone));
     }
-    names::in_flight(state.proxy.limits.exchanges.saturating_sub(state.proxy.permits.available_permits()));
+    names::in_flight(state.in_flight());
     let snapshot = &judges.snapshot;
     let info = names::policy_info(&snapshot.version, snapshot.scanner.rules().version_short());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.render() + &info).into_response()
@@ -114,13 +118,22 @@ pub(super) async fn exchanges(
     Ok(Json(json!({ "exchanges": rows })))
 }
 
-/// One exchange in full.
+/// One exchange in full; to viewers without its recorded texts. That somebody read those is recorded.
 pub(super) async fn exchange(
     Shared(state): Shared<Arc<State>>,
+    ConnectInfo(Asker(address)): ConnectInfo<Asker>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<ExchangeId>,
 ) -> Result<Response, Problem> {
     match state.record.show(id).await? {
-        Some(detail) => Ok(Json(detail).into_response()),
+        Some(mut detail) => {
+            if actor.role < Role::Reviewer {
+                detail.hide_texts();
+            } else if detail.has_texts() {
+                state.told(&actor, address, "read_text", &id.to_string(), None);
+            }
+            Ok(Json(detail).into_response())
+        }
         None => Ok((StatusCode::NOT_FOUND, Json(json!({ "error": "no such exchange" }))).into_response()),
     }
 }

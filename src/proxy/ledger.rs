@@ -8,6 +8,7 @@ use crate::audit::{Regions, Slot};
 use crate::base::{Blame, Cause, ExchangeId, Fault, FaultAction};
 use crate::inspect::{Edit, FaultTaken, Judged, Opaque, Snapshot, Subject};
 use crate::proxy::exchange::Exchange;
+use crate::route::Price;
 use crate::telemetry::metrics;
 use crate::verdict::Verdict;
 
@@ -19,6 +20,8 @@ pub(super) struct Ledger {
     slot: Option<Slot>,
     end: Option<End>,
     started: Instant,
+    /// What the tokens cost; `None`: nobody said.
+    price: Option<Price>,
 }
 
 impl Ledger {
@@ -44,7 +47,7 @@ impl Ledger {
                 None
             }
         };
-        Ok(Self { slot, end: Some(End::new(Outcome::ClientGone)), started })
+        Ok(Self { slot, end: Some(End::new(Outcome::ClientGone)), started, price: None })
     }
 
     /// Writes the request and its verdict. When this returns, they are in the spool.
@@ -68,6 +71,11 @@ impl Ledger {
         }
     }
 
+    /// What the provider's tokens will have cost.
+    pub(super) fn priced(&mut self, price: Option<Price>) {
+        self.price = price;
+    }
+
     /// The exchange is over.
     pub(super) fn end(mut self, outcome: Outcome, status: u16, stages: BTreeMap<String, u64>) {
         self.note(|end| {
@@ -89,6 +97,9 @@ impl Ledger {
         end.at = jiff::Timestamp::now();
         let total = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         end.latency_us.insert("total".to_owned(), total);
+        if let (Some(price), Some(prompt)) = (&self.price, end.prompt_tokens) {
+            end.cost_nusd = Some(price.cost(prompt, end.completion_tokens.unwrap_or(0)));
+        }
         metrics::exchange(end.outcome.name());
         metrics::stage("total", self.started.elapsed());
         metrics::tokens("prompt", end.prompt_tokens.unwrap_or(0));

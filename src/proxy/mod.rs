@@ -17,4 +17,7 @@ pub use facts::{ROUTE, fields};
 pub use intake::read_body;
 pub use judge::{Judges, judgement};
 pub use pipeline::{Admission, Proxy, Target};
-pub use policy::{Asked, Attempt, Change, InForce, Kept, Origin, PolicyControl, PolicyStatus, Problem, Stopping, Wish};
+pub use policy::{
+    Asked, Attempt, Change, Drafted, InForce, Kept, Origin, PolicyControl, PolicyDesk, PolicyFile, PolicyStatus,
+    Problem, Stopping, Wish,
+};

@@ -32,7 +32,7 @@ use crate::proxy::intake::read_body;
 use crate::proxy::judge::Judges;
 use crate::proxy::ledger::{self, Ledger};
 use crate::proxy::{facts, reply, respond};
-use crate::route::{Choice, Table};
+use crate::route::{Choice, Price, Table, price};
 use crate::telemetry::metrics;
 use crate::text::Direction;
 
@@ -43,6 +43,8 @@ pub struct Target {
     pub client: ProviderClient,
     /// Who may use it.
     pub admission: Admission,
+    /// What its models cost.
+    pub prices: Vec<Price>,
 }
 
 /// Who may use a provider.
@@ -208,6 +210,7 @@ impl Proxy {
         cleared: Cleared<ChatRequest>,
     ) -> Response<ReplyBody> {
         let client = &call.target.client;
+        ledger.priced(price::price(&call.target.prices, &call.sent_model).cloned());
         ledger.note(|end| {
             end.provider = Some(client.provider().name().to_owned());
             end.model = Some(call.sent_model);

@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::inspect::Snapshot;
+use crate::rules::edit::RuleEdit;
+use crate::scan::examples::Report;
 use crate::yaml::{Diagnostic, Diagnostics};
 
 /// Wishes that wait; further ones wait for room. While one waits to read the files again, it speaks for all of them.
@@ -216,18 +219,77 @@ pub type Asked = (Wish, oneshot::Sender<Attempt>);
 #[error("the appliance stops; nothing was changed")]
 pub struct Stopping;
 
+/// A file of a kept policy.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct PolicyFile {
+    /// The name of its rules folder, and its path in there; of the configuration its name.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: String,
+    /// The configuration, of which policy is a part.
+    pub is_config: bool,
+}
+
+/// A change of the rules that was tried on a copy.
+#[derive(Debug)]
+pub struct Drafted {
+    /// The file that would change.
+    pub file: PathBuf,
+    /// What it says now; `None`: it is not there yet.
+    pub before: Option<String>,
+    /// What it would say.
+    pub after: String,
+    /// The policy with it.
+    pub candidate: Arc<Snapshot>,
+    /// What became of the examples of the rule that it is about.
+    pub examples: Report,
+}
+
+/// Where policies are read and changed by hand. Everything here reads disks and takes its time.
+pub trait PolicyDesk: std::fmt::Debug + Send + Sync {
+    /// The files of a kept version; `None`: it is not kept.
+    ///
+    /// # Errors
+    /// What cannot be read, in words.
+    fn files(&self, version: &str) -> Result<Option<Vec<PolicyFile>>, String>;
+
+    /// Tries a change on a copy of the rules folders.
+    ///
+    /// # Errors
+    /// What the change, or what stands in the folders, has wrong.
+    fn draft(&self, edit: &RuleEdit) -> Result<Drafted, Vec<Problem>>;
+
+    /// Writes a change that was tried, unless the file says something else by now.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn write(&self, drafted: &Drafted) -> Result<(), String>;
+
+    /// Takes a written change back.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn undo(&self, drafted: &Drafted) -> Result<(), String>;
+}
+
 /// Where wishes go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PolicyControl {
     wishes: mpsc::Sender<Asked>,
     status: Arc<ArcSwap<PolicyStatus>>,
+    desk: Arc<dyn PolicyDesk>,
 }
 
 impl PolicyControl {
     /// A control, and the other end of it.
-    pub fn new(status: Arc<ArcSwap<PolicyStatus>>) -> (Self, mpsc::Receiver<Asked>) {
+    pub fn new(status: Arc<ArcSwap<PolicyStatus>>, desk: Arc<dyn PolicyDesk>) -> (Self, mpsc::Receiver<Asked>) {
         let (wishes, receiver) = mpsc::channel(QUEUE);
-        (Self { wishes, status }, receiver)
+        (Self { wishes, status, desk }, receiver)
+    }
+
+    /// Where policies are read and changed by hand.
+    pub fn desk(&self) -> &Arc<dyn PolicyDesk> {
+        &self.desk
     }
 
     /// Asks, and waits for what becomes of it.

@@ -191,7 +191,7 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-fn flow(items: &[String]) -> String {
+pub(super) fn flow(items: &[String]) -> String {
     let items: Vec<String> =
         items.iter().map(|item| if is_plain_in_flow(item) { item.clone() } else { quoted(item) }).collect();
     format!("[{}]", items.join(", "))
@@ -204,7 +204,7 @@ fn is_plain_in_flow(text: &str) -> bool {
 }
 
 /// Plain where nobody could misread it, else quoted.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ._-/".contains(&byte))
@@ -215,7 +215,7 @@ fn scalar(text: &str) -> String {
 }
 
 /// In single quotes where that can be, else in double ones.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.chars().any(is_hidden) { double_quoted(text, &[]) } else { format!("'{}'", text.replace('\'', "''")) }
 }
 

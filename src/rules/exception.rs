@@ -63,7 +63,8 @@ impl Exception {
         (usize::try_from(self.line).unwrap_or(0), self.column)
     }
 
-    pub(super) fn scope(&self) -> &Scope {
+    /// Where it holds.
+    pub fn scope(&self) -> &Scope {
         &self.reach.scope
     }
 

@@ -14,6 +14,7 @@ mod classes;
 mod combine;
 pub mod condition;
 pub mod draft;
+pub mod edit;
 pub mod exception;
 pub mod family;
 pub(crate) mod firsts;

@@ -1,5 +1,6 @@
 //! Every metric by name, described once. Labels are bounded sets (causes, actions, stages), never values of the caller's.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -76,8 +77,18 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 
 /// An exchange ended.
 pub fn exchange(outcome: &'static str) {
+    ENDED.fetch_add(1, Ordering::Relaxed);
+    BLOCKED.fetch_add(u64::from(outcome == "blocked"), Ordering::Relaxed);
     counter!(EXCHANGES, "outcome" => outcome).increment(1);
 }
+
+/// How many exchanges ended, and how many of them were blocked: a counter cannot be read back.
+pub fn ended() -> (u64, u64) {
+    (ENDED.load(Ordering::Relaxed), BLOCKED.load(Ordering::Relaxed))
+}
+
+static ENDED: AtomicU64 = AtomicU64::new(0);
+static BLOCKED: AtomicU64 = AtomicU64::new(0);
 
 /// A verdict was taken.
 pub fn verdict(direction: &'static str, action: &'static str) {

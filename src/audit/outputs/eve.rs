@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::EventType;
 use crate::audit::event::{Begin, End, Event, FindingRecord, Outcome, Refused, System, SystemKind, VerdictRecord};
+use crate::audit::incident;
 use crate::audit::proof::{Seal, Tombstone};
 use crate::audit::record::Record;
 use crate::base::ExchangeId;
@@ -102,7 +103,6 @@ pub(crate) struct Eve {
 /// Who began an exchange.
 #[derive(Clone, Debug)]
 struct Caller {
-    principal: String,
     key_id: Option<String>,
     client_addr: String,
     dialect: String,
@@ -148,7 +148,6 @@ impl Eve {
 
     fn begin(&mut self, begin: &Begin, made: &mut Made<'_>) {
         let caller = Caller {
-            principal: begin.principal.clone(),
             key_id: begin.key_id.clone(),
             client_addr: begin.client_addr.clone(),
             dialect: begin.dialect.clone(),
@@ -171,8 +170,14 @@ impl Eve {
             "bytes": begin.request_bytes,
             "latency_us": begin.latency_us,
         });
-        let exchange =
-            Whose { exchange: begin.exchange, tenant: &begin.tenant, caller: Some(&caller), direction: "request" };
+        let exchange = Whose {
+            exchange: begin.exchange,
+            tenant: &begin.tenant,
+            principal: &begin.principal,
+            caller: Some(&caller),
+            direction: "request",
+            recorded: "request",
+        };
         self.judged(EventType::Request, begin.at, &exchange, verdict, told, Level::of_action(verdict.action), made);
         self.remember(begin.exchange, caller);
     }
@@ -204,7 +209,14 @@ impl Eve {
             Outcome::Failed | Outcome::Interrupted => Level::Warning,
             _ => Level::of_action(verdict.action),
         };
-        let whose = Whose { exchange, tenant: &end.tenant, caller: caller.as_ref(), direction: "response" };
+        let whose = Whose {
+            exchange,
+            tenant: &end.tenant,
+            principal: &end.principal,
+            caller: caller.as_ref(),
+            direction: "response",
+            recorded: "reply",
+        };
         self.judged(EventType::Response, end.at, &whose, verdict, told, level, made);
     }
 
@@ -227,14 +239,13 @@ impl Eve {
             made.push_whose(EventType::Alert, at, whose, (action, level), self.alert(finding, verdict.action));
         }
         if verdict.action > Action::Allow {
-            let worst = verdict.findings.iter().filter(|finding| finding.standing == ACTS);
-            let worst = worst.max_by_key(|finding| (finding.action, finding.severity, finding.points));
+            let worst = incident::worst(verdict);
             let level = worst.map_or(Level::Notice, |finding| Level::of_severity(finding.severity));
-            let ids: Vec<&str> = distinct(verdict.findings.iter().filter(|finding| finding.standing == ACTS));
             let told = json!({
                 "action": verdict.action,
                 "score": verdict.score,
-                "signature_ids": ids,
+                "fingerprint": incident::fingerprint(verdict, whose.recorded, (whose.tenant, whose.principal)),
+                "signature_ids": incident::ids(verdict),
                 "worst": worst.map(|finding| self.alert(finding, verdict.action)),
                 "faults": verdict.faults,
                 "model_version": verdict.model_version,
@@ -286,8 +297,11 @@ impl Eve {
 struct Whose<'a> {
     exchange: ExchangeId,
     tenant: &'a str,
+    principal: &'a str,
     caller: Option<&'a Caller>,
     direction: &'static str,
+    /// The direction's name in the record.
+    recorded: &'static str,
 }
 
 /// The lines of one record, as they are made.
@@ -333,8 +347,8 @@ impl Made<'_> {
         let fields = self.push(kind, at, whose.tenant, weight, told);
         fields.insert("exchange_id".to_owned(), whose.exchange.to_string().into());
         fields.insert("direction".to_owned(), whose.direction.into());
+        put(fields, "principal", whose.principal);
         if let Some(caller) = whose.caller {
-            put(fields, "principal", &caller.principal);
             put(fields, "key_id", caller.key_id.as_deref().unwrap_or_default());
             put(fields, "src_ip", &caller.client_addr);
             put(fields, "app_proto", &caller.dialect);
@@ -413,20 +427,5 @@ fn without_nulls(value: Value) -> Value {
     map.into_iter().filter(|(_, value)| is_something(value)).map(|(key, value)| (key, without_nulls(value))).collect()
 }
 
-/// Each id once, in the order of first mention.
-fn distinct<'a>(findings: impl Iterator<Item = &'a FindingRecord>) -> Vec<&'a str> {
-    let mut ids: Vec<&str> = Vec::new();
-    for finding in findings {
-        if !ids.contains(&finding.id.as_str()) && ids.len() < IDS_MAX {
-            ids.push(&finding.id);
-        }
-    }
-    ids
-}
-
-/// The standing of findings that count.
-const ACTS: &str = "acts";
 /// Open exchanges whose callers are kept in mind.
 const OPEN_MAX: usize = 100_000;
-/// Ids in the line that sums an exchange up.
-const IDS_MAX: usize = 32;

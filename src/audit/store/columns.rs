@@ -46,6 +46,8 @@ pub(in crate::audit) enum Present {
     Keep,
     /// Fills in this half of an exchange, unless the named column says that it is there.
     Fill(&'static str),
+    /// Adds the numbers; the first so many columns tell the rows apart.
+    Add(usize),
 }
 
 /// A table and the columns that one kind of row fills.
@@ -137,6 +139,7 @@ pub(in crate::audit) const END: Target = Target {
         col("reply_score", Kind::Int),
         col("prompt_tokens", Kind::Int),
         col("completion_tokens", Kind::Int),
+        col("cost_nusd", Kind::Int),
         col("reply_bytes", Kind::Int),
         col("fault_cause", Kind::Text),
         col("fault_blame", Kind::Text),
@@ -195,6 +198,145 @@ pub(in crate::audit) const FINDING: Target = Target {
         col("span_end", Kind::Int),
         col("excerpt", Kind::Text),
         col("tags", Kind::Json),
+    ],
+};
+
+pub(in crate::audit) const INCIDENT: Target = Target {
+    table: "incident",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("class", Kind::Text),
+        col("exchange_id", Kind::Uuid),
+        col("direction", Kind::Text),
+        col("node", Kind::Text),
+        col("tenant", Kind::Text),
+        col("principal", Kind::Text),
+        col("at", Kind::Time("at_us")),
+        col("action", Kind::Text),
+        col("severity", Kind::Text),
+        col("score", Kind::Int),
+        col("title", Kind::Text),
+        col("judge_ids", Kind::Json),
+        col("excerpt", Kind::Text),
+        col("fingerprint", Kind::Text),
+        col("model_version", Kind::Text),
+    ],
+};
+
+/// What reviewers wrote into an incident; read, and written by them alone.
+pub(in crate::audit) const REVIEWED: Target = Target {
+    table: "incident",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("class", Kind::Text),
+        col("exchange_id", Kind::Uuid),
+        col("node", Kind::Text),
+        col("region", Kind::Text),
+        col("tenant", Kind::Text),
+        col("disposition", Kind::Text),
+        col("assignee", Kind::Text),
+        col("notes", Kind::Int),
+        col("reviewed_at", Kind::Time("reviewed_us")),
+    ],
+};
+
+pub(in crate::audit) const REVIEW: Target = Target {
+    table: "review",
+    present: Present::Keep,
+    columns: &[
+        col("day", Kind::Day),
+        col("class", Kind::Text),
+        col("exchange_id", Kind::Uuid),
+        col("direction", Kind::Text),
+        col("at", Kind::Time("at_us")),
+        col("author", Kind::Text),
+        col("what", Kind::Text),
+        col("before", Kind::Text),
+        col("after", Kind::Text),
+        col("note", Kind::Text),
+    ],
+};
+
+pub(in crate::audit) const TRAFFIC: Target = Target {
+    table: "traffic",
+    present: Present::Add(6),
+    columns: &[
+        col("step", Kind::Int),
+        col("at", Kind::Time("at_us")),
+        col("node", Kind::Text),
+        col("tenant", Kind::Text),
+        col("provider", Kind::Text),
+        col("model", Kind::Text),
+        col("requests", Kind::Int),
+        col("blocked", Kind::Int),
+        col("failed", Kind::Int),
+        col("interrupted", Kind::Int),
+        col("client_gone", Kind::Int),
+        col("refused", Kind::Int),
+        col("flagged", Kind::Int),
+        col("redacted", Kind::Int),
+        col("routed", Kind::Int),
+        col("throttled", Kind::Int),
+        col("prompt_tokens", Kind::Int),
+        col("completion_tokens", Kind::Int),
+        col("uncounted", Kind::Int),
+        col("cost_nusd", Kind::Int),
+        col("unpriced", Kind::Int),
+    ],
+};
+
+pub(in crate::audit) const LATENCY: Target = Target {
+    table: "stage_latency",
+    present: Present::Add(6),
+    columns: &[
+        col("step", Kind::Int),
+        col("at", Kind::Time("at_us")),
+        col("node", Kind::Text),
+        col("stage", Kind::Text),
+        col("provider", Kind::Text),
+        col("bucket", Kind::Int),
+        col("n", Kind::Int),
+    ],
+};
+
+pub(in crate::audit) const HITS: Target = Target {
+    table: "judge_hits",
+    present: Present::Add(5),
+    columns: &[
+        col("at", Kind::Time("at_us")),
+        col("node", Kind::Text),
+        col("tenant", Kind::Text),
+        col("judge", Kind::Text),
+        col("judge_id", Kind::Text),
+        col("title", Kind::Text),
+        col("severity", Kind::Text),
+        col("acted", Kind::Int),
+        col("blocked", Kind::Int),
+        col("shadow", Kind::Int),
+        col("held", Kind::Int),
+    ],
+};
+
+pub(in crate::audit) const PRINCIPAL: Target = Target {
+    table: "principal_day",
+    present: Present::Add(5),
+    columns: &[
+        col("day", Kind::Day),
+        col("tenant", Kind::Text),
+        col("principal", Kind::Text),
+        col("node", Kind::Text),
+        col("class", Kind::Text),
+        col("requests", Kind::Int),
+        col("blocked", Kind::Int),
+        col("stopped", Kind::Int),
+        col("refused", Kind::Int),
+        col("prompt_tokens", Kind::Int),
+        col("completion_tokens", Kind::Int),
+        col("cost_nusd", Kind::Int),
+        col("first_at", Kind::Time("first_us")),
+        col("last_at", Kind::Time("last_us")),
     ],
 };
 
@@ -415,8 +557,10 @@ impl Target {
     }
 
     fn present(&self, key: &str, name: impl Fn(&Column) -> &'static str) -> String {
-        let Present::Fill(unless) = self.present else {
-            return "ON CONFLICT DO NOTHING".to_owned();
+        let unless = match self.present {
+            Present::Keep => return "ON CONFLICT DO NOTHING".to_owned(),
+            Present::Fill(unless) => unless,
+            Present::Add(keys) => return self.add(keys, name),
         };
         let mut set = String::new();
         for column in self.columns.iter().filter(|column| !KEY.contains(&column.name)) {
@@ -428,13 +572,33 @@ impl Target {
     }
 }
 
+impl Target {
+    fn add(&self, keys: usize, name: impl Fn(&Column) -> &'static str) -> String {
+        let (key, rest) = self.columns.split_at_checked(keys).unwrap_or((self.columns, &[]));
+        let key = key.iter().map(&name).collect::<Vec<_>>().join(", ");
+        let set = rest.iter().map(|column| {
+            let (name, table) = (name(column), self.table);
+            match column.kind {
+                Kind::Int => format!("{name} = {table}.{name} + excluded.{name}"),
+                // Times stay in order without a word for the smaller of two that both stores have.
+                Kind::Time(_) => {
+                    let sign = if name.starts_with("first") { '<' } else { '>' };
+                    format!("{name} = CASE WHEN excluded.{name} {sign} {table}.{name} THEN excluded.{name} ELSE {table}.{name} END")
+                }
+                _ => format!("{name} = excluded.{name}"),
+            }
+        });
+        format!("ON CONFLICT ({key}) DO UPDATE SET {}", set.collect::<Vec<_>>().join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn both_halves_of_an_exchange_begin_with_the_same_columns() {
-        for target in [BEGIN, END] {
+        for target in [BEGIN, END, REVIEWED] {
             let names: Vec<_> = target.columns.iter().take(KEY.len()).map(|column| column.name).collect();
             assert_eq!(names, KEY);
         }

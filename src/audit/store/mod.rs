@@ -17,6 +17,7 @@ use self::columns::Target;
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use self::tables::Table;
+use super::ask::sql::{Bind, Dialect, Sql};
 use super::error::AuditError;
 use super::proof::Part;
 use super::query::{Filter, StoredEvent};
@@ -401,6 +402,45 @@ impl Store {
         done
     }
 
+    /// How it is asked.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// The one column, of text, of all rows that a question is answered with.
+    pub(crate) async fn ask(&mut self, sql: &Sql) -> Result<Vec<String>, AuditError> {
+        self.reconnect().await?;
+        let done = match self {
+            Self::Postgres(store) => within(STATEMENT, store.ask(sql)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.ask(sql)).await,
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
+    /// Runs statements in one transaction; gives how many rows the last one touched.
+    pub(crate) async fn run(&mut self, statements: &[Sql]) -> Result<u64, AuditError> {
+        self.reconnect().await?;
+        let done = match self {
+            Self::Postgres(store) => within(STATEMENT, store.run(statements)).await,
+            Self::Sqlite(store) => within(STATEMENT, store.run(statements)).await,
+        };
+        self.forget_if(done.is_err());
+        done
+    }
+
+    /// Connects for reading where a failure cut the connection.
+    async fn reconnect(&mut self) -> Result<(), AuditError> {
+        let is_connected = match self {
+            Self::Postgres(store) => store.is_connected(),
+            Self::Sqlite(store) => store.is_connected(),
+        };
+        if is_connected { Ok(()) } else { self.ready_to_read().await }
+    }
+
     /// Gives it up for good.
     pub(crate) async fn drop_part(&mut self, held: &Held) -> Result<(), AuditError> {
         let done = match self {
@@ -467,6 +507,9 @@ const ROWS: i64 = 2000;
 const HASHES: i64 = 10_000;
 /// How many texts can be read with each master key, in both stores.
 const WRAPPED_BY_KEY: &str = "SELECT key_id, count(*) FROM passage_text WHERE wrapped IS NOT NULL GROUP BY key_id";
+/// Up to which record of a chain sums were made, in both stores.
+const COUNTED: &str = "INSERT INTO counted (node, seq) VALUES ($1, $2) ON CONFLICT (node) DO UPDATE SET seq = excluded.seq \
+                       WHERE excluded.seq > counted.seq";
 /// Said when the store holds another record under this node and sequence number.
 const FOREIGN: &str = "the store holds another record with this node and sequence number: the record there was changed, or two \
                        machines share a copied state folder; nothing more of this node is shipped until that is resolved";

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::columns::{BEGIN, CHAIN, Column, END, EVENT, FINDING, Kind, Target, VERDICT};
+use super::columns::{BEGIN, CHAIN, Column, END, EVENT, FINDING, INCIDENT, Kind, REVIEW, REVIEWED, Target, VERDICT};
 use crate::audit::proof::Part;
 
 /// A table, with all its columns, in the order of its key.
@@ -14,12 +14,17 @@ pub(in crate::audit) struct Table {
     key: &'static [&'static str],
 }
 
-static TABLES: [(Part, Table); 5] = [
+static TABLES: [(Part, Table); 7] = [
     (Part::Chain, Table { name: "audit_chain", targets: &[CHAIN], key: &["node", "seq"] }),
     (Part::Events, Table { name: "audit_event", targets: &[EVENT], key: &["node", "seq"] }),
     (Part::Review, Table { name: "exchange", targets: &[BEGIN, END], key: &["exchange_id"] }),
     (Part::Review, Table { name: "verdict", targets: &[VERDICT], key: &["exchange_id", "direction"] }),
     (Part::Review, Table { name: "finding", targets: &[FINDING], key: &["exchange_id", "direction", "number"] }),
+    (Part::Review, Table { name: "incident", targets: &[INCIDENT, REVIEWED], key: &["exchange_id", "direction"] }),
+    (
+        Part::Review,
+        Table { name: "review", targets: &[REVIEW], key: &["exchange_id", "direction", "at", "what", "author"] },
+    ),
 ];
 
 /// The tables that go when a part is given up and that may be kept elsewhere. Texts are not among them: an archive would keep what
@@ -48,9 +53,8 @@ impl Table {
 
     /// What a row goes on after: JSON of its key's columns.
     pub(in crate::audit) fn key_of(&self, row: &Value) -> String {
-        let key: Map<_, _> =
-            self.key.iter().map(|name| ((*name).to_owned(), row.get(*name).cloned().unwrap_or_default())).collect();
-        Value::Object(key).to_string()
+        let value = |column: Column| (column.field().to_owned(), row.get(column.field()).cloned().unwrap_or_default());
+        Value::Object(self.key_columns().map(value).collect()).to_string()
     }
 
     /// Rows of `$1` (day) and `$2` (class; null: any) as JSON, at most `$4` of them, after the row whose key is `$3`.
@@ -65,21 +69,24 @@ impl Table {
             };
             format!("'{}', {value}", column.field())
         });
-        let key = self.key.join(", t.");
-        let after = self.key.iter().map(|name| {
-            let kind = self.columns().find(|column| column.name() == *name).map(Column::kind);
-            let cast = match kind {
-                Some(Kind::Int) => "bigint",
-                Some(Kind::Uuid) => "uuid",
+        let key = self.key_columns().map(|column| match column.kind() {
+            Kind::Time(_) => format!("(extract(epoch FROM t.{}) * 1000000)::bigint", column.name()),
+            _ => format!("t.{}", column.name()),
+        });
+        let key = key.collect::<Vec<_>>().join(", ");
+        let after = self.key_columns().map(|column| {
+            let cast = match column.kind() {
+                Kind::Int | Kind::Time(_) => "bigint",
+                Kind::Uuid => "uuid",
                 _ => "text",
             };
-            format!("($3::json->>'{name}')::{cast}")
+            format!("($3::json->>'{}')::{cast}", column.field())
         });
         let after = after.collect::<Vec<_>>().join(", ");
-        let after = if is_first { "$3::text IS NULL".to_owned() } else { format!("(t.{key}) > ({after})") };
+        let after = if is_first { "$3::text IS NULL".to_owned() } else { format!("({key}) > ({after})") };
         format!(
             "SELECT json_build_object({fields})::text FROM {} t WHERE t.day = date '1970-01-01' + $1 \
-             AND ($2::text IS NULL OR t.class = $2) AND {after} ORDER BY t.{key} LIMIT $4",
+             AND ($2::text IS NULL OR t.class = $2) AND {after} ORDER BY {key} LIMIT $4",
             self.name
         )
     }
@@ -87,14 +94,19 @@ impl Table {
     /// The same for SQLite.
     pub(in crate::audit) fn page_sqlite(&self, is_first: bool) -> String {
         let fields = self.list(|column| format!("'{0}', t.{0}", column.field()));
-        let key = self.key.join(", t.");
-        let after = self.key.iter().map(|name| format!("json_extract($3, '$.{name}')")).collect::<Vec<_>>().join(", ");
-        let after = if is_first { "$3 IS NULL".to_owned() } else { format!("(t.{key}) > ({after})") };
+        let key = self.key_columns().map(|column| format!("t.{}", column.field())).collect::<Vec<_>>().join(", ");
+        let after = self.key_columns().map(|column| format!("json_extract($3, '$.{}')", column.field()));
+        let after = after.collect::<Vec<_>>().join(", ");
+        let after = if is_first { "$3 IS NULL".to_owned() } else { format!("({key}) > ({after})") };
         format!(
             "SELECT json_object({fields}) FROM {} t WHERE t.day = $1 AND ($2 IS NULL OR t.class = $2) AND {after} \
-             ORDER BY t.{key} LIMIT $4",
+             ORDER BY {key} LIMIT $4",
             self.name
         )
+    }
+
+    fn key_columns(&self) -> impl Iterator<Item = Column> {
+        self.key.iter().filter_map(|name| self.columns().find(|column| column.name() == *name))
     }
 
     fn list(&self, each: impl Fn(Column) -> String) -> String {

@@ -21,9 +21,10 @@ use crate::cli::{CAUGHT, ConfigArg, Failure, block_on};
 use crate::config::Config;
 use crate::inspect::{Answer, Snapshot, Subject, visible};
 use crate::proxy::judgement;
+use crate::review::recorded::Recorded;
 use crate::review::replay::{Comparison, Origin};
 use crate::rules::Facts;
-use crate::text::{Direction, Passage};
+use crate::text::Direction;
 use crate::verdict::Verdict;
 
 /// What a candidate rule set would change on recorded traffic, before it goes live.
@@ -172,7 +173,7 @@ impl Replay {
         let verdict = |snapshot: &Arc<Snapshot>| match traffic.said(direction, &self.limits).map_err(refused)? {
             Said::Request(request) => self.verdict(snapshot, request, direction, facts),
             Said::Reply(reply) => self.verdict(snapshot, reply, direction, facts),
-            Said::Texts(texts) => self.verdict(snapshot, Passages(texts), direction, facts),
+            Said::Texts(texts) => self.verdict(snapshot, Recorded(texts), direction, facts),
         };
         Ok((verdict(&self.current)?, verdict(&self.candidate)?))
     }
@@ -194,15 +195,6 @@ impl Replay {
         let asked = classifier.submit(questions, Instant::now() + MODEL_TIME).and_then(|ticket| ticket.wait());
         let scored = asked.map_err(|fault| ("the classifier did not answer".to_owned(), fault.detail))?;
         Ok(scanned.judge(Answer::Scores(scored.iter().map(judgement).collect())).verdict)
-    }
-}
-
-/// Recorded texts as a message.
-struct Passages(Vec<Passage<'static>>);
-
-impl Subject for Passages {
-    fn passages(&self) -> &[Passage<'static>] {
-        &self.0
     }
 }
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use super::{AppendFailure, insert};
+use super::{AppendFailure, add, insert};
 use crate::audit::rows::Rows;
-use crate::audit::store::columns::{BEGIN, CHAIN, END, EVENT, FINDING, TEXT, Target, VERDICT, copy_of};
+use crate::audit::store::columns::{BEGIN, CHAIN, END, EVENT, FINDING, INCIDENT, TEXT, Target, VERDICT, copy_of};
 
 /// Commits rows; fails whole when one of them is there.
 pub(super) async fn append(connection: &mut PgConnection, rows: &Rows) -> Result<(), AppendFailure> {
@@ -19,7 +19,9 @@ pub(super) async fn append(connection: &mut PgConnection, rows: &Rows) -> Result
     exchanges(&mut transaction, rows).await?;
     copy(&mut transaction, VERDICT, &rows.verdicts).await?;
     copy(&mut transaction, FINDING, &rows.findings).await?;
+    copy(&mut transaction, INCIDENT, &rows.incidents).await?;
     copy(&mut transaction, TEXT, &rows.texts).await?;
+    add(&mut transaction, rows).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -25,10 +25,16 @@ pub fn grants(role: &str, records: bool) -> Result<String, String> {
     ))
 }
 
-const REVIEW: [&str; 8] = [
+const REVIEW: [&str; 14] = [
     "exchange",
     "verdict",
     "finding",
+    "incident",
+    "review",
+    "traffic",
+    "stage_latency",
+    "judge_hits",
+    "principal_day",
     "incidents_by_rule",
     "principals_by_day",
     "false_alarm_candidates",

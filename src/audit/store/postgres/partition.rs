@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::audit::proof::Part;
-use crate::audit::rows::Rows;
+use crate::audit::rows::{self, Rows};
 use crate::audit::store::Held;
 
 /// Days and classes whose partitions were seen, by the tables that are partitioned so.
@@ -93,7 +93,7 @@ pub(super) async fn drop_part(connection: &mut PgConnection, held: &Held) -> Res
     let tables: &[&str] = match held.part {
         Part::Chain => &["audit_chain"],
         Part::Events => &["audit_event"],
-        Part::Review => &["exchange", "verdict", "finding"],
+        Part::Review => &["exchange", "verdict", "finding", "incident", "review"],
         Part::Texts => &["passage_text"],
     };
     let digits = held.day.strftime("%Y%m%d");
@@ -116,11 +116,17 @@ pub(super) async fn drop_part(connection: &mut PgConnection, held: &Held) -> Res
             sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS {of_day}"))).execute(&mut *transaction).await?;
         }
     }
+    if held.part == Part::Review {
+        // Few rows: no partitions.
+        const FORGET: &str =
+            "DELETE FROM principal_day WHERE day = date '1970-01-01' + $1 AND ($2::text IS NULL OR class = $2)";
+        sqlx::query(FORGET).bind(rows::day(held.day)).bind(&held.class).execute(&mut *transaction).await?;
+    }
     transaction.commit().await
 }
 
 /// The tables that are partitioned by class under each day.
-const CLASSED: [&str; 4] = ["audit_event", "exchange", "verdict", "finding"];
+const CLASSED: [&str; 6] = ["audit_event", "exchange", "verdict", "finding", "incident", "review"];
 /// The same, for texts alone.
 const TEXTS: [&str; 1] = ["passage_text"];
 /// The advisory lock under which partitions are made ("pcaudit" in ASCII).

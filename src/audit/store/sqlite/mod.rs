@@ -12,14 +12,17 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::columns::{BEGIN, CHAIN, END, EVENT, FINDING, TEXT, Target, VERDICT};
+use super::columns::{
+    BEGIN, CHAIN, END, EVENT, FINDING, HITS, INCIDENT, LATENCY, PRINCIPAL, TEXT, TRAFFIC, Target, VERDICT,
+};
 use super::tables::Table;
-use super::{AppendError, Held};
+use super::{AppendError, Bind, Held, Sql};
 use crate::audit::error::AuditError;
 use crate::audit::proof::Part;
 use crate::audit::query::{Filter, StoredEvent};
 use crate::audit::rows::{self, Rows};
 use crate::audit::spool::{Whose, make_folder};
+use crate::audit::sums::Sums;
 use crate::base::ExchangeId;
 
 /// An SQLite store.
@@ -232,6 +235,41 @@ impl Sqlite {
         rows.map_err(|error| self.error(&error))
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub(super) async fn ask(&mut self, sql: &Sql) -> Result<Vec<String>, AuditError> {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.text().to_owned()));
+        let query = sql.binds().iter().fold(query, |query, bind| match bind {
+            Bind::Int(value) => query.bind(*value),
+            Bind::Text(text) => query.bind(text.as_str()),
+            Bind::Null => query.bind(None::<&str>),
+        });
+        let rows = query.fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn run(&mut self, statements: &[Sql]) -> Result<u64, AuditError> {
+        let connection = self.connection.as_mut().ok_or(AuditError::Stopped)?;
+        let done = async {
+            let mut transaction = connection.begin().await?;
+            let mut touched = 0;
+            for sql in statements {
+                let query = sqlx::query(AssertSqlSafe(sql.text().to_owned()));
+                let query = sql.binds().iter().fold(query, |query, bind| match bind {
+                    Bind::Int(value) => query.bind(*value),
+                    Bind::Text(text) => query.bind(text.as_str()),
+                    Bind::Null => query.bind(None::<&str>),
+                });
+                touched = query.execute(&mut *transaction).await?.rows_affected();
+            }
+            transaction.commit().await?;
+            Ok::<_, sqlx::Error>(touched)
+        };
+        done.await.map_err(|error| self.error(&error))
+    }
+
     pub(super) async fn page(
         &mut self,
         table: &Table,
@@ -248,7 +286,7 @@ impl Sqlite {
         let tables: &[&str] = match held.part {
             Part::Chain => &["audit_chain"],
             Part::Events => &["audit_event"],
-            Part::Review => &["exchange", "verdict", "finding"],
+            Part::Review => &["exchange", "verdict", "finding", "incident", "review", "principal_day"],
             Part::Texts => &["passage_text"],
         };
         let connection = self.connection.as_mut().ok_or(AuditError::Stopped)?;
@@ -315,9 +353,27 @@ async fn append(connection: &mut SqliteConnection, rows: &Rows) -> Result<(), Ap
     insert(&mut transaction, END, &rows.ends).await?;
     insert(&mut transaction, VERDICT, &rows.verdicts).await?;
     insert(&mut transaction, FINDING, &rows.findings).await?;
+    insert(&mut transaction, INCIDENT, &rows.incidents).await?;
     insert(&mut transaction, TEXT, &rows.texts).await?;
     texts::insert_terms(&mut transaction, &rows.texts).await?;
+    add(&mut transaction, rows).await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Adds to the sums what was not counted yet.
+async fn add(connection: &mut SqliteConnection, rows: &Rows) -> Result<(), AppendFailure> {
+    let node = rows.node();
+    let counted: Option<i64> = sqlx::query_scalar("SELECT seq FROM counted WHERE node = $1")
+        .bind(&node)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let sums = Sums::of(rows, counted.unwrap_or(0));
+    insert(connection, TRAFFIC, &sums.traffic).await?;
+    insert(connection, LATENCY, &sums.latency).await?;
+    insert(connection, HITS, &sums.hits).await?;
+    insert(connection, PRINCIPAL, &sums.principals).await?;
+    sqlx::query(super::COUNTED).bind(&node).bind(rows.last_seq()).execute(connection).await?;
     Ok(())
 }
 
@@ -365,6 +421,8 @@ fn migrator() -> Migrator {
         migration(3, "class", include_str!("../../../../migrations/sqlite/0003_class.sql")),
         migration(4, "views", include_str!("../../../../migrations/sqlite/0004_views.sql")),
         migration(5, "texts", include_str!("../../../../migrations/sqlite/0005_texts.sql")),
+        migration(6, "incidents", include_str!("../../../../migrations/sqlite/0006_incidents.sql")),
+        migration(7, "sums", include_str!("../../../../migrations/sqlite/0007_sums.sql")),
     ])
 }
 
@@ -374,7 +432,7 @@ const LIST: &str = "SELECT json_object('exchange_id', exchange_id, 'node', node,
     'started_us', started_us, 'request_action', request_action, 'request_score', request_score, \
     'request_bytes', request_bytes, 'ended_us', ended_us, 'outcome', outcome, 'status', status, 'provider', provider, \
     'model', model, 'upstream_status', upstream_status, 'reply_action', reply_action, 'reply_score', reply_score, \
-    'prompt_tokens', prompt_tokens, 'completion_tokens', completion_tokens, 'reply_bytes', reply_bytes, \
+    'prompt_tokens', prompt_tokens, 'completion_tokens', completion_tokens, 'cost_nusd', cost_nusd, 'reply_bytes', reply_bytes, \
     'fault_cause', fault_cause, 'fault_blame', fault_blame, 'fault_detail', fault_detail, \
     'latency_us', json(coalesce(latency_us, begin_latency_us))) \
     FROM exchange e \

@@ -3,13 +3,14 @@
 use super::traffic::Traffic;
 use super::{Replay, ReplayArgs, TOO_LONG};
 use crate::app::{audit_config, today};
-use crate::audit::{AuditReader, Begin, ExchangeDetail, Filter, FullText, PassageText};
+use crate::audit::{AuditReader, ExchangeDetail, Filter, FullText};
 use crate::base::ExchangeId;
 use crate::cli::{Failure, block_on};
 use crate::config::Config;
+use crate::review::recorded::{facts, passages};
 use crate::review::replay::Origin;
 use crate::rules::Facts;
-use crate::text::{Direction, Passage};
+use crate::text::Direction;
 
 /// Exchanges listed at once.
 const PAGE: u32 = 500;
@@ -51,7 +52,7 @@ async fn walk(args: &ReplayArgs, config: &Config, replay: &mut Replay) -> Result
 }
 
 fn take(id: ExchangeId, detail: ExchangeDetail, replay: &mut Replay) {
-    let facts = detail.begin.as_ref().map(facts).unwrap_or_default();
+    let facts = detail.begin.as_ref().map(|begin| facts(begin, today())).unwrap_or_default();
     if detail.refused.is_some() {
         replay.skip(REFUSED, || id.to_string());
     }
@@ -84,64 +85,4 @@ fn side(
         return replay.skip(TOO_LONG, || id.to_string());
     }
     replay.add(Origin { id: id.to_string(), direction, label: None }, traffic, facts.clone());
-}
-
-/// What the record knows of an exchange. Header fields it does not keep.
-fn facts(begin: &Begin) -> Facts {
-    Facts {
-        tenant: Some(begin.tenant.clone()),
-        key: begin.key_id.clone(),
-        model: begin.model_asked.clone(),
-        route: Some(begin.route.clone()),
-        today: Some(today()),
-        ..Facts::default()
-    }
-}
-
-/// The passages as they were judged. Which of them belong together is told by their places: the record does not say.
-fn passages(texts: Vec<PassageText>) -> Vec<Passage<'static>> {
-    let mut parents: Vec<String> = Vec::new();
-    let mut passages = Vec::with_capacity(texts.len());
-    for PassageText { role, place, text } in texts {
-        let group = part_of(&place).map(|parent| {
-            let at = parents.iter().rposition(|known| known == parent).unwrap_or_else(|| {
-                parents.push(parent.to_owned());
-                parents.len() - 1
-            });
-            u32::try_from(at).unwrap_or(u32::MAX)
-        });
-        let mut passage = Passage::new(role, place, text);
-        passage.group = group;
-        passages.push(passage);
-    }
-    passages
-}
-
-/// The content of which a place is one part: `/messages/0/content` of `/messages/0/content/2/text`.
-fn part_of(place: &str) -> Option<&str> {
-    let place = place.strip_suffix("/text").or_else(|| place.strip_suffix("/refusal")).unwrap_or(place);
-    let (parent, number) = place.rsplit_once('/')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && parent.ends_with("/content")).then_some(parent)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::text::Role;
-
-    #[test]
-    fn parts_of_one_content_are_read_together() {
-        let text = |place: &str| PassageText { role: Role::User, place: place.to_owned(), text: "x".to_owned() };
-        let texts = [
-            "/messages/0/content",
-            "/messages/1/content/0/text",
-            "/messages/1/content/1/text",
-            "/messages/2/content/0",
-        ];
-        let groups: Vec<_> = passages(texts.map(text).to_vec()).iter().map(|passage| passage.group).collect();
-        assert_eq!(groups, [None, Some(0), Some(0), Some(1)]);
-        assert_eq!(part_of("/tools/0/function/description"), None);
-        assert_eq!(part_of("/x/3"), None);
-    }
 }
