@@ -1,6 +1,6 @@
 # Portcullis: the one door. `make run` starts the appliance, `make test` passes the tests; both install what they need.
 
-.PHONY: build run test check bench bench-vectorscan bench-lists fuzz soak eval train-test help
+.PHONY: build run test check bench bench-vectorscan bench-lists fuzz soak screenshots eval train-test help
 .DEFAULT_GOAL := help
 
 # The library that runs the classifier: another platform's or the system's own is named here.
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-lists   lists of 600, 6,000 and 100,000 literals beside Vectorscan and aho-corasick'
 	@echo 'make fuzz    every fuzz target for FUZZ_SECONDS (600), or those that FUZZ_TARGETS names'
 	@echo 'make soak    kills and outages under load, a year of retention: about half an hour'
+	@echo 'make screenshots   the pictures of docs/console.md, by the tests of the pages'
 	@echo 'make eval DATA=FOLDER   the classifier on labelled JSON lines'
 	@echo 'make train-test   the tests of the training scripts'
 
@@ -73,6 +74,12 @@ soak:
 	@scripts/need.sh build test
 	@scripts/fetch-onnxruntime.sh
 	cargo test --locked --test soak -- --ignored --skip child --nocapture --test-threads=1
+
+screenshots:
+	@scripts/need.sh build test
+	@scripts/fetch-onnxruntime.sh
+	mkdir -p docs/images
+	PORTCULLIS_SCREENSHOTS='$(CURDIR)/docs/images' scripts/test.sh --test console_pages
 
 eval: build
 	@test -n '$(DATA)' || { echo 'name the folder: make eval DATA=path/to/data' >&2; exit 64; }

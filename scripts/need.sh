@@ -62,6 +62,8 @@ need_test() {
     postgres_bin || packages+=(postgresql)
     command -v node >/dev/null 2>&1 || packages+=(nodejs)
     command -v npm >/dev/null 2>&1 || packages+=(npm)
+    command -v chromium >/dev/null 2>&1 || packages+=(chromium fonts-dejavu-core)
+    command -v chromedriver >/dev/null 2>&1 || packages+=(chromium-driver)
     if [ ${#packages[@]} -gt 0 ]; then install "${packages[@]}"; fi
 }
 

@@ -119,9 +119,14 @@ export class VirtualList {
       style: { transform: `translateY(${index * this.rowHeight}px)`, height: `${this.rowHeight}px` },
     });
     if (!item) el.classList.add('wait');
-    else fill(el, this.row(item, index));
+    else this.write(el, item, index);
     this.dress(el, item, index);
     return el;
+  }
+
+  write(el, item, index) {
+    fill(el, this.row(item, index));
+    for (const cell of el.children) cell.setAttribute('role', 'gridcell');
   }
 
   /** The state of a row that changes without its content. */
@@ -166,7 +171,7 @@ export class VirtualList {
     for (const [index, el] of this.live) {
       const item = this.rows[index];
       if (item && this.id(item) === id) {
-        fill(el, this.row(item, index));
+        this.write(el, item, index);
         this.dress(el, item, index);
       }
     }

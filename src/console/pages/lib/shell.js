@@ -56,7 +56,7 @@ async function signOut() {
 function userMenu() {
   const { user, role } = me();
   return h('details.menu', { on: { focusout: (event) => { if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false; } } },
-    h('summary', { aria: { label: 'Your account' } }, name(user), h('span.role', role), icon('down')),
+    h('summary', { title: 'Your account' }, name(user), h('span.role', role), icon('down')),
     h('div.menu-body', h('p.quiet', `Signed in with the role ${role}.`), h('button.button', { type: 'button', on: { click: signOut } }, 'Sign out')));
 }
 

@@ -20,10 +20,15 @@ const NAMES = new Map([
   [0x3164, ['HF', 'Hangul filler']], [0xfeff, ['BOM', 'byte order mark']], [0xffa0, ['HHF', 'halfwidth Hangul filler']],
   [0xfffc, ['OBJ', 'object replacement']], [0xfffd, ['REPL', 'replacement character']], [0x7f, ['DEL', 'delete']],
 ]);
-const C0 = ['null', 'start of heading', 'start of text', 'end of text', 'end of transmission', 'enquiry', 'acknowledge', 'bell', 'backspace',
-  'tab', 'line feed', 'vertical tab', 'form feed', 'carriage return', 'shift out', 'shift in', 'data link escape', 'device control 1',
-  'device control 2', 'device control 3', 'device control 4', 'negative acknowledge', 'synchronous idle', 'end of transmission block',
-  'cancel', 'end of medium', 'substitute', 'escape', 'file separator', 'group separator', 'record separator', 'unit separator'];
+// Their short names, as not every font has pictures of them.
+const C0 = [
+  ['NUL', 'null'], ['SOH', 'start of heading'], ['STX', 'start of text'], ['ETX', 'end of text'], ['EOT', 'end of transmission'], ['ENQ', 'enquiry'],
+  ['ACK', 'acknowledge'], ['BEL', 'bell'], ['BS', 'backspace'], ['TAB', 'tab'], ['LF', 'line feed'], ['VT', 'vertical tab'], ['FF', 'form feed'],
+  ['CR', 'carriage return'], ['SO', 'shift out'], ['SI', 'shift in'], ['DLE', 'data link escape'], ['DC1', 'device control 1'],
+  ['DC2', 'device control 2'], ['DC3', 'device control 3'], ['DC4', 'device control 4'], ['NAK', 'negative acknowledge'],
+  ['SYN', 'synchronous idle'], ['ETB', 'end of transmission block'], ['CAN', 'cancel'], ['EM', 'end of medium'], ['SUB', 'substitute'],
+  ['ESC', 'escape'], ['FS', 'file separator'], ['GS', 'group separator'], ['RS', 'record separator'], ['US', 'unit separator'],
+];
 
 // In this order: a whole ANSI escape, a run of tag characters, piled-up combining marks (they paint over their neighbours),
 // then any single character of the categories "other" and "separator" or that is drawn as nothing.
@@ -44,15 +49,15 @@ function hex(code) {
 function describe(found) {
   const code = found.codePointAt(0);
   if ((code === 0x1b || code === 0x9b) && found.length > 1) {
-    const rest = Array.from(found.slice(1), (c) => (c.codePointAt(0) < 0x20 ? String.fromCodePoint(0x2400 + c.codePointAt(0)) : c)).join('');
-    return [`␛${rest}`, `ANSI escape sequence, ${found.length} characters`];
+    const rest = Array.from(found.slice(1), (c) => (c.codePointAt(0) < 0x20 ? `‹${C0[c.codePointAt(0)][0]}›` : c)).join('');
+    return [`‹ESC${rest}›`, `ANSI escape sequence, ${found.length} characters`];
   }
   if (code >= 0xe0000 && code <= 0xe007f) {
     const hidden = Array.from(found, (c) => c.codePointAt(0) - 0xe0000).map((c) => (c >= 0x20 && c < 0x7f ? String.fromCodePoint(c) : '·'));
     return [`‹TAG ${hidden.join('')}›`, `${hidden.length} tag characters (U+E0000 to U+E007F), which spell “${hidden.join('')}”`];
   }
   if (/^\p{M}/u.test(found) && !/^\p{DI}/u.test(found)) return [`‹+${Array.from(found).length} marks›`, 'more combining marks on one letter'];
-  if (code < 0x20) return [String.fromCodePoint(0x2400 + code), `${hex(code)} ${C0[code]}`];
+  if (code < 0x20) return [`‹${C0[code][0]}›`, `${hex(code)} ${C0[code][1]}`];
   const known = NAMES.get(code);
   if (known) return [`‹${known[0]}›`, `${hex(code)} ${known[1]}`];
   if (code >= 0xfe00 && code <= 0xfe0f) return [`‹VS${code - 0xfe00 + 1}›`, `${hex(code)} variation selector`];

@@ -40,6 +40,7 @@ function twoSteps(title, path, fields, body, done) {
       seen = found.tests.failed.length ? null : found.seen;
       fill(result, preview(found));
       write.hidden = !seen;
+      look.classList.toggle('primary', !seen);
       if (seen) write.focus();
     } catch (error) {
       fill(result);
@@ -63,6 +64,7 @@ function twoSteps(title, path, fields, body, done) {
   const form = h('div.stack', { on: { input: () => {
     seen = null;
     write.hidden = true;
+    look.classList.add('primary');
     fill(result);
   } } }, fields);
   const box = dialog(title, { className: 'wide' }, form, result, problem, h('div.dialog-foot', button('Cancel', { run: () => box.close() }), look, write));

@@ -68,20 +68,12 @@ export class IncidentPane {
   }
 
   /** The incident was changed here: its head and history are drawn again, the rest stays as it is. */
-  async update(incident) {
+  update(incident, history) {
     this.incident = { ...this.incident, ...incident };
     if (!this.data) return;
-    this.data.incident = this.incident;
+    Object.assign(this.data, { incident: this.incident, history });
     fill(this.head, this.headParts());
-    const mine = this.asked;
-    try {
-      const fresh = await get(`/incidents/${step(this.id)}`, { signal: this.signal });
-      if (mine !== this.asked) return;
-      this.data.history = fresh.history;
-      fill(this.historyPlace, this.history());
-    } catch {
-      // The head says what was done; the history comes with the next look.
-    }
+    fill(this.historyPlace, this.history());
   }
 
   closer() {
@@ -115,7 +107,7 @@ export class IncidentPane {
   async post(what, body) {
     try {
       const answer = await post(`/incidents/${step(this.id)}/${what}`, body);
-      this.changed(answer.incident);
+      this.changed(answer.incident, answer.history);
     } catch (error) {
       complain(error);
     }

@@ -55,12 +55,12 @@ export async function incidents({ params, filters, signal, place }) {
   const listPlace = h('div.queue');
   const pane = new IncidentPane({
     signal,
-    changed: (incident) => settle(incident),
+    changed: settle,
     step: (by) => list.move(by),
     close: () => go(`/incidents${address(chosen)}`),
     decide: (...values) => decisions.open(...values),
   });
-  const decisions = new Decisions({ changed: (incident) => settle(incident), reload: () => load(list.current() && list.id(list.current())) });
+  const decisions = new Decisions({ changed: settle, reload: () => load(list.current() && list.id(list.current())) });
 
   const list = new VirtualList({
     label: 'Incidents', rowHeight: 54, selects: true, columns: null,
@@ -87,14 +87,14 @@ export async function incidents({ params, filters, signal, place }) {
     setFilters(address(merged), options);
   }
 
-  /** An incident that was changed, as it is now. */
-  function settle(incident) {
+  /** An incident that was changed, and its history, as they are now. */
+  function settle(incident, history) {
     const at = list.rows.findIndex((row) => row.id === incident.id);
     if (at >= 0) {
       list.rows[at] = { ...list.rows[at], ...incident, count: list.rows[at].count, first_at: list.rows[at].first_at };
       list.refresh(incident.id);
     }
-    if (pane.id === incident.id) pane.update(incident);
+    if (pane.id === incident.id) pane.update(incident, history);
   }
 
   async function load(keep = null) {

@@ -4,7 +4,7 @@ import { h, icon, fill } from '../lib/dom.js';
 import { get, post } from '../lib/api.js';
 import { field } from '../lib/ui.js';
 
-const SHORTEST = 12;
+const SHORTEST = 15;
 
 export function setupPage(main, done) {
   document.title = 'Setup · Portcullis';
@@ -35,7 +35,7 @@ export function setupPage(main, done) {
       submit.disabled = false;
     }
   } } }, field('User', user), field('Password', password, `At least ${SHORTEST} characters; long beats complicated.`), field('Password again', again), problem, submit);
-  const missing = [h('p', 'This address lacks its one-time token.'), h('p', 'On the appliance, run ', h('code', 'portcullis console setup'), ' and open the address that it prints.')];
+  const missing = [h('p', 'This address lacks its one-time token.'), h('p', 'On the appliance, run ', h('code', 'portcullis console link'), ' and open the address that it prints.')];
   fill(main, h('div.gate', h('div.gate-box', h('h1', icon('gate'), 'Set up the console'),
     token ? [h('p', 'This makes the first admin, who can then add others. The address works once.'), form] : missing)));
   if (token) user.focus();
