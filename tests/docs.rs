@@ -533,8 +533,12 @@ fn every_page_is_in_the_readme_and_every_folder_on_the_map() {
     let readme = read("README.md");
     let documents = section(&readme, "## Documents");
     let mut pages = 0;
-    for entry in fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for entry in fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        if name == "images" {
+            every_picture_is_shown_by_a_page(&entry.path());
+            continue;
+        }
         assert!(documents.contains(&format!("(docs/{name})")), "README.md does not list docs/{name}");
         pages += 1;
     }
@@ -558,6 +562,20 @@ fn every_page_is_in_the_readme_and_every_folder_on_the_map() {
     let tree = section(&map, "## The tree");
     for folder in folders {
         assert!(tree.contains(&format!("\n{folder}/")), "the tree of ARCHITECTURE.md lacks {folder}/");
+    }
+}
+
+/// A picture that no page shows is weight that nobody sees.
+fn every_picture_is_shown_by_a_page(folder: &Path) {
+    let pages: String = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for picture in fs::read_dir(folder).unwrap() {
+        let name = picture.unwrap().file_name().into_string().unwrap();
+        assert!(pages.contains(&format!("(images/{name})")), "no page of docs shows docs/images/{name}");
     }
 }
 
