@@ -65,5 +65,21 @@ pub mod audit {
     pub use retention::{Classes, Keep, Retention, SYSTEM};
 }
 
+/// Of the console, what configuration can say of it.
+#[path = "."]
+pub mod console {
+    #[path = "../src/console/config.rs"]
+    mod config;
+    #[path = "."]
+    mod who {
+        #[path = "../src/console/who/role.rs"]
+        mod role;
+        pub use role::Role;
+    }
+
+    pub use config::{ConsoleConfig, GroupRoles, OidcConfig};
+    pub use who::Role;
+}
+
 #[path = "../src/config/mod.rs"]
 pub mod config;

@@ -190,7 +190,7 @@ impl App {
             metrics,
             (&config.state, &token),
             (admin_address, stopped.clone()),
-            hosts,
+            (config.console, hosts),
             record_config.clone(),
         )
         .map_err(StartError::Accounts)?;

@@ -6,6 +6,7 @@
 //! ```
 
 mod audit;
+mod console;
 mod env;
 mod load;
 mod objects;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use crate::access::ClientKey;
 use crate::audit::{OutputConfig, Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
+use crate::console::ConsoleConfig;
 use crate::egress::{ObjectsConfig, Reach};
 use crate::route::{ModelPattern, Price};
 use crate::telemetry::trace::LogFormat;
@@ -43,6 +45,8 @@ pub struct Config {
     pub node: Option<String>,
     /// Logs.
     pub log: LogConfig,
+    /// How browsers reach the console, and who vouches for people there.
+    pub console: ConsoleConfig,
     /// Who answers, in order of preference.
     pub providers: Vec<ProviderConfig>,
     /// Who may call.

@@ -271,7 +271,7 @@ pub(super) fn reach(table: &Table<'_>, report: &mut Reporter<'_>) -> Reach {
 }
 
 /// Whether what goes there stays on this machine.
-fn is_here(host: &str) -> bool {
+pub(super) fn is_here(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use super::value::{address, dollars, name, number, optional, path, switch, word};
 use super::{
     AccessConfig, Config, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig,
-    TlsFiles, audit, outputs, policy,
+    TlsFiles, audit, console, outputs, policy,
 };
 use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
 use crate::base::{Limits, Secret};
+use crate::console::ConsoleConfig;
 use crate::protocol::json::DEPTH_MAX;
 use crate::route::{ModelPattern, Price};
 use crate::telemetry::trace::LogFormat;
@@ -18,8 +19,21 @@ use crate::yaml::node::{Node, Value};
 use crate::yaml::suggest;
 use crate::yaml::table::{Table, list, text};
 
-const SECTIONS: [&str; 12] =
-    ["server", "state", "region", "node", "log", "providers", "access", "rules", "model", "policy", "audit", "limits"];
+const SECTIONS: [&str; 13] = [
+    "server",
+    "state",
+    "region",
+    "node",
+    "log",
+    "console",
+    "providers",
+    "access",
+    "rules",
+    "model",
+    "policy",
+    "audit",
+    "limits",
+];
 
 /// Longest time that a limit may name, in milliseconds: beyond, sums of times would overflow in every exchange.
 const MS_MAX: u64 = 31 * 24 * 60 * 60 * 1000;
@@ -44,6 +58,10 @@ pub(super) fn read(
     let region = table.needed("region", report).and_then(|node| name(node, "region", report));
     let node = optional(&table, "node", |node| name(node, "node", report));
     let log = table.needed("log", report).and_then(|node| log(node, report));
+    let console = match table.get("console") {
+        None => Some(ConsoleConfig::default()),
+        Some(node) => console::read(node, &context, report),
+    };
     let providers = table.needed("providers", report).and_then(|node| providers(node, &context, report));
     let access = table.needed("access", report).and_then(|node| access(node, report));
     let rules = table.needed("rules", report).and_then(|node| rules(node, base, report));
@@ -61,7 +79,8 @@ pub(super) fn read(
         open_relay(providers, access, table.get("access"), report);
         unusable(providers, access, table.get("access"), report);
     }
-    if let Some(server) = server.as_ref().filter(|server| !server.admin.ip().is_loopback()) {
+    let is_behind_tls = console.as_ref().is_some_and(ConsoleConfig::is_encrypted);
+    if let Some(server) = server.as_ref().filter(|server| !server.admin.ip().is_loopback() && !is_behind_tls) {
         let message =
             format!("server.admin is {}: the token and the record cross the network unencrypted", server.admin);
         let help = "listen on the loopback and reach it through an encrypted tunnel or proxy";
@@ -73,6 +92,7 @@ pub(super) fn read(
         region: region?,
         node,
         log: log?,
+        console: console?,
         providers: providers?,
         access: access?,
         watch_rules: rules.as_ref().is_some_and(|rules| rules.watch),

@@ -111,11 +111,16 @@ pub(super) fn still_known(people: &People, headers: &HeaderMap) -> bool {
     }
 }
 
-/// The session's id, of a request that has one such cookie.
+/// The session's id.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    one_cookie(headers, COOKIE)
+}
+
+/// A cookie's value, of a request that has one such cookie.
+pub(super) fn one_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let values = headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut found =
-        values.flat_map(|value| value.split("; ")).filter_map(|pair| pair.strip_prefix(COOKIE)?.strip_prefix('='));
+        values.flat_map(|value| value.split("; ")).filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let first = found.next();
     // Two of them: one was planted from a neighbouring name.
     if found.next().is_some() { None } else { first }

@@ -10,6 +10,7 @@
 mod actions;
 mod again;
 mod api;
+mod config;
 mod csv;
 mod detail;
 mod edit;
@@ -17,6 +18,7 @@ mod guard;
 mod incidents;
 mod integrity;
 mod live;
+mod oidc;
 mod overview;
 mod pages;
 mod policy;
@@ -37,7 +39,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::middleware;
 use axum::routing::{delete, get, patch, post};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Serialize;
@@ -48,9 +50,12 @@ use crate::audit::{RegionsConfig, SystemKind};
 use crate::base::Secret;
 use crate::proxy::{PolicyControl, Proxy, ReplyBody};
 use crate::telemetry::metrics::PrometheusHandle;
+pub use config::{ConsoleConfig, GroupRoles, OidcConfig};
 use guard::Guard;
+use oidc::Oidc;
 use record::Record;
-use who::{AccountError, Actor, People, Role};
+pub use who::Role;
+use who::{AccountError, Actor, People};
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -60,6 +65,8 @@ struct State {
     metrics: PrometheusHandle,
     record: Record,
     people: Arc<People>,
+    config: ConsoleConfig,
+    oidc: Option<Oidc>,
     pulse: live::Pulse,
     checks: integrity::Checks,
     costs: rules::Costs,
@@ -113,6 +120,7 @@ impl State {
 pub struct Console {
     router: Router,
     people: Arc<People>,
+    config: ConsoleConfig,
     address: SocketAddr,
 }
 
@@ -121,15 +129,16 @@ impl Console {
     /// are further names of this port.
     ///
     /// # Errors
-    /// Accounts that cannot be read.
+    /// Accounts that cannot be read; certificates of the identity provider that cannot be used.
     pub fn new(
         (proxy, policy): (Arc<Proxy>, PolicyControl),
         metrics: PrometheusHandle,
         (folder, token): (&Path, &Secret),
         (address, stopping): (SocketAddr, watch::Receiver<bool>),
-        hosts: &[String],
+        (config, hosts): (ConsoleConfig, &[String]),
         audit: RegionsConfig,
     ) -> Result<Self, String> {
+        let oidc = config.oidc.as_ref().map(Oidc::new).transpose()?;
         let people = Arc::new(People::open(folder, token).map_err(|error| error.to_string())?);
         let record = Record::new(audit);
         let state = Arc::new(State {
@@ -138,13 +147,18 @@ impl Console {
             metrics,
             record,
             people: Arc::clone(&people),
+            config: config.clone(),
+            oidc,
             pulse: live::Pulse::default(),
             checks: integrity::Checks::default(),
             costs: rules::Costs::default(),
             address,
             stopping,
         });
-        let guard = Arc::new(Guard::new(address, hosts));
+        // The address in front of it is a name of this port as well.
+        let origin = config.origin.as_ref().and_then(Uri::host).map(str::to_owned);
+        let hosts: Vec<String> = hosts.iter().cloned().chain(origin).collect();
+        let guard = Arc::new(Guard::new(address, &hosts));
         let needs = |role: Role| middleware::from_fn_with_state(role, guard::role);
         let viewer = Router::new()
             .route("/api/v1", get(api::index))
@@ -203,11 +217,13 @@ impl Console {
             .route("/api/v1/session", get(session::show))
             .route("/api/v1/login", post(session::sign_in))
             .route("/api/v1/setup", post(session::set_up))
+            .route("/api/v1/oidc/start", get(oidc::start))
+            .route("/api/v1/oidc/callback", get(oidc::callback))
             .merge(known)
             .layer(DefaultBodyLimit::max(BODY_BYTES))
             .layer(middleware::from_fn_with_state(guard, guard::host))
             .with_state(state);
-        Ok(Self { router, people, address })
+        Ok(Self { router, people, config, address })
     }
 
     /// While there is no user: the link that makes the first one. It works once, and for a day.
@@ -215,7 +231,7 @@ impl Console {
     /// # Errors
     /// The system gives no randomness.
     pub fn setup_link(&self) -> Result<Option<Secret>, String> {
-        link(&self.people, self.address).map_err(|error| error.to_string())
+        link(&self.people, &self.config, self.address).map_err(|error| error.to_string())
     }
 
     /// Answers one request.
@@ -246,13 +262,14 @@ impl Console {
 }
 
 /// Where the first user is made. What follows the `#` never leaves the browser by itself.
-fn link(people: &People, mut address: SocketAddr) -> Result<Option<Secret>, AccountError> {
+fn link(people: &People, config: &ConsoleConfig, mut address: SocketAddr) -> Result<Option<Secret>, AccountError> {
     // One that listens everywhere is reached here.
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
+    let origin = config.origin().unwrap_or_else(|| format!("http://{address}"));
     let token = people.accounts().setup_link()?;
-    Ok(token.map(|token| Secret::new(format!("http://{address}/setup#{}", token.expose()))))
+    Ok(token.map(|token| Secret::new(format!("{origin}/setup#{}", token.expose()))))
 }
 
 /// Bytes of a request's body.

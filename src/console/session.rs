@@ -10,9 +10,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::config::ConsoleConfig;
 use super::guard::{COOKIE, cookie, is_own, refused};
 use super::who::{AccountError, Session, SignIn};
 use super::{Asker, State};
+use crate::base::Secret;
 
 /// A name and a password.
 #[derive(Deserialize)]
@@ -34,11 +36,10 @@ pub(super) struct First {
 /// Who is signed in; without a session what a page needs to offer one.
 pub(super) async fn show(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
     match cookie(&headers).and_then(|id| state.people.session(id)) {
-        Some(session) => Json(view(&session)).into_response(),
+        Some(session) => Json(view(&state, &session)).into_response(),
         None => {
             let needs_setup = state.people.accounts().needs_setup();
-            let body =
-                json!({ "error": "nobody is signed in", "setup_needed": needs_setup, "oidc": { "enabled": false } });
+            let body = json!({ "error": "nobody is signed in", "setup_needed": needs_setup, "oidc": offered(&state) });
             (StatusCode::UNAUTHORIZED, Json(body)).into_response()
         }
     }
@@ -57,7 +58,7 @@ pub(super) async fn sign_in(
     match state.people.sign_in(&asked.user, &asked.password, address).await {
         Ok(SignIn::Open(id, session)) => {
             state.told(&session.actor, address, "sign_in", "", None);
-            opened(&id, &session)
+            opened(&state, &id, &session)
         }
         Ok(SignIn::Wrong) => {
             state.told_failed(&asked.user, address);
@@ -92,7 +93,7 @@ pub(super) async fn set_up(
             let actor = super::who::Actor { name: user.clone(), role: super::who::Role::Admin };
             state.told(&actor, address, "set_up", &user, None);
             match state.people.begin(&actor) {
-                Ok((id, session)) => opened(&id, &session),
+                Ok((id, session)) => opened(&state, &id, &session),
                 Err(error) => failed(&error),
             }
         }
@@ -103,7 +104,7 @@ pub(super) async fn set_up(
 
 /// Makes another link for the first user.
 pub(super) async fn link(Shared(state): Shared<Arc<State>>) -> Response {
-    match super::link(&state.people, state.address) {
+    match super::link(&state.people, &state.config, state.address) {
         Ok(Some(link)) => Json(json!({ "link": link.expose() })).into_response(),
         Ok(None) => {
             refused(StatusCode::CONFLICT, "there are users already; an administrator makes further ones under Access")
@@ -131,26 +132,37 @@ pub(super) async fn sign_out(
     response
 }
 
-fn view(session: &Session) -> serde_json::Value {
+/// What a page needs to offer the identity provider.
+fn offered(state: &State) -> serde_json::Value {
+    state.oidc.as_ref().map_or(json!({ "enabled": false }), |oidc| json!({ "enabled": true, "name": oidc.name() }))
+}
+
+fn view(state: &State, session: &Session) -> serde_json::Value {
     json!({
         "user": session.actor.name,
         "role": session.actor.role,
         "csrf": session.csrf.expose(),
         "expires_at": session.expires_at,
-        "oidc": { "enabled": false },
+        "oidc": offered(state),
     })
 }
 
 /// The session, with its cookie. The id is given to nobody else.
-fn opened(id: &crate::base::Secret, session: &Session) -> Response {
-    let mut response = Json(view(session)).into_response();
-    if let Ok(mut value) =
-        HeaderValue::from_str(&format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", id.expose()))
-    {
-        value.set_sensitive(true);
-        response.headers_mut().insert(SET_COOKIE, value);
+fn opened(state: &State, id: &Secret, session: &Session) -> Response {
+    let mut response = Json(view(state, session)).into_response();
+    if let Some(cookie) = session_cookie(id, &state.config) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
     }
     response
+}
+
+/// The cookie of a session: kept from scripts, from other sites, and from the wire where we know of TLS.
+pub(super) fn session_cookie(id: &Secret, config: &ConsoleConfig) -> Option<HeaderValue> {
+    let secure = if config.is_encrypted() { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", id.expose());
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// An account's error as an answer.

@@ -7,11 +7,13 @@ mod objects;
 mod place;
 mod post;
 mod url;
+mod web;
 
 pub use connect::{Connector, client_tls, resolve};
 pub use guard::Reach;
 pub use objects::{Objects, ObjectsError};
 pub use place::{ObjectsConfig, Place};
-pub(crate) use post::chain;
-pub use post::{Answer, PostError, Poster};
+pub use post::Poster;
 pub use url::web_url;
+pub(crate) use web::chain;
+pub use web::{Answer, Web, WebError};

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::connect::Connector;
 use super::place::{ObjectsConfig, Place};
-use super::post::chain;
+use super::web::chain;
 
 /// Objects under one prefix.
 #[derive(Clone)]

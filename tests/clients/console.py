@@ -128,13 +128,15 @@ class Console:
         return [line for line in said if 'Failed to load resource' not in line]
 
     def elsewhere(self):
-        """What was asked of anybody but the console."""
+        """What was asked of anybody but the console, and the identity provider if there is one."""
         asked = []
         for entry in self.driver.get_log('performance'):
             message = json.loads(entry['message'])['message']
             if message['method'] == 'Network.requestWillBeSent':
                 asked.append(message['params']['request']['url'])
-        return [url for url in asked if not url.startswith((self.origin + '/', 'data:', 'chrome:', 'about:'))]
+        known = (self.origin + '/', 'data:', 'chrome:', 'about:')
+        known += (self.settings['issuer'] + '/',) if 'issuer' in self.settings else ()
+        return [url for url in asked if not url.startswith(known)]
 
     def say(self, text):
         """Sends a prompt through the data port; gives the status."""
@@ -352,7 +354,54 @@ def pages(console):
     return {'pages': sorted(places), 'problems': problems}
 
 
-SCENARIOS = {'review': review, 'queue': queue, 'hostile': hostile, 'pages': pages}
+def oidc(console):
+    """Signing in at an identity provider: by groups, by an administrator's word, and not at all."""
+    seen = {}
+
+    def at_provider(name):
+        """Goes there and gives a name; without one turns back."""
+        console.one('button', 'Sign in with Test staff').click()
+        if name:
+            console.one('input[name=login]').send_keys(name, Keys.ENTER)
+        else:
+            console.one('button[name=cancel]').click()
+
+    def refused(name):
+        console.open('/login')
+        at_provider(name)
+        text = console.one('.gate [role=alert]').text
+        console.driver.execute_cdp_cmd('Network.clearBrowserCookies', {})
+        return text
+
+    def inside(name, path='/'):
+        console.open(path)
+        at_provider(name)
+        console.one('#bar nav a', 'Overview')
+        console.settled()
+        return console.path()
+
+    console.open('/')
+    seen['first'] = console.one('.gate-box').text
+    seen['ann'] = inside('ann')
+    console.open('/access')
+    seen['access'] = console.one('table').text
+    seen['cookies'] = [
+        [cookie['name'], cookie['httpOnly'], cookie['sameSite']] for cookie in console.driver.get_cookies()
+        if cookie['name'].startswith('portcullis')
+    ]
+    console.driver.execute_cdp_cmd('Network.clearBrowserCookies', {})
+    seen['mona'] = inside('mona', '/rules?sort=hits')
+    seen['mona_nav'] = console.one('#bar nav').text
+    console.driver.execute_cdp_cmd('Network.clearBrowserCookies', {})
+    seen['eve'] = refused('eve')
+    seen['pat'] = refused('pat')
+    seen['back'] = refused(None)
+    console.open('/api/v1/oidc/callback?code=stolen&state=guessed')
+    seen['guessed'] = console.one('.gate [role=alert]').text
+    return seen
+
+
+SCENARIOS = {'review': review, 'queue': queue, 'hostile': hostile, 'pages': pages, 'oidc': oidc}
 
 
 def main():

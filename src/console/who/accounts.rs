@@ -43,6 +43,30 @@ pub(crate) struct UserView {
     pub(crate) last_at: Option<Timestamp>,
     /// Signs in with a password; else by the identity provider.
     pub(crate) has_password: bool,
+    /// Their role follows their groups at the identity provider.
+    pub(crate) by_groups: bool,
+}
+
+/// Somebody for whom the identity provider vouches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Proof {
+    /// What they are called there.
+    pub(crate) name: String,
+    /// Who they are there, for ever: the issuer and its subject.
+    pub(crate) subject: String,
+    /// What their groups let them do.
+    pub(crate) role: Option<Role>,
+}
+
+/// Whether somebody is let in whom the identity provider vouches for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Admitted {
+    /// As this user. `true`: their role is another one since.
+    As(Actor, bool),
+    /// Nothing lets them in. The user whom this ends, if there is one.
+    Unknown(Option<String>),
+    /// That name is somebody else's.
+    Taken(String),
 }
 
 /// A token, without its secret.
@@ -70,6 +94,12 @@ struct User {
     /// A PHC string; `None`: the identity provider says who it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password: Option<String>,
+    /// Who this is at the identity provider; known from the first time on that they came from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    /// Made by the groups at the identity provider, whose role follows them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_groups: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -170,6 +200,7 @@ impl Accounts {
             created_at: user.created_at,
             last_at: user.last_at,
             has_password: user.password.is_some(),
+            by_groups: user.by_groups,
         };
         self.kept.users.iter().map(view).collect()
     }
@@ -196,9 +227,48 @@ impl Accounts {
             return Err(AccountError::Refused(format!("there are {ACCOUNTS_MAX} users; remove one first")));
         }
         let password = secret.map(|secret| hashed_password(name, secret)).transpose()?;
-        let user = User { role, created_at: Timestamp::now(), last_at: None, password };
+        let user =
+            User { role, created_at: Timestamp::now(), last_at: None, password, subject: None, by_groups: false };
         self.kept.users.insert(name.to_owned(), user);
         self.write()
+    }
+
+    /// Lets somebody in for whom the identity provider vouches.
+    ///
+    /// Whom an administrator made keeps the role that was given; whom groups let in has the role of their groups, each time anew. A
+    /// user who has a password is nobody at the provider, whatever somebody calls themselves there.
+    pub(crate) fn admit(&mut self, proof: &Proof) -> Result<Admitted, AccountError> {
+        let is_it = |(_, user): &(&String, &User)| user.subject.as_deref() == Some(&proof.subject);
+        let known = self.kept.users.iter().find(is_it).map(|(name, _)| name.clone());
+        let name = match known {
+            Some(name) => name,
+            None => {
+                check_name(&proof.name)?;
+                match self.kept.users.get(&proof.name) {
+                    Some(user) if user.password.is_some() || user.subject.is_some() => {
+                        return Ok(Admitted::Taken(proof.name.clone()));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let Some(role) = proof.role else { return Ok(Admitted::Unknown(None)) };
+                        self.add(&proof.name, role, None)?;
+                        if let Some(user) = self.kept.users.get_mut(&proof.name) {
+                            user.by_groups = true;
+                        }
+                    }
+                }
+                proof.name.clone()
+            }
+        };
+        let user = self.kept.users.get_mut(&name).ok_or_else(|| unknown(&name))?;
+        let role = if user.by_groups { proof.role } else { Some(user.role) };
+        let Some(role) = role else { return Ok(Admitted::Unknown(Some(name))) };
+        let is_changed = user.role != role;
+        user.role = role;
+        user.subject = Some(proof.subject.clone());
+        user.last_at = Some(Timestamp::now());
+        self.write()?;
+        Ok(Admitted::As(Actor { name, role }, is_changed))
     }
 
     /// Gives a user another role, or another password.
@@ -208,8 +278,15 @@ impl Accounts {
             self.check_not_last(name)?;
         }
         let user = self.kept.users.get_mut(name).ok_or_else(|| unknown(name))?;
+        if user.by_groups && role.is_some() {
+            let why = format!("the role of `{name}` follows their groups at the identity provider; change it there");
+            return Err(AccountError::Refused(why));
+        }
         user.role = role.unwrap_or(user.role);
-        user.password = password.or_else(|| user.password.take());
+        if password.is_some() {
+            // From now on nobody else vouches for them.
+            (user.password, user.subject, user.by_groups) = (password, None, false);
+        }
         self.write()
     }
 
@@ -402,6 +479,51 @@ mod tests {
         let mut accounts = open(folder.path());
         accounts.add("cara@example.com", Role::Reviewer, None).unwrap();
         assert!(accounts.signed_in("cara@example.com").unwrap().is_none());
+    }
+
+    fn proof(name: &str, subject: &str, role: Option<Role>) -> Proof {
+        Proof { name: name.to_owned(), subject: format!("https://id.example#{subject}"), role }
+    }
+
+    fn admitted(name: &str, role: Role, is_changed: bool) -> Admitted {
+        Admitted::As(Actor { name: name.to_owned(), role }, is_changed)
+    }
+
+    #[test]
+    fn groups_let_in_raise_lower_and_shut_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut accounts = open(folder.path());
+        assert_eq!(accounts.admit(&proof("ann", "1", None)).unwrap(), Admitted::Unknown(None));
+        assert!(accounts.needs_setup(), "nobody was made");
+        let first = accounts.admit(&proof("ann", "1", Some(Role::Viewer))).unwrap();
+        assert_eq!(first, admitted("ann", Role::Viewer, false));
+        let mut accounts = open(folder.path());
+        let raised = accounts.admit(&proof("ann", "1", Some(Role::Admin))).unwrap();
+        assert_eq!(raised, admitted("ann", Role::Admin, true));
+        let renamed = accounts.admit(&proof("anna", "1", Some(Role::Reviewer))).unwrap();
+        assert_eq!(renamed, admitted("ann", Role::Reviewer, true), "who it is counts, not what they are called");
+        assert_eq!(accounts.admit(&proof("ann", "1", None)).unwrap(), Admitted::Unknown(Some("ann".to_owned())));
+        assert!(accounts.change("ann", Some(Role::Admin), None).is_err(), "it would be undone the next time");
+        assert!(accounts.admit(&proof("not a name", "2", Some(Role::Viewer))).is_err());
+    }
+
+    #[test]
+    fn nobody_at_the_provider_becomes_somebody_else_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut accounts = open(folder.path());
+        accounts.add("root", Role::Admin, Some(GOOD)).unwrap();
+        accounts.add("cara", Role::Reviewer, None).unwrap();
+        let evil = proof("root", "6", Some(Role::Viewer));
+        assert_eq!(accounts.admit(&evil).unwrap(), Admitted::Taken("root".to_owned()), "who has a password");
+        let cara = accounts.admit(&proof("cara", "3", None)).unwrap();
+        assert_eq!(cara, admitted("cara", Role::Reviewer, false), "an administrator made her");
+        let cara = accounts.admit(&proof("cara", "3", Some(Role::Admin))).unwrap();
+        assert_eq!(cara, admitted("cara", Role::Reviewer, false), "and groups do not change what was given");
+        let other = accounts.admit(&proof("cara", "4", Some(Role::Admin))).unwrap();
+        assert_eq!(other, Admitted::Taken("cara".to_owned()), "the name was given to another person");
+        accounts.change("cara", None, Some(GOOD)).unwrap();
+        let again = accounts.admit(&proof("cara", "3", None)).unwrap();
+        assert_eq!(again, Admitted::Taken("cara".to_owned()), "who has a password now");
     }
 
     #[test]

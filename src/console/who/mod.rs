@@ -7,9 +7,9 @@ mod people;
 mod role;
 mod sessions;
 
-pub(super) use accounts::AccountError;
-pub(super) use people::{People, SignIn};
-pub(super) use role::Role;
+pub(super) use accounts::{AccountError, Proof};
+pub(super) use people::{People, SignIn, Vouched};
+pub use role::Role;
 pub(super) use sessions::Session;
 
 use sha2::{Digest, Sha256};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::accounts::{AccountError, Accounts};
+use super::accounts::{AccountError, Accounts, Admitted, Proof};
 use super::attempts::Attempts;
 use super::sessions::{Session, Sessions};
 use super::{Actor, Role, password};
@@ -36,6 +36,17 @@ pub(crate) enum SignIn {
     Wrong,
     /// Too many failed: so long to wait.
     Wait(Duration),
+}
+
+/// What became of somebody whom the identity provider vouches for.
+#[derive(Debug)]
+pub(crate) enum Vouched {
+    /// The session's id, and the session.
+    Open(Secret, Session),
+    /// Nothing lets them in, and what would: for the log.
+    Unknown(String),
+    /// The name is another's: for the log.
+    Taken(String),
 }
 
 impl People {
@@ -91,6 +102,36 @@ impl People {
         lock(&self.attempts).went_well(user, address);
         let (id, session) = self.begin(&actor)?;
         Ok(SignIn::Open(id, session))
+    }
+
+    /// Signs in somebody whom the identity provider vouches for.
+    ///
+    /// # Errors
+    /// The disk's, a name that is none, or too many sessions.
+    pub(crate) fn vouched_for(&self, proof: &Proof) -> Result<Vouched, AccountError> {
+        let admitted = self.accounts().admit(proof)?;
+        match admitted {
+            Admitted::As(actor, is_changed) => {
+                if is_changed {
+                    self.end_all(&actor.name);
+                }
+                let (id, session) = self.begin(&actor)?;
+                Ok(Vouched::Open(id, session))
+            }
+            Admitted::Unknown(user) => {
+                if let Some(user) = &user {
+                    self.end_all(user);
+                }
+                Ok(Vouched::Unknown(format!(
+                    "{:?} is no user, and none of their groups has a role; an administrator can make them one, or see \
+                     console.oidc.roles",
+                    user.as_ref().unwrap_or(&proof.name)
+                )))
+            }
+            Admitted::Taken(user) => Ok(Vouched::Taken(format!(
+                "there is a user {user:?} who is somebody else: one with a password, or of another account at the provider"
+            ))),
+        }
     }
 
     /// Begins a session.

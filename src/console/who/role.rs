@@ -17,8 +17,11 @@ pub enum Role {
 }
 
 impl Role {
-    /// The name in the API.
-    pub(crate) fn name(self) -> &'static str {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Reviewer, Self::Author, Self::Admin];
+
+    /// The name in the API and in the configuration.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
             Self::Reviewer => "reviewer",

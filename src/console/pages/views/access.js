@@ -39,16 +39,20 @@ export async function access({ signal, place }) {
     const user = h('input', { required: true, autocomplete: 'off', maxlength: 64 });
     const role = select(roleChoices, 'reviewer', { label: 'Role' });
     const secret = password();
-    ask('Add a user', [field('Name', user), field('Role', role, 'Each role may do what those before it may.'), field('Password', secret, HINT)], 'Add', async () => {
-      await post('/users', { name: user.value, role: role.value, password: secret.value });
+    // Who has none is vouched for by the identity provider, where there is one.
+    secret.required = !me().oidc?.enabled;
+    const hint = secret.required ? HINT : `Left empty: they sign in with ${visibleString(me().oidc.name, 60)}, under this name there. ${HINT}`;
+    ask('Add a user', [field('Name', user), field('Role', role, 'Each role may do what those before it may.'), field('Password', secret, hint)], 'Add', async () => {
+      await post('/users', { name: user.value, role: role.value, password: secret.value || null });
       await load();
     });
   }
 
   function change(user) {
     const role = select(roleChoices, user.role, { label: 'Role' });
+    role.disabled = user.by_groups;
     const secret = h('input', { type: 'password', autocomplete: 'new-password', minlength: 15 });
-    ask(`Change ${visibleString(user.name, 40)}`, [field('Role', role), field('New password', secret, `Left empty: it stays. ${HINT}`), h('p', 'Their sessions end.')], 'Change', async () => {
+    ask(`Change ${visibleString(user.name, 40)}`, [field('Role', role, user.by_groups ? 'It follows their groups at the identity provider.' : ''), field('New password', secret, `Left empty: it stays. ${HINT}`), h('p', 'Their sessions end.')], 'Change', async () => {
       await patch(`/users/${step(user.name)}`, { ...(role.value === user.role ? {} : { role: role.value }), ...(secret.value ? { password: secret.value } : {}) });
       await load();
     });
@@ -78,7 +82,7 @@ export async function access({ signal, place }) {
       h('div.page-head', h('h1', 'Access')),
       panel('Users', { aside: button('Add a user', { kind: 'small', run: addUser }) }, table('Users', [
         { key: 'name', title: 'Name', className: 'grow', cell: (row) => [name(row.name), row.name === me().user ? [' ', chip('you')] : null] }, { key: 'role', title: 'Role', cell: (row) => word(row.role) },
-        { key: 'how', title: 'Signs in with', cell: (row) => (row.has_password ? 'a password' : 'the identity provider') }, { key: 'last_at', title: 'Last signed in', cell: (row) => time(row.last_at) }, { key: 'created_at', title: 'Since', cell: (row) => time(row.created_at) },
+        { key: 'how', title: 'Signs in with', cell: (row) => (row.has_password ? 'a password' : row.by_groups ? 'the identity provider, by groups' : 'the identity provider') }, { key: 'last_at', title: 'Last signed in', cell: (row) => time(row.last_at) }, { key: 'created_at', title: 'Since', cell: (row) => time(row.created_at) },
         { key: 'do', title: '', cell: (row) => h('span.row', button('Change', { kind: 'small', run: () => change(row) }), button('Remove', { kind: 'small', run: () => drop(row.name, `/users/${step(row.name)}`) })) },
       ], users)),
       panel('Tokens', { aside: button('Add a token', { kind: 'small', run: addToken }) }, table('Tokens', [

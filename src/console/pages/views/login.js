@@ -6,6 +6,15 @@ import { visibleString } from '../lib/text.js';
 import { seconds } from '../lib/format.js';
 import { button, dialog, field } from '../lib/ui.js';
 
+// Why the identity provider's way in ended at this page: the codes of /api/v1/oidc/callback.
+const REASONS = {
+  expired: 'Signing in took too long, or was begun in another tab. Try again.',
+  denied: 'The identity provider did not let you in, or you turned back.',
+  unknown: 'You have no access to this console. An administrator can give it to you.',
+  taken: 'Somebody else has your name here. An administrator can sort this out.',
+  failed: 'The identity provider could not be asked, or its answer does not hold. The log of the appliance says why.',
+};
+
 function toOidc() {
   try {
     sessionStorage.setItem('return-to', location.pathname === '/login' ? '/' : location.pathname + location.search);
@@ -14,6 +23,8 @@ function toOidc() {
   }
   location.assign('/api/v1/oidc/start');
 }
+
+const oidcButton = (oidc) => button(`Sign in with ${visibleString(oidc.name, 60)}`, { run: toOidc });
 
 /** The form; `done` gets the new session. */
 function form(oidc, user, done) {
@@ -37,9 +48,7 @@ function form(oidc, user, done) {
       submit.disabled = false;
     }
   } } }, field('User', who), field('Password', password), problem, submit);
-  if (oidc?.enabled) {
-    el.append(h('p.or', h('span', 'or')), button(`Sign in with ${visibleString(oidc.name || 'single sign-on', 60)}`, { run: toOidc }));
-  }
+  if (oidc?.enabled) el.append(h('p.or', h('span', 'or')), oidcButton(oidc));
   setTimeout(() => (user ? password : who).focus());
   return el;
 }
@@ -47,10 +56,12 @@ function form(oidc, user, done) {
 export function loginPage(main, { oidc, setup_needed: setupNeeded } = {}, done) {
   document.title = 'Sign in · Portcullis';
   const body = setupNeeded
-    ? [h('p', 'Nobody can sign in yet: the first admin has not been made.'),
-      h('p', 'On the appliance, run ', h('code', 'portcullis console link'), '. It prints an address that works once; open it here.')]
+    ? [h('p', 'There is no user yet: the first admin has not been made.'),
+      h('p', 'On the appliance, run ', h('code', 'portcullis console link'), '. It prints an address that works once; open it here.'),
+      oidc?.enabled ? [h('p.or', h('span', 'or')), oidcButton(oidc)] : null]
     : form(oidc, '', done);
-  fill(main, h('div.gate', h('div.gate-box', h('h1', icon('gate'), 'Portcullis'), body,
+  const reason = REASONS[new URLSearchParams(location.search).get('oidc')];
+  fill(main, h('div.gate', h('div.gate-box', h('h1', icon('gate'), 'Portcullis'), reason ? h('p.problem', { role: 'alert' }, reason) : null, body,
     h('p.quiet', 'What you decide here is recorded with your name.'))));
 }
 
@@ -60,7 +71,9 @@ export function loginDialog(body, user) {
     let session = null;
     const box = dialog('Your session has ended', {
       onClose: () => (session ? resolve(session) : reject(new Error('Not signed in. What you see may be out of date.'))),
-    }, h('p', 'Sign in again to go on where you were. Nothing that you typed is lost.'), form(body?.oidc, user, (value) => {
+    }, h('p', body?.oidc?.enabled
+      ? 'Sign in again to go on where you were. With a password nothing that you typed is lost; the identity provider has a page of its own.'
+      : 'Sign in again to go on where you were. Nothing that you typed is lost.'), form(body?.oidc, user, (value) => {
       session = value;
       box.close();
     }));
