@@ -565,6 +565,37 @@ fn every_page_is_in_the_readme_and_every_folder_on_the_map() {
     }
 }
 
+#[test]
+fn the_openapi_document_has_every_route_with_its_methods_and_its_role() {
+    let source = read("src/console/mod.rs");
+    let mut routes: BTreeSet<(String, String, String)> = BTreeSet::new();
+    let mut role = "none";
+    for line in source.lines().map(str::trim) {
+        if let Some(named) = line.strip_prefix("let ").and_then(|rest| rest.strip_suffix(" = Router::new()")) {
+            role = if named == "router" { "none" } else { named };
+        }
+        let Some((path, handlers)) = line.strip_prefix(".route(\"").and_then(|rest| rest.split_once("\", ")) else {
+            continue;
+        };
+        for method in ["get", "post", "patch", "delete"] {
+            if handlers.starts_with(&format!("{method}(")) || handlers.contains(&format!(").{method}(")) {
+                routes.insert((path.to_owned(), method.to_owned(), role.to_owned()));
+            }
+        }
+    }
+    assert!(routes.len() > 40, "{routes:?}");
+    // The pages' files are not the API.
+    routes.retain(|(path, ..)| !path.starts_with("/assets/"));
+    let document: serde_json::Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
+    let described = document["paths"].as_object().unwrap().iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().iter().map(move |(method, operation)| {
+            (path.clone(), method.clone(), operation["x-role"].as_str().unwrap().to_owned())
+        })
+    });
+    assert_eq!(routes, described.collect::<BTreeSet<_>>(), "routes of src/console/mod.rs and of docs/openapi.json");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
 /// A picture that no page shows is weight that nobody sees.
 fn every_picture_is_shown_by_a_page(folder: &Path) {
     let pages: String = fs::read_dir(root().join("docs"))

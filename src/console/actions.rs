@@ -19,7 +19,7 @@ use crate::audit::{Event, EventPlace, Record};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    limit: Option<i64>,
+    limit: Option<u32>,
     cursor: Option<String>,
 }
 
@@ -31,7 +31,8 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, Query(asked): Query<
     };
     // The appliance's own events are in its own region.
     let mut lease = state.record.lease(None, None).await?;
-    let (records, next) = in_time(lease.reader.deeds(after, asked.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX))).await?;
+    let (records, next) =
+        in_time(lease.reader.deeds(after, i64::from(asked.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX)))).await?;
     lease.back();
     let actions: Vec<Value> = records.iter().map(told).collect();
     Ok(Json(json!({ "actions": actions, "next": next.map(|place| place.to_string()) })).into_response())
@@ -51,6 +52,6 @@ fn told(record: &Record) -> Value {
 }
 
 /// Actions of a page, when nothing is said.
-const LIMIT: i64 = 100;
+const LIMIT: u32 = 100;
 /// Actions of a page at most.
-const LIMIT_MAX: i64 = 1000;
+const LIMIT_MAX: u32 = 1000;

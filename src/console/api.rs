@@ -26,11 +26,17 @@ pub(super) async fn index() -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "console": "/",
         "documented": "docs/admin-api.md",
+        "openapi": "/api/v1/openapi.json",
         "read": ["/api/v1/status", "/api/v1/overview", "/api/v1/incidents", "/api/v1/exchanges?action=block&limit=50", "/api/v1/exchanges/{id}",
             "/api/v1/rules", "/api/v1/policy", "/api/v1/principals", "/api/v1/integrity", "/metrics"],
         "change": ["/api/v1/policy/reload", "/api/v1/policy/rollback", "/api/v1/retention/run", "/api/v1/texts/shred"],
         "open": ["/healthz", "/readyz"],
     }))
+}
+
+/// The API as OpenAPI 3.1 has it.
+pub(super) async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], include_str!("../../docs/openapi.json")).into_response()
 }
 
 /// The process answers.

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::json;
 
@@ -45,6 +45,25 @@ impl Guard {
             (named, host) => named.is_none_or(known) && host.is_none_or(known),
         }
     }
+}
+
+/// Gives every error of the API the same form, those of the router and of unreadable bodies too.
+pub(super) async fn errors(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !is_api || is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, SAID_BYTES).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let why = if said.trim().is_empty() { status.canonical_reason().unwrap_or("it did not work") } else { said.trim() };
+    let mut response = refused(status, why);
+    // What says how to do better: the methods that there are.
+    response.headers_mut().extend(head.headers.get(ALLOW).map(|allow| (ALLOW, allow.clone())));
+    response
 }
 
 /// Lets a request pass that names a known host, once.
@@ -152,6 +171,8 @@ pub(super) fn refused(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 
+/// Bytes of an error that the router wrote.
+const SAID_BYTES: usize = 4096;
 /// The session's cookie.
 pub(super) const COOKIE: &str = "portcullis_session";
 /// The header that every change by a session carries.

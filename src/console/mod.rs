@@ -214,6 +214,7 @@ impl Console {
             .route("/assets/{*path}", get(pages::asset))
             .route("/healthz", get(api::healthz))
             .route("/readyz", get(api::readyz))
+            .route("/api/v1/openapi.json", get(api::openapi))
             .route("/api/v1/session", get(session::show))
             .route("/api/v1/login", post(session::sign_in))
             .route("/api/v1/setup", post(session::set_up))
@@ -222,6 +223,7 @@ impl Console {
             .merge(known)
             .layer(DefaultBodyLimit::max(BODY_BYTES))
             .layer(middleware::from_fn_with_state(guard, guard::host))
+            .layer(middleware::from_fn(guard::errors))
             .with_state(state);
         Ok(Self { router, people, config, address })
     }

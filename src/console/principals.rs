@@ -28,15 +28,15 @@ pub(super) struct Asked {
     region: Option<String>,
     #[serde(default)]
     sort: PrincipalOrder,
-    days: Option<i64>,
-    limit: Option<i64>,
-    cursor: Option<i64>,
+    days: Option<u32>,
+    limit: Option<u32>,
+    cursor: Option<u32>,
 }
 
 /// A page of them.
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
-    let limit = asked.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    let skip = asked.cursor.unwrap_or(0).clamp(0, SKIP_MAX);
+    let limit = i64::from(asked.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX));
+    let skip = i64::from(asked.cursor.unwrap_or(0).min(SKIP_MAX));
     let filter = PrincipalFilter {
         since_day: since(asked.days),
         tenant: asked.tenant.clone(),
@@ -55,7 +55,7 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, Query(asked): Query<
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Back {
-    days: Option<i64>,
+    days: Option<u32>,
 }
 
 /// One of them.
@@ -158,20 +158,20 @@ fn micros(at: Option<i64>) -> Option<Timestamp> {
 }
 
 /// The first day of so many, in days since 1970.
-fn since(days: Option<i64>) -> i64 {
-    Timestamp::now().as_second().div_euclid(86_400) - days.unwrap_or(DAYS).clamp(1, DAYS_MAX) + 1
+fn since(days: Option<u32>) -> i64 {
+    Timestamp::now().as_second().div_euclid(86_400) - i64::from(days.unwrap_or(DAYS).clamp(1, DAYS_MAX)) + 1
 }
 
 /// Days that are looked at, when nothing is said.
-const DAYS: i64 = 30;
+const DAYS: u32 = 30;
 /// Days at most.
-const DAYS_MAX: i64 = 400;
+const DAYS_MAX: u32 = 400;
 /// Principals of a page, when nothing is said.
-const LIMIT: i64 = 50;
+const LIMIT: u32 = 50;
 /// Principals of a page at most.
-const LIMIT_MAX: i64 = 500;
+const LIMIT_MAX: u32 = 500;
 /// How far pages go: whoever looks further narrows the list.
-const SKIP_MAX: i64 = 10_000;
+const SKIP_MAX: u32 = 10_000;
 /// Incidents of one principal.
 const INCIDENTS: u32 = 50;
 /// Exchanges of one principal.

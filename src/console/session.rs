@@ -169,6 +169,8 @@ pub(super) fn session_cookie(id: &Secret, config: &ConsoleConfig) -> Option<Head
 pub(super) fn failed(error: &AccountError) -> Response {
     match error {
         AccountError::Refused(why) => refused(StatusCode::UNPROCESSABLE_ENTITY, why),
+        AccountError::Missing(why) => refused(StatusCode::NOT_FOUND, why),
+        AccountError::Taken(why) => refused(StatusCode::CONFLICT, why),
         AccountError::Failed(why) => {
             tracing::error!(%why, "an account could not be kept");
             refused(StatusCode::SERVICE_UNAVAILABLE, why)

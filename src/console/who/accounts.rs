@@ -20,6 +20,12 @@ pub(crate) enum AccountError {
     /// The caller's: what is wrong, and what to do.
     #[error("{0}")]
     Refused(String),
+    /// There is no such user or token.
+    #[error("{0}")]
+    Missing(String),
+    /// The name has somebody already.
+    #[error("{0}")]
+    Taken(String),
     /// Ours: the disk, or the system.
     #[error("{0}")]
     Failed(String),
@@ -221,7 +227,7 @@ impl Accounts {
     pub(crate) fn add(&mut self, name: &str, role: Role, secret: Option<&str>) -> Result<(), AccountError> {
         check_name(name)?;
         if self.kept.users.contains_key(name) {
-            return Err(AccountError::Refused(format!("there is a user `{name}` already")));
+            return Err(AccountError::Taken(format!("there is a user `{name}` already")));
         }
         if self.kept.users.len() >= ACCOUNTS_MAX {
             return Err(AccountError::Refused(format!("there are {ACCOUNTS_MAX} users; remove one first")));
@@ -307,7 +313,7 @@ impl Accounts {
     ) -> Result<Made, AccountError> {
         check_name(id)?;
         if self.kept.tokens.contains_key(id) {
-            return Err(AccountError::Refused(format!("there is a token `{id}` already; remove it first")));
+            return Err(AccountError::Taken(format!("there is a token `{id}` already; remove it first")));
         }
         if self.kept.tokens.len() >= ACCOUNTS_MAX {
             return Err(AccountError::Refused(format!("there are {ACCOUNTS_MAX} tokens; remove one first")));
@@ -324,7 +330,7 @@ impl Accounts {
 
     /// Removes a token.
     pub(crate) fn remove_token(&mut self, id: &str) -> Result<(), AccountError> {
-        self.kept.tokens.remove(id).ok_or_else(|| AccountError::Refused(format!("there is no token `{id}`")))?;
+        self.kept.tokens.remove(id).ok_or_else(|| AccountError::Missing(format!("there is no token `{id}`")))?;
         self.write()
     }
 
@@ -368,7 +374,7 @@ fn hashed_password(name: &str, secret: &str) -> Result<String, AccountError> {
 }
 
 fn unknown(name: &str) -> AccountError {
-    AccountError::Refused(format!("there is no user `{name}`"))
+    AccountError::Missing(format!("there is no user `{name}`"))
 }
 
 fn check_name(name: &str) -> Result<(), AccountError> {
