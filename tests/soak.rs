@@ -13,6 +13,8 @@
 
 #[path = "soak/load.rs"]
 mod load;
+#[path = "soak/pages.rs"]
+mod pages;
 mod support;
 
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ pub mod appliance;
 pub mod audit;
 pub mod crash;
 pub mod http;
+pub mod past;
 pub mod postgres;
 pub mod receiver;
 pub mod snapshot;
