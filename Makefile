@@ -19,7 +19,7 @@ help:
 	@echo 'make bench-vectorscan   the shipped rules beside Vectorscan: three quarters of an hour the first time'
 	@echo 'make bench-lists   lists of 600, 6,000 and 100,000 literals beside Vectorscan and aho-corasick'
 	@echo 'make fuzz    every fuzz target for FUZZ_SECONDS (600), or those that FUZZ_TARGETS names'
-	@echo 'make soak    kills and outages under load, a year of retention: about half an hour'
+	@echo 'make soak    kills and outages under load, a year of retention: about an hour'
 	@echo 'make screenshots   the pictures of docs/console.md, by the tests of the pages'
 	@echo 'make eval DATA=FOLDER   the classifier on labelled JSON lines'
 	@echo 'make train-test   the tests of the training scripts'

@@ -397,6 +397,10 @@ async fn what_does_not_hold_lets_nobody_in() {
             }),
         ),
     ];
+    let begun = Begun::at(&appliance).await;
+    // First, so that the log has it.
+    *liar.lie.lock().unwrap() = None;
+    assert_eq!(outcome(&begun.back(&appliance, "&code=c").await).0, "/login?oidc=failed", "no token");
     for (what, change) in &lies {
         let begun = Begun::at(&appliance).await;
         liar.says(change(liar.truth("mona", begun.get("nonce"))));
@@ -405,8 +409,6 @@ async fn what_does_not_hold_lets_nobody_in() {
     }
 
     let begun = Begun::at(&appliance).await;
-    *liar.lie.lock().unwrap() = None;
-    assert_eq!(outcome(&begun.back(&appliance, "&code=c").await).0, "/login?oidc=failed", "no token");
     liar.says(liar.truth("mona", begun.get("nonce")));
     let mixed = begun.back(&appliance, "&code=c&iss=https%3A%2F%2Fevil.example").await;
     assert_eq!(outcome(&mixed).0, "/login?oidc=failed", "RFC 9207");

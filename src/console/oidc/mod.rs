@@ -140,14 +140,13 @@ pub(super) async fn callback(
         }
         Err(failure) => {
             let name = failure.name();
-            match &failure {
-                Failure::Unknown(why) | Failure::Taken(why) | Failure::Failed(why) => {
+            if state.people.is_news(address) {
+                if let Failure::Unknown(why) | Failure::Taken(why) | Failure::Failed(why) = &failure {
                     tracing::warn!(%why, %address, "nobody was signed in by the identity provider");
                 }
-                Failure::Expired | Failure::Denied => {}
+                let deed = Deed { user: "", role: "", address, what: "sign_in_failed", target: "", detail: Some(name) };
+                state.record_deed(&deed);
             }
-            let deed = Deed { user: "", role: "", address, what: "sign_in_failed", target: "", detail: Some(name) };
-            state.record_deed(&deed);
             see(&format!("/login?oidc={name}"))
         }
     };

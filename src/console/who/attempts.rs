@@ -35,6 +35,15 @@ impl Attempts {
         self.failed.entry(address_of(address)).or_default().push(now);
     }
 
+    /// Counts a failure of somebody without a name; `false`: their address has failed too often for another one to be news.
+    pub(crate) fn is_news(&mut self, address: IpAddr, now: Instant) -> bool {
+        let is_news = self.wait_of(&address_of(address), ADDRESS_MAX, now).is_none();
+        if is_news {
+            self.failed("", address, now);
+        }
+        is_news
+    }
+
     /// A try that was counted went well: the user's failures count no more. The address's others do, or whoever has one account could
     /// try all the rest.
     pub(crate) fn went_well(&mut self, user: &str, address: IpAddr) {
@@ -110,5 +119,14 @@ mod tests {
             attempts.failed(&format!("user-{user}"), "192.0.2.1".parse().unwrap(), now);
         }
         assert!(attempts.failed.len() <= REMEMBERED + 2);
+    }
+
+    #[test]
+    fn failures_without_a_name_are_news_for_a_while() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        let (one, other) = ("192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap());
+        assert!((0..ADDRESS_MAX).all(|_| attempts.is_news(one, now)));
+        assert!(!attempts.is_news(one, now) && attempts.is_news(other, now));
+        assert!(attempts.is_news(one, now + WINDOW));
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct People {
     accounts: Mutex<Accounts>,
     sessions: Mutex<Sessions>,
     attempts: Mutex<Attempts>,
+    /// Failed sign-ins at the identity provider, which itself slows down whoever guesses.
+    federated: Mutex<Attempts>,
     /// Passwords are hashed a few at a time: each takes 19 MiB and tens of milliseconds.
     hashing: Semaphore,
 }
@@ -57,6 +59,7 @@ impl People {
             accounts: Mutex::new(Accounts::open(state)?),
             sessions: Mutex::default(),
             attempts: Mutex::default(),
+            federated: Mutex::default(),
             hashing: Semaphore::new(HASHING),
         })
     }
@@ -132,6 +135,12 @@ impl People {
                 "there is a user {user:?} who is somebody else: one with a password, or of another account at the provider"
             ))),
         }
+    }
+
+    /// Counts a failed sign-in by the identity provider. `false`: enough of this address's are recorded, and whoever asks for one failure
+    /// after the other does not fill the record.
+    pub(crate) fn is_news(&self, address: IpAddr) -> bool {
+        lock(&self.federated).is_news(address, Instant::now())
     }
 
     /// Begins a session.
