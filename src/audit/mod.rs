@@ -59,6 +59,7 @@ pub use proof::{
     Anchored, Body, Break, BreakKind, Columns, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason, Seal,
     Tombstone, TrustedKey,
 };
+pub(crate) use proof::SigningKey;
 pub use query::{AuditReader, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, Rewrapped, StoredEvent};
 pub use record::{Hash, Record};
 pub use regions::{Regions, RegionsConfig};

@@ -20,7 +20,7 @@ use object_store::client::{
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
 use tokio::time::timeout;
 
 use super::connect::Connector;
@@ -116,6 +116,37 @@ impl Objects {
     pub async fn put(&self, name: &str, content: Bytes) -> Result<(), ObjectsError> {
         let path = self.path(name);
         self.within(name, self.store.put(&path, content.into())).await.map(drop)
+    }
+
+    /// Puts an object there if there is none of that name; `false`: there is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn create(&self, name: &str, content: Bytes) -> Result<bool, ObjectsError> {
+        let path = self.path(name);
+        let put = async {
+            match self.store.put_opts(&path, content.into(), PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        self.within(name, put).await
+    }
+
+    /// Removes an object; it is well when there is none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete(&self, name: &str) -> Result<(), ObjectsError> {
+        let path = self.path(name);
+        let deleted = async {
+            match self.store.delete(&path).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(()),
+                deleted => deleted,
+            }
+        };
+        self.within(name, deleted).await
     }
 
     /// Gives an object; `None`: there is none.
@@ -244,6 +275,11 @@ mod tests {
         assert!(objects.get("a/b.json", 4).await.unwrap_err().to_string().contains("5 bytes"));
         assert_eq!(objects.list("a").await.unwrap(), ["a/b.json", "a/c d.json"]);
         assert_eq!(objects.list("none").await.unwrap(), [] as [String; 0]);
+        assert!(!objects.create("a/b.json", Bytes::from_static(b"other")).await.unwrap());
+        assert!(objects.create("new/c.json", Bytes::from_static(b"1")).await.unwrap());
+        objects.delete("a/b.json").await.unwrap();
+        objects.delete("a/b.json").await.unwrap();
+        assert_eq!(objects.list("").await.unwrap(), ["a/c d.json", "new/c.json"]);
         // Nothing leaves the folder.
         objects.put("../../out", Bytes::new()).await.unwrap();
         assert!(!folder.path().join("out").exists());

@@ -14,6 +14,7 @@ pub(super) mod tombstone;
 pub use chain::{Break, BreakKind, Evidence, TrustedKey};
 pub use inclusion::Inclusion;
 pub use key::PublicKey;
+pub(crate) use key::SigningKey;
 pub use line::{Body, Columns, Line};
 pub use seal::{Anchored, Seal};
 pub use tombstone::{Gone, Part, Reason, Tombstone};
