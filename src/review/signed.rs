@@ -61,9 +61,11 @@ pub fn open<T: DeserializeOwned>(kind: &str, bytes: &[u8], trusted: &[PublicKey]
     }
     let payload = STANDARD.decode(&envelope.payload).map_err(|error| form(format!("payload: {error}")))?;
     let message = encoded(kind, &payload);
-    let is_signed = envelope.signatures.iter().filter_map(|one| STANDARD.decode(&one.sig).ok()).any(|signature| {
-        trusted.iter().any(|key| key.verifies(&message, &signature))
-    });
+    let is_signed = envelope
+        .signatures
+        .iter()
+        .filter_map(|one| STANDARD.decode(&one.sig).ok())
+        .any(|signature| trusted.iter().any(|key| key.verifies(&message, &signature)));
     if !is_signed {
         let named: Vec<&str> = envelope.signatures.iter().map(|one| one.keyid.as_str()).collect();
         let named: String = named.join(", ").chars().filter(char::is_ascii_graphic).take(NAMED).collect();
@@ -101,7 +103,10 @@ mod tests {
     #[test]
     fn the_encoding_is_that_of_the_protocol() {
         // The example of protocol.md.
-        assert_eq!(encoded("http://example.com/HelloWorld", b"hello world"), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            encoded("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
     }
 
     #[test]
@@ -115,10 +120,19 @@ mod tests {
         // Another payload, another type, no signature at all.
         let text = String::from_utf8(signed).unwrap();
         let changed = text.replace(&STANDARD.encode("[1,2]"), &STANDARD.encode("[1,3]"));
-        assert!(matches!(open::<Vec<u8>>("application/x", changed.as_bytes(), &[own.public()]), Err(SignedError::Signature(_))));
+        assert!(matches!(
+            open::<Vec<u8>>("application/x", changed.as_bytes(), &[own.public()]),
+            Err(SignedError::Signature(_))
+        ));
         let retyped = text.replace("application/x", "application/y");
-        assert!(matches!(open::<Vec<u8>>("application/y", retyped.as_bytes(), &[own.public()]), Err(SignedError::Signature(_))));
-        let bare = format!("{{\"payloadType\":\"application/x\",\"payload\":\"{}\",\"signatures\":[]}}", STANDARD.encode("[1]"));
+        assert!(matches!(
+            open::<Vec<u8>>("application/y", retyped.as_bytes(), &[own.public()]),
+            Err(SignedError::Signature(_))
+        ));
+        let bare = format!(
+            "{{\"payloadType\":\"application/x\",\"payload\":\"{}\",\"signatures\":[]}}",
+            STANDARD.encode("[1]")
+        );
         let refused = open::<Vec<u8>>("application/x", bare.as_bytes(), &[own.public()]).unwrap_err();
         assert_eq!(refused.to_string(), "none of the keys that are trusted here signed it; it names none");
     }

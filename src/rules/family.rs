@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 /// The topic of a rule: its folder, and the prefix of its id.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the folders under rules/, described in docs/rules.md")]
 pub enum Family {

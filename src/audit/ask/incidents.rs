@@ -11,7 +11,7 @@ use crate::base::ExchangeId;
 use crate::verdict::{Action, Severity};
 
 /// One direction of an exchange in which something was done: `EXCHANGE:request` or `EXCHANGE:reply`.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct IncidentId {
     /// The exchange.
     pub exchange: ExchangeId,

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::DatasetsConfig;
 use super::gather::{Candidate, Gathered, chance};
 use super::near;
 use super::row::{Label, Row, RowId};
-use super::DatasetsConfig;
 
 /// What earlier versions of the set hold: groups of texts stay on the side that they were put on.
 #[derive(Debug, Default)]
@@ -43,7 +43,13 @@ enum Side {
 }
 
 /// Puts a set together. `accepted`: rows that somebody let out of quarantine. The same input gives the same set.
-pub fn assemble(gathered: Gathered, config: &DatasetsConfig, past: &Past, accepted: &BTreeSet<RowId>, now: Timestamp) -> Built {
+pub fn assemble(
+    gathered: Gathered,
+    config: &DatasetsConfig,
+    past: &Past,
+    accepted: &BTreeSet<RowId>,
+    now: Timestamp,
+) -> Built {
     let Gathered { candidates, dropped, .. } = gathered;
     let mut built = Built { dropped, ..Built::default() };
     let candidates = once(candidates, &mut built);
@@ -143,7 +149,11 @@ fn doubt(
 }
 
 /// Of each principal so many, chosen by chance: what comes first in time is an attacker's to decide.
-fn capped(mut chosen: Vec<(Candidate, Side)>, most: usize, dropped: &mut BTreeMap<String, u64>) -> Vec<(Candidate, Side)> {
+fn capped(
+    mut chosen: Vec<(Candidate, Side)>,
+    most: usize,
+    dropped: &mut BTreeMap<String, u64>,
+) -> Vec<(Candidate, Side)> {
     chosen.sort_by_cached_key(|(one, _)| chance(CAP, &one.row.id.to_string()));
     let mut given: BTreeMap<(String, String), usize> = BTreeMap::new();
     chosen.retain(|(one, _)| {
@@ -231,7 +241,12 @@ mod tests {
     #[test]
     fn alike_texts_are_one_row_and_a_fifth_judges() {
         let candidates: Vec<_> = (0..400)
-            .flat_map(|number| [candidate(number, Label::Injection, &text(number)), candidate(number + 1000, Label::Injection, &text(number).to_uppercase())])
+            .flat_map(|number| {
+                [
+                    candidate(number, Label::Injection, &text(number)),
+                    candidate(number + 1000, Label::Injection, &text(number).to_uppercase()),
+                ]
+            })
             .collect();
         let built = build(candidates.clone());
         assert_eq!(built.train.len() + built.eval.len(), 400);
@@ -259,7 +274,8 @@ mod tests {
         let built = build(all.clone());
         assert_eq!(counts(&built.quarantined), [("contradicted", 1), ("disputed", 2), ("young", 1)]);
         assert_eq!(built.train.len() + built.eval.len(), 2);
-        let why = |built: &Built, id: RowId| built.quarantine.iter().find(|row| row.id == id).and_then(|row| row.why.clone());
+        let why =
+            |built: &Built, id: RowId| built.quarantine.iter().find(|row| row.id == id).and_then(|row| row.why.clone());
         assert_eq!(why(&built, young.row.id).as_deref(), Some("young"));
         let built = build_with(all, &Past::default(), &[young.row.id, other.row.id]);
         assert_eq!(counts(&built.quarantined), [("contradicted", 1), ("disputed", 1)]);
@@ -269,7 +285,10 @@ mod tests {
 
     #[test]
     fn nobody_gives_more_than_the_cap() {
-        let of = |number: u32, principal: &str| Candidate { principal: principal.into(), ..candidate(number, Label::Injection, &text(number)) };
+        let of = |number: u32, principal: &str| Candidate {
+            principal: principal.into(),
+            ..candidate(number, Label::Injection, &text(number))
+        };
         let candidates = (0..50).map(|number| of(number, "loud")).chain([of(100, "quiet")]).collect();
         let built = build(candidates);
         assert_eq!((built.tenants["acme"], counts(&built.dropped)), (4, vec![("over_cap", 47)]));
@@ -278,8 +297,13 @@ mod tests {
     #[test]
     fn a_text_stays_on_the_side_that_it_was_put_on() {
         let row = |number: u32| candidate(number, Label::Injection, &text(number)).row;
-        let past = Past { train: (0..40).chain([90]).map(row).collect(), eval: (40..80).chain([90]).map(row).collect() };
-        let built = build_with((0..80).chain([90]).map(|number| candidate(number + 200, Label::Injection, &text(number))).collect(), &past, &[]);
+        let past =
+            Past { train: (0..40).chain([90]).map(row).collect(), eval: (40..80).chain([90]).map(row).collect() };
+        let built = build_with(
+            (0..80).chain([90]).map(|number| candidate(number + 200, Label::Injection, &text(number))).collect(),
+            &past,
+            &[],
+        );
         let texts = |rows: &[Row]| rows.iter().map(|row| row.text.clone()).collect::<BTreeSet<_>>();
         assert_eq!(texts(&built.train), (0..40).map(text).collect());
         assert_eq!(texts(&built.eval), (40..80).map(text).collect());

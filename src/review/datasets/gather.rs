@@ -13,8 +13,8 @@ use super::label::{self, Unlabelled};
 use super::row::{Kind, Label, Row, RowId};
 use super::{DatasetsConfig, ROWS_MAX, TEXT_MAX, TEXTS_MAX, redact};
 use crate::audit::{
-    AuditError, AuditReader, Cursor, Disposition, ExchangeDetail, Filter, FullText, IncidentFilter, IncidentId, PAGE_MAX,
-    PassageText, Unread,
+    AuditError, AuditReader, Cursor, Disposition, ExchangeDetail, Filter, FullText, IncidentFilter, IncidentId,
+    PAGE_MAX, PassageText, Unread,
 };
 use crate::base::{ExchangeId, Span};
 use crate::inspect::Snapshot;
@@ -65,7 +65,7 @@ pub(super) struct Candidate {
 pub struct Gathered {
     pub(super) candidates: Vec<Candidate>,
     pub(super) dropped: BTreeMap<String, u64>,
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 /// An exchange that passed, for a person to say what it is. What comes back with a label is read from the record again by its id: the
@@ -154,7 +154,9 @@ impl Gatherer<'_> {
         let disposition: Disposition = serde_json::from_value(disposition).map_err(|_| odd())?;
         let reviewed_at = field("reviewed_at").and_then(|at| at.parse().ok());
         let history = self.reader.history(id).await?;
-        let same = history.iter().filter(|step| step.what == "disposition" && step.after.as_deref() == Some(disposition.name()));
+        let same = history
+            .iter()
+            .filter(|step| step.what == "disposition" && step.after.as_deref() == Some(disposition.name()));
         let reviewers = same.map(|step| &step.author).collect::<BTreeSet<_>>().len();
         let Some(detail) = self.reader.stored(id.exchange).await? else {
             into.drop(NOT_STORED);
@@ -288,9 +290,10 @@ impl Gatherer<'_> {
                 };
                 let page = self.reader.list(&filter).await?;
                 for row in &page {
-                    let id: ExchangeId = row.exchange_id.parse().map_err(|_| GatherError::Odd(row.exchange_id.clone()))?;
+                    let id: ExchangeId =
+                        row.exchange_id.parse().map_err(|_| GatherError::Odd(row.exchange_id.clone()))?;
                     before = Some(id);
-                    if row.action() == Action::Pass && row.outcome.as_deref() == Some("completed") {
+                    if row.action() == Action::Allow && row.outcome.as_deref() == Some("completed") {
                         chosen.insert(chance(seed, &row.exchange_id), id);
                         if chosen.len() > most {
                             chosen.pop_last();
@@ -309,8 +312,11 @@ impl Gatherer<'_> {
             }
             let Some(detail) = self.reader.stored(id).await? else { continue };
             let Ok(texts) = texts(&detail, Direction::Request) else { continue };
-            let wanted: Vec<(usize, &PassageText)> = texts.iter().enumerate().filter(|(_, text)| self.is_judged(text)).collect();
-            let Some(at) = number.checked_rem(wanted.len() as u64).and_then(|at| usize::try_from(at).ok()) else { continue };
+            let wanted: Vec<(usize, &PassageText)> =
+                texts.iter().enumerate().filter(|(_, text)| self.is_judged(text)).collect();
+            let Some(at) = number.checked_rem(wanted.len() as u64).and_then(|at| usize::try_from(at).ok()) else {
+                continue;
+            };
             let Some((passage_number, passage)) = wanted.get(at) else { continue };
             let taken = Taken { passage, facts: self.facts(&detail) };
             let Ok((text, _)) = self.redacted(&taken, None) else { continue };
@@ -361,7 +367,8 @@ impl Gatherer<'_> {
         if text.len() > TEXT_MAX {
             return Err("too_long");
         }
-        redact::redact(self.snapshot, (text, taken.passage.role), &taken.facts, &self.config.redact, span).ok_or("not_redactable")
+        redact::redact(self.snapshot, (text, taken.passage.role), &taken.facts, &self.config.redact, span)
+            .ok_or("not_redactable")
     }
 
     /// Whether rules that look for attacks, and act, see something bad in it.

@@ -56,7 +56,9 @@ impl FromStr for Version {
             Some(Self { day: day.parse().ok()?, number: number.parse().ok().filter(|number| *number > 0)? })
         };
         // Only as it is written: the text is part of a place.
-        read().filter(|version| version.to_string() == text).ok_or_else(|| format!("`{text}` is no version; write YYYY-MM-DD.NUMBER"))
+        read()
+            .filter(|version| version.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is no version; write YYYY-MM-DD.NUMBER"))
     }
 }
 
@@ -184,7 +186,9 @@ mod tests {
         }
         let version: Version = "2026-11-24.10".parse().unwrap();
         assert!(version > "2026-11-24.9".parse().unwrap());
-        for bad in ["", "2026-11-24", "2026-11-24.0", "2026-11-24.01", "2026-11-24.+1", "20261124.1", "x.1", "2026-11-24.1/.."] {
+        for bad in
+            ["", "2026-11-24", "2026-11-24.0", "2026-11-24.01", "2026-11-24.+1", "20261124.1", "x.1", "2026-11-24.1/.."]
+        {
             assert!(bad.parse::<Version>().unwrap_err().contains("YYYY-MM-DD"), "{bad}");
         }
     }

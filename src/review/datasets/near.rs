@@ -15,7 +15,10 @@ pub(super) fn groups<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<usize> {
             let Some(part) = sketch.get(band * ROWS..(band + 1) * ROWS) else { continue };
             let bucket = buckets.entry(part).or_default();
             // What has joined one of the bucket stands for it: a flood of one text costs no more than its length.
-            let near = bucket.iter().take(COMPARED).find(|other| sketches.get(**other).is_some_and(|other| is_near(sketch, other)));
+            let near = bucket
+                .iter()
+                .take(COMPARED)
+                .find(|other| sketches.get(**other).is_some_and(|other| is_near(sketch, other)));
             match near {
                 Some(other) => groups.join(*other, number),
                 None => bucket.push(number),
@@ -131,7 +134,9 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_text_is_one_group() {
-        let texts: Vec<String> = (0..5_000).map(|number| format!("{} {number}", "the same long sentence again and again ".repeat(8))).collect();
+        let texts: Vec<String> = (0..5_000)
+            .map(|number| format!("{} {number}", "the same long sentence again and again ".repeat(8)))
+            .collect();
         assert!(groups(texts.iter().map(String::as_str)).iter().all(|group| *group == 0));
     }
 }

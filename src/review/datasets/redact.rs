@@ -34,10 +34,18 @@ pub(super) fn redact(
 }
 
 /// What is to be replaced, and by what, in order, without overlaps.
-fn found(snapshot: &Arc<Snapshot>, text: &str, role: Role, facts: &Facts, families: &BTreeSet<Family>) -> Vec<(Span, String)> {
+fn found(
+    snapshot: &Arc<Snapshot>,
+    text: &str,
+    role: Role,
+    facts: &Facts,
+    families: &BTreeSet<Family>,
+) -> Vec<(Span, String)> {
     let mut all: Vec<(Span, String)> = Vec::new();
     let mut seen = BTreeSet::new();
-    for (direction, role) in [(Direction::Request, role), (Direction::Request, Role::User), (Direction::Reply, Role::Assistant)] {
+    for (direction, role) in
+        [(Direction::Request, role), (Direction::Request, Role::User), (Direction::Reply, Role::Assistant)]
+    {
         if !seen.insert((direction == Direction::Reply, role)) {
             continue;
         }

@@ -51,7 +51,7 @@ pub enum Kind {
 }
 
 /// Which text of the record: `EXCHANGE:request:0`, the passage's number last.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RowId {
     /// The exchange and its direction.
     pub of: IncidentId,
@@ -133,7 +133,12 @@ mod tests {
     fn ids_are_read_as_they_are_written() {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057:reply:12";
         assert_eq!(id.parse::<RowId>().unwrap().to_string(), id);
-        for bad in ["", "x:request:0", "01890a5d-ac96-774b-bcce-b302099a8057:reply", "01890a5d-ac96-774b-bcce-b302099a8057:both:1"] {
+        for bad in [
+            "",
+            "x:request:0",
+            "01890a5d-ac96-774b-bcce-b302099a8057:reply",
+            "01890a5d-ac96-774b-bcce-b302099a8057:both:1",
+        ] {
             assert!(bad.parse::<RowId>().unwrap_err().contains("NUMBER"), "{bad}");
         }
     }

@@ -111,7 +111,9 @@ impl Shelf {
             let frozen = names.contains(&place(&name, version, FROZEN));
             all.push(Listed { manifest, frozen });
         }
-        all.sort_by(|one, other| (&one.manifest.name, one.manifest.version).cmp(&(&other.manifest.name, other.manifest.version)));
+        all.sort_by(|one, other| {
+            (&one.manifest.name, one.manifest.version).cmp(&(&other.manifest.name, other.manifest.version))
+        });
         Ok(all)
     }
 
@@ -126,7 +128,10 @@ impl Shelf {
         let odd = |why: String| ShelfError::Odd { name: object.clone(), why };
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| odd(error.to_string()))?;
         if manifest.format != FORMAT || manifest.name != *name || manifest.version != version {
-            return Err(odd(format!("it is of format {}, for {} {}", manifest.format, manifest.name, manifest.version)));
+            return Err(odd(format!(
+                "it is of format {}, for {} {}",
+                manifest.format, manifest.name, manifest.version
+            )));
         }
         Ok((manifest, hex(&bytes)))
     }
@@ -187,9 +192,15 @@ impl Shelf {
     ///
     /// # Errors
     /// The store's; somebody wrote the same version.
-    pub async fn put(&self, of: &Describe<'_>, built: &Built, versions: &[Listed]) -> Result<Option<Manifest>, ShelfError> {
+    pub async fn put(
+        &self,
+        of: &Describe<'_>,
+        built: &Built,
+        versions: &[Listed],
+    ) -> Result<Option<Manifest>, ShelfError> {
         let (manifest, files) = of.describe(built, versions)?;
-        let same = |other: &Manifest| [TRAIN, EVAL, QUARANTINE].iter().all(|name| other.file(name) == manifest.file(name));
+        let same =
+            |other: &Manifest| [TRAIN, EVAL, QUARANTINE].iter().all(|name| other.file(name) == manifest.file(name));
         if versions.last().is_some_and(|latest| same(&latest.manifest)) {
             return Ok(None);
         }
@@ -207,7 +218,13 @@ impl Shelf {
     ///
     /// # Errors
     /// The store's; a version that is not whole.
-    pub async fn freeze(&self, name: &Name, version: Version, key: &SigningKey, now: Timestamp) -> Result<Frozen, ShelfError> {
+    pub(crate) async fn freeze(
+        &self,
+        name: &Name,
+        version: Version,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<Frozen, ShelfError> {
         let (manifest, manifest_sha256) = self.whole(name, version).await?;
         let frozen = Frozen { name: manifest.name, version, manifest_sha256, frozen_at: now };
         let bytes = signed::sign(FROZEN_TYPE, &frozen, key).map_err(|error| ShelfError::Place(error.to_string()))?;
@@ -220,13 +237,22 @@ impl Shelf {
     ///
     /// # Errors
     /// As above, and the store's.
-    pub async fn frozen(&self, name: &Name, version: Version, trusted: &[PublicKey]) -> Result<Option<Frozen>, ShelfError> {
+    pub async fn frozen(
+        &self,
+        name: &Name,
+        version: Version,
+        trusted: &[PublicKey],
+    ) -> Result<Option<Frozen>, ShelfError> {
         let object = place(name, version, FROZEN);
         let Some(bytes) = self.objects.get(&object, MANIFEST_BYTES).await? else { return Ok(None) };
-        let frozen: Frozen = signed::open(FROZEN_TYPE, &bytes, trusted).map_err(|error| ShelfError::Signed(object.clone(), error))?;
+        let frozen: Frozen =
+            signed::open(FROZEN_TYPE, &bytes, trusted).map_err(|error| ShelfError::Signed(object.clone(), error))?;
         let (_, sha256) = self.manifest(name, version).await?;
         if (&frozen.name, frozen.version, &frozen.manifest_sha256) != (name, version, &sha256) {
-            let why = format!("what was signed is {} {}, {}; the manifest is {sha256}", frozen.name, frozen.version, frozen.manifest_sha256);
+            let why = format!(
+                "what was signed is {} {}, {}; the manifest is {sha256}",
+                frozen.name, frozen.version, frozen.manifest_sha256
+            );
             return Err(ShelfError::Odd { name: object, why });
         }
         Ok(Some(frozen))
@@ -286,7 +312,11 @@ impl Describe<'_> {
     ///
     /// # Errors
     /// Rows that JSON cannot hold.
-    pub fn describe(&self, built: &Built, versions: &[Listed]) -> Result<(Manifest, Vec<(&'static str, Bytes)>), ShelfError> {
+    pub fn describe(
+        &self,
+        built: &Built,
+        versions: &[Listed],
+    ) -> Result<(Manifest, Vec<(&'static str, Bytes)>), ShelfError> {
         let day = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let mut files = Vec::new();
         let mut told = Vec::new();
@@ -294,7 +324,13 @@ impl Describe<'_> {
             let bytes = pack(rows).map_err(|error| ShelfError::Place(error.to_string()))?;
             let mut labels: BTreeMap<String, u64> = BTreeMap::new();
             rows.iter().for_each(|row| *labels.entry(row.label.name().to_owned()).or_default() += 1);
-            told.push(File { name: name.to_owned(), sha256: hex(&bytes), bytes: bytes.len() as u64, rows: rows.len() as u64, labels });
+            told.push(File {
+                name: name.to_owned(),
+                sha256: hex(&bytes),
+                bytes: bytes.len() as u64,
+                rows: rows.len() as u64,
+                labels,
+            });
             files.push((name, bytes));
         }
         let manifest = Manifest {
