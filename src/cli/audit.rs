@@ -353,7 +353,7 @@ fn check_proof(file: &Path, keys: &[String]) -> Result<u8, Failure> {
 }
 
 /// A key as it is written, or in a file.
-fn public_key(written: &str) -> Result<PublicKey, Failure> {
+pub(super) fn public_key(written: &str) -> Result<PublicKey, Failure> {
     let text = fs::read_to_string(written).unwrap_or_else(|_| written.to_owned());
     PublicKey::parse(&text).ok_or_else(|| {
         Failure::usage(format!(

@@ -5,6 +5,7 @@ mod archive;
 mod audit;
 mod check;
 mod console;
+mod dataset;
 mod demo;
 mod eval;
 mod explain;
@@ -66,6 +67,9 @@ enum Command {
     /// Get into the console for the first time
     #[command(subcommand)]
     Console(console::ConsoleCommand),
+    /// Build and list data sets out of reviewed incidents and samples
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
     /// List and verify models
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Rules(command) => rules::run(&command),
         Command::Audit(command) => audit::run(&command),
         Command::Console(command) => console::run(&command),
+        Command::Dataset(command) => dataset::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Demo(args) => demo::run(&args),

@@ -7,6 +7,7 @@
 
 mod audit;
 mod console;
+mod datasets;
 mod env;
 mod load;
 mod objects;
@@ -25,6 +26,7 @@ use crate::audit::{OutputConfig, Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
 use crate::console::ConsoleConfig;
 use crate::egress::{ObjectsConfig, Reach};
+use crate::review::datasets::DatasetsConfig;
 use crate::route::{ModelPattern, Price};
 use crate::telemetry::trace::LogFormat;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// The record.
     pub audit: AuditConfig,
+    /// What data sets are made of, and where they are kept; `None`: there are none.
+    pub datasets: Option<DatasetsConfig>,
     /// The bounds.
     pub limits: Limits,
 }

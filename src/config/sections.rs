@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::value::{address, dollars, name, number, optional, path, switch, word};
 use super::{
     AccessConfig, Config, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig,
-    TlsFiles, audit, console, outputs, policy,
+    TlsFiles, audit, console, datasets, outputs, policy,
 };
 use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
@@ -19,7 +19,7 @@ use crate::yaml::node::{Node, Value};
 use crate::yaml::suggest;
 use crate::yaml::table::{Table, list, text};
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "server",
     "state",
     "region",
@@ -32,6 +32,7 @@ const SECTIONS: [&str; 13] = [
     "model",
     "policy",
     "audit",
+    "datasets",
     "limits",
 ];
 
@@ -71,6 +72,12 @@ pub(super) fn read(
         let home = region.as_deref().unwrap_or_default();
         audit::read(node, home, &context, report)
     });
+    let datasets = optional(&table, "datasets", |node| {
+        let regions = audit.iter().flat_map(|audit| &audit.regions);
+        let of =
+            regions.flat_map(|(name, region)| region.tenants.iter().map(|tenant| (tenant.as_str(), name.as_str())));
+        datasets::read(node, &of.collect(), &context, report)
+    });
     let limits = match table.get("limits") {
         None => Some(Limits::default()),
         Some(node) => limits(node, report),
@@ -100,6 +107,7 @@ pub(super) fn read(
         model: model?,
         policy: policy?,
         audit: audit?,
+        datasets,
         limits: limits?,
     })
 }

@@ -101,6 +101,11 @@ pub struct Gatherer<'a> {
 }
 
 impl Gathered {
+    /// Whether there is a candidate of that id.
+    pub fn has(&self, id: RowId) -> bool {
+        self.candidates.iter().any(|one| one.row.id == id)
+    }
+
     fn drop(&mut self, reason: &str) {
         *self.dropped.entry(reason.to_owned()).or_default() += 1;
     }

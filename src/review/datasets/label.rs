@@ -124,7 +124,8 @@ mod tests {
             std::fs::create_dir_all(&inside).unwrap();
             let rule = format!(
                 "family: {family}\nrules:\n  - id: {id}\n    title: A test\n    severity: high\n    tags: [owasp:LLM01:2025]\n    \
-                 patterns: [{{ literal: some words here }}]\n    action: score\n    examples: {{ match: [some words here], pass: [none of it] }}\n"
+                 applies: {{ direction: both }}\n    patterns: [{{ literal: some words here }}]\n    action: score\n    examples:\n      \
+                 match: [some words here, and some words here]\n      pass: [none of it, some other words]\n"
             );
             std::fs::write(inside.join("test.yaml"), rule).unwrap();
         }

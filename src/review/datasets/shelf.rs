@@ -127,6 +127,11 @@ impl Shelf {
         let bytes = read.ok_or_else(|| ShelfError::None(format!("{name} {version}")))?;
         let odd = |why: String| ShelfError::Odd { name: object.clone(), why };
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| odd(error.to_string()))?;
+        // They become names of objects and files.
+        if let Some(file) = manifest.files.iter().find(|file| ![TRAIN, EVAL, QUARANTINE].contains(&file.name.as_str()))
+        {
+            return Err(odd(format!("it names a file {:?}", file.name)));
+        }
         if manifest.format != FORMAT || manifest.name != *name || manifest.version != version {
             return Err(odd(format!(
                 "it is of format {}, for {} {}",
@@ -166,6 +171,24 @@ impl Shelf {
             return Err(odd(format!("its SHA-256 is {sha256}, and its manifest says {}", said.sha256)));
         }
         Ok(bytes)
+    }
+
+    /// All objects of a version as they are, checked, by their names: manifest, files, and the signature where it is frozen.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn copies(&self, name: &Name, version: Version) -> Result<Vec<(String, Bytes)>, ShelfError> {
+        let (manifest, _) = self.manifest(name, version).await?;
+        let mut copies = Vec::new();
+        for file in &manifest.files {
+            copies.push((file.name.clone(), self.file(&manifest, file).await?));
+        }
+        for object in [MANIFEST, FROZEN] {
+            if let Some(bytes) = self.objects.get(&place(name, version, object), MANIFEST_BYTES).await? {
+                copies.push((object.to_owned(), bytes));
+            }
+        }
+        Ok(copies)
     }
 
     /// What earlier versions of a set hold, and the rows that were let out of quarantine for them.
