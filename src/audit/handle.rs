@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::archive::Archive;
@@ -93,7 +93,7 @@ pub struct Audit {
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     queue: Sender<Message>,
-    shipper: JoinHandle<()>,
+    shipping: Shipping,
     retainer: Arc<Mutex<Retainer>>,
     retaining: JoinHandle<()>,
     outputs: Outputs,
@@ -101,7 +101,7 @@ pub(crate) struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shipper.abort();
+        self.shipping.stop();
         self.retaining.abort();
     }
 }
@@ -228,7 +228,7 @@ impl Audit {
             // The writer drops the sender once it has synced.
             let _ = answer.await;
         }
-        self.inner.shipper.abort();
+        self.inner.shipping.stop();
         flushed
     }
 
@@ -323,8 +323,44 @@ fn start(config: AuditConfig, store: Store, opened: Opened) -> Result<Inner, Aud
     let retainer = Retainer::new(config.retention, Arc::clone(&shared), queue.clone(), stores);
     let retainer = Arc::new(Mutex::new(retainer));
     let retaining = tokio::spawn(retain_for_ever(Arc::clone(&retainer)));
-    let shipper = Shipper::new(Arc::clone(&shared), queue.clone(), store, folder, head, recovered);
-    Ok(Inner { shared, queue, shipper: tokio::spawn(shipper.run()), retainer, retaining, outputs })
+    let shipper = Shipper::new(Arc::clone(&shared), queue.clone(), store, folder.clone(), head, recovered);
+    let shipping = Shipping::start(shipper).map_err(|source| AuditError::Spool {
+        what: "start the shipper of",
+        path: folder,
+        source,
+    })?;
+    Ok(Inner { shared, queue, shipping, retainer, retaining, outputs })
+}
+
+/// The shipper at work, on a thread of its own: putting rows together takes the processor for milliseconds at a time, and those who serve
+/// would wait for it.
+#[derive(Debug)]
+struct Shipping {
+    stop: watch::Sender<bool>,
+}
+
+impl Shipping {
+    fn start(shipper: Shipper) -> std::io::Result<Self> {
+        let (stop, mut stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let run = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = shipper.run() => {}
+                    // An error means that the handle is gone: then it is over too.
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                }
+            });
+            runtime.shutdown_background();
+        };
+        thread::Builder::new().name("audit-shipper".into()).spawn(run)?;
+        Ok(Self { stop })
+    }
+
+    /// Being cut off anywhere is the same as a crash: the cursor follows the commit.
+    fn stop(&self) {
+        self.stop.send_replace(true);
+    }
 }
 
 /// Works until it is aborted. Being cut off anywhere is the same as a crash: a tombstone comes before what it is for goes.

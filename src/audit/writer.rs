@@ -19,6 +19,7 @@ use super::proof::period::Period;
 use super::record::{Hash, Head, Mark, Prepared, day_of};
 use super::retention::SYSTEM;
 use super::shared::Shared;
+use super::spool::sync::Syncer;
 use super::spool::{Fsync, Spool, frame};
 use crate::base::ExchangeId;
 
@@ -83,6 +84,8 @@ pub(crate) struct Writer {
     /// Records that the disk refused and nobody waits for.
     kept: VecDeque<Append>,
     synced: Instant,
+    /// Syncs beside the writer; `None`: nobody is to, or the system gives no thread.
+    syncer: Option<Syncer>,
     probed: Instant,
 }
 
@@ -95,7 +98,12 @@ impl Writer {
         open: HashSet<ExchangeId>,
     ) -> Self {
         let (kept, now) = (VecDeque::new(), Instant::now());
-        Self { spool, key, sealed: 0, unsealed: None, shared, fsync, open, kept, synced: now, probed: now }
+        let told = {
+            let shared = Arc::clone(&shared);
+            move |error| shared.disk(Err(format!("fsync: {error}")))
+        };
+        let syncer = matches!(fsync, Fsync::EveryMs(_)).then(|| Syncer::start(told).ok()).flatten();
+        Self { spool, key, sealed: 0, unsealed: None, shared, fsync, open, kept, synced: now, syncer, probed: now }
     }
 
     /// Works until told to stop or until every sender is gone.
@@ -121,6 +129,10 @@ impl Writer {
                 "the disk took no more; these ends will be recorded as interrupted"
             );
         }
+        // What is being synced is first; then what was written since.
+        if self.syncer.take().is_some_and(Syncer::end) {
+            self.spool.not_synced();
+        }
         self.sync();
         // The lock goes with the spool, and only then is whoever waits told: the next process must find it free.
         drop(self);
@@ -133,7 +145,8 @@ impl Writer {
         }
         let sync = match self.fsync {
             Fsync::EveryMs(ms) if self.spool.is_dirty() => {
-                Duration::from_millis(ms.max(1)).saturating_sub(self.synced.elapsed())
+                let least = if self.is_syncing() { SYNCING } else { Duration::ZERO };
+                Duration::from_millis(ms.max(1)).saturating_sub(self.synced.elapsed()).max(least)
             }
             _ => IDLE,
         };
@@ -370,12 +383,26 @@ impl Writer {
         }
     }
 
+    fn is_syncing(&self) -> bool {
+        self.syncer.as_ref().is_some_and(Syncer::is_busy)
+    }
+
     fn sync_if_due(&mut self) {
-        if let Fsync::EveryMs(ms) = self.fsync
-            && self.spool.is_dirty()
-            && self.synced.elapsed() >= Duration::from_millis(ms)
-        {
-            self.sync();
+        let Fsync::EveryMs(ms) = self.fsync else { return };
+        if self.syncer.as_ref().is_some_and(Syncer::has_failed) {
+            self.spool.not_synced();
+        }
+        let is_due = self.spool.is_dirty() && self.synced.elapsed() >= Duration::from_millis(ms);
+        if !is_due || self.is_syncing() {
+            return;
+        }
+        match self.syncer.as_ref().map(|syncer| (syncer, self.spool.give_to_sync())) {
+            Some((syncer, Ok(file))) => {
+                self.synced = Instant::now();
+                syncer.sync(file);
+            }
+            // Without another thread, or another handle of the file, here and now.
+            Some((_, Err(_))) | None => self.sync(),
         }
     }
 
@@ -402,6 +429,8 @@ const SEAL_EVERY: Duration = Duration::from_secs(60);
 const SEAL_RECORDS: u64 = 10_000;
 /// How soon a refused write is tried again.
 const RETRY: Duration = Duration::from_millis(200);
+/// How soon the thread looks again whether the disk has taken what it was given.
+const SYNCING: Duration = Duration::from_millis(1);
 /// How long the thread sleeps when nothing is due; only a bound, every message wakes it.
 const IDLE: Duration = Duration::from_secs(60);
 /// Records written with one `write`.

@@ -7,6 +7,7 @@
 pub(super) mod frame;
 pub(super) mod read;
 pub(super) mod segment;
+pub(super) mod sync;
 pub(super) mod tail;
 
 use std::collections::HashMap;
@@ -156,6 +157,18 @@ impl Spool {
             self.dirty = false;
         }
         Ok(())
+    }
+
+    /// The file that is to be forced to the disk by somebody else: from now on what was written counts as synced.
+    pub(crate) fn give_to_sync(&mut self) -> io::Result<File> {
+        let file = self.active.try_clone()?;
+        self.dirty = false;
+        Ok(file)
+    }
+
+    /// What was given to somebody else to sync is not on the disk.
+    pub(crate) fn not_synced(&mut self) {
+        self.dirty = true;
     }
 
     /// True when something was written since the last [`Spool::sync`].

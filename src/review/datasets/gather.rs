@@ -318,7 +318,7 @@ impl Gatherer<'_> {
             let Some(detail) = self.reader.stored(id).await? else { continue };
             let Ok(texts) = texts(&detail, Direction::Request) else { continue };
             let wanted: Vec<(usize, &PassageText)> =
-                texts.iter().enumerate().filter(|(_, text)| self.is_judged(text)).collect();
+                texts.iter().enumerate().filter(|(_, text)| is_said(text)).collect();
             let Some(at) = number.checked_rem(wanted.len() as u64).and_then(|at| usize::try_from(at).ok()) else {
                 continue;
             };
@@ -351,11 +351,6 @@ impl Gatherer<'_> {
         Ok(all)
     }
 
-    /// Whether the classifier would be asked about it.
-    fn is_judged(&self, text: &PassageText) -> bool {
-        self.snapshot.policy.model.wants(text.role.trust()) && !text.text.trim().is_empty()
-    }
-
     fn facts(&self, detail: &ExchangeDetail) -> Facts {
         detail.begin.as_ref().map(|begin| facts(begin, self.today)).unwrap_or_default()
     }
@@ -386,6 +381,11 @@ impl Gatherer<'_> {
             finding.standing.acts() && finding.severity >= Severity::High && is_attack
         })
     }
+}
+
+/// Whether a user said it, or brought it along: what the operator wrote is the same every time.
+fn is_said(text: &PassageText) -> bool {
+    text.role.trust() != Trust::Operator && !text.text.trim().is_empty()
 }
 
 fn direction_of(id: IncidentId) -> Direction {
