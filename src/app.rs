@@ -6,6 +6,7 @@ mod capture;
 mod choice;
 mod desk;
 mod keeper;
+mod model;
 mod names;
 mod offline;
 mod providers;
@@ -59,6 +60,7 @@ use watch::Watch;
 pub use providers::problems;
 pub use state::kept_secret;
 
+pub use model::{model_cache, model_folder};
 pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, is_running, kept_policies, rollback_offline};
 
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
@@ -412,12 +414,14 @@ fn load_set(folders: &[PathBuf]) -> Result<RuleSet, Refusal> {
 }
 
 async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {
-    let folder = config.model.folder.clone();
     let settings = ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() };
     let limits = config.limits.clone();
-    let loading = tokio::task::spawn_blocking(move || Classifier::load(&folder, &settings, &limits));
-    let loaded =
-        loading.await.map_err(|error| StartError::Provider(format!("loading the model was cut short: {error}")))?;
+    let loaded = match model_folder(&config.model.source, &model_cache(&config.state), &limits).await {
+        Err(error) => Err(error),
+        Ok(folder) => tokio::task::spawn_blocking(move || Classifier::load(&folder, &settings, &limits))
+            .await
+            .map_err(|error| StartError::Provider(format!("loading the model was cut short: {error}")))?,
+    };
     match loaded {
         Ok(classifier) => Ok(Some(classifier)),
         Err(error) if config.policy.faults.model_missing == FaultAction::Degrade => {

@@ -1,14 +1,15 @@
 """From labelled rows to training windows: select, clean, compose, cut, tokenize.
 
-    python data.py DATA_FOLDER OUT_FOLDER
+    python data.py DATA_FOLDER OUT_FOLDER [--also SET]...
 
-reads DATA_FOLDER/train.jsonl.gz and writes to OUT_FOLDER
+reads DATA_FOLDER/train.jsonl.gz, and train.jsonl.gz of further sets, which
+`portcullis dataset get` copies, and writes to OUT_FOLDER
 
     windows.npz          training windows (token ids, label, weight)
     left_out/*.jsonl.gz  rows of the sources kept out of training, for judging
     composition.json     what was used, what was dropped and why, by source
 
-Nothing else of the data folder is opened. Every rule here is about a kind or a
+Nothing else of the folders is opened. Every rule here is about a kind or a
 source as a whole, and the reason stands beside it.
 """
 
@@ -286,15 +287,28 @@ def pick_left_out(rows, seed, most=120):
     return out
 
 
+def gather(folders):
+    """Rows of the folders' train.jsonl.gz, in order; a text that an earlier one has is not taken again."""
+    rows, seen = [], set()
+    for folder in folders:
+        for row in read(folder / "train.jsonl.gz", need=("text", "label", "source", "kind", "lang", "lic")):
+            if (row["text"], row["label"]) not in seen or folder == folders[0]:
+                seen.add((row["text"], row["label"]))
+                rows.append(row)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, help="folder with train.jsonl.gz")
     parser.add_argument("out", type=Path, help="folder to write to")
+    parser.add_argument("--also", type=Path, metavar="SET", action="append", default=[],
+                        help="another folder with train.jsonl.gz; may be given several times")
     parser.add_argument("--seed", type=int, default=SEED)
     args = parser.parse_args()
 
     try:
-        rows = read(args.data / "train.jsonl.gz", need=("text", "label", "source", "kind", "lang", "lic"))
+        rows = gather([args.data, *args.also])
     except RowError as error:
         raise SystemExit(f"error: {error}") from None
     args.out.mkdir(parents=True, exist_ok=True)

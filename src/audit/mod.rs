@@ -55,11 +55,11 @@ pub use outputs::OutputStatus;
 pub use outputs::config::{
     EventType, FACILITIES, OutputConfig, ReceiverConfig, SinkConfig, SyslogConfig, Transport, WebhookSecret,
 };
-pub(crate) use proof::SigningKey;
 pub use proof::{
-    Anchored, Body, Break, BreakKind, Columns, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason, Seal,
-    Tombstone, TrustedKey,
+    Anchored, Body, Break, BreakKind, Columns, EnvelopeError, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason,
+    Seal, Tombstone, TrustedKey,
 };
+pub(crate) use proof::{SigningKey, envelope};
 pub use query::{AuditReader, ExchangeDetail, ExchangeRow, Filter, LIST_DEFAULT, LIST_MAX, Rewrapped, StoredEvent};
 pub use record::{Hash, Record};
 pub use regions::{Regions, RegionsConfig};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{ConfigArg, Failure, out};
+use super::{ConfigArg, Failure, block_on, out};
 use crate::app;
 use crate::base::{FaultAction, Limits};
 use crate::classify::{Classifier, ClassifierConfig};
@@ -96,7 +96,12 @@ impl CheckArgs {
 
 fn check_model(model: &ModelConfig, limits: &Limits) -> Result<Option<String>, Failure> {
     let settings = ClassifierConfig { threads: model.threads, onnxruntime: model.onnxruntime.clone() };
-    match Classifier::load(&model.folder, &settings, limits) {
+    // Fetched to be looked at, and not into the state folder: whoever checks need not be who runs it.
+    let aside = std::env::temp_dir().join(format!("portcullis-check-{}", std::process::id()));
+    let folder = block_on(app::model_folder(&model.source, &aside, limits))?;
+    let loaded = folder.and_then(|folder| Classifier::load(&folder, &settings, limits));
+    let _ = std::fs::remove_dir_all(&aside);
+    match loaded {
         Ok(classifier) => out::line(format!("model: version {}, self-test passed", classifier.version()))?,
         Err(error) => return Ok(Some(format!("model: {error}"))),
     }

@@ -16,7 +16,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use thiserror::Error;
 
-use super::{ConfigArg, Failure};
+use super::{ConfigArg, Failure, block_on};
 use crate::app;
 use crate::base::{Fault, Limits};
 use crate::classify::metrics::Scored;
@@ -101,10 +101,16 @@ pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), EvalError> {
     let configured = if args.full { Some(args.config.config().map_err(EvalError::Config)?) } else { None };
     let limits =
         full::limits(&configured.as_ref().map_or_else(Limits::default, |config| config.limits.clone()), IN_FLIGHT);
-    let folder = configured.as_ref().map_or(&args.model, |config| &config.model.folder);
+    let folder = match &configured {
+        None => args.model.clone(),
+        Some(config) => {
+            let cache = app::model_cache(&config.state);
+            block_on(app::model_folder(&config.model.source, &cache, &limits)).map_err(EvalError::Config)??
+        }
+    };
     let library = configured.as_ref().and_then(|config| config.model.onnxruntime.clone());
     let settings = ClassifierConfig { threads: args.threads, onnxruntime: args.onnxruntime.clone().or(library) };
-    let classifier = Classifier::load(folder, &settings, &limits)?;
+    let classifier = Classifier::load(&folder, &settings, &limits)?;
     let threshold = args.threshold.or(classifier.manifest().threshold).unwrap_or(DEFAULT_THRESHOLD);
     let snapshot = configured.map(|config| snapshot(&config, &limits)).transpose()?;
     let mut scorer = |row: &Row| match &snapshot {

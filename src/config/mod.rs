@@ -10,6 +10,7 @@ mod console;
 mod datasets;
 mod env;
 mod load;
+mod model;
 mod objects;
 mod outputs;
 mod policy;
@@ -22,10 +23,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::access::ClientKey;
-use crate::audit::{OutputConfig, Retention, TextKeyFiles};
+use crate::audit::{OutputConfig, PublicKey, Retention, TextKeyFiles};
 use crate::base::{Limits, Secret};
 use crate::console::ConsoleConfig;
 use crate::egress::{ObjectsConfig, Reach};
+use crate::model::registry::Pushed;
 use crate::review::datasets::DatasetsConfig;
 use crate::route::{ModelPattern, Price};
 use crate::telemetry::trace::LogFormat;
@@ -156,12 +158,37 @@ pub struct AccessConfig {
 /// Section `model`.
 #[derive(Debug)]
 pub struct ModelConfig {
-    /// Folder with `manifest.json`.
-    pub folder: PathBuf,
+    /// Where it is.
+    pub source: ModelSource,
     /// Threads that run the model; 0: one for each core.
     pub threads: usize,
     /// ONNX Runtime's shared library; `None`: the usual places.
     pub onnxruntime: Option<PathBuf>,
+}
+
+/// Where the classifier is.
+#[derive(Debug)]
+pub enum ModelSource {
+    /// A folder with `manifest.json`.
+    Folder(PathBuf),
+    /// An object store, from which it is fetched.
+    Store {
+        /// The store.
+        store: Box<ObjectsConfig>,
+        /// The model's name there.
+        name: String,
+        /// Which version.
+        which: ModelVersion,
+    },
+}
+
+/// Which version of a model in a store.
+#[derive(Debug)]
+pub enum ModelVersion {
+    /// This one.
+    Pinned(Pushed),
+    /// The one that was promoted last, with one of these keys.
+    Promoted(Vec<PublicKey>),
 }
 
 /// Section `audit`.

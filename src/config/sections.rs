@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::value::{address, dollars, name, number, optional, path, switch, word};
 use super::{
-    AccessConfig, Config, LogConfig, ModelConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig,
-    TlsFiles, audit, console, datasets, outputs, policy,
+    AccessConfig, Config, LogConfig, ProviderAuth, ProviderConfig, ProviderKind, Readable, ServerConfig, TlsFiles,
+    audit, console, datasets, model, outputs, policy,
 };
 use crate::access::ClientKey;
 use crate::base::limits::TOKEN_DEPTH_MAX;
@@ -66,7 +66,7 @@ pub(super) fn read(
     let providers = table.needed("providers", report).and_then(|node| providers(node, &context, report));
     let access = table.needed("access", report).and_then(|node| access(node, report));
     let rules = table.needed("rules", report).and_then(|node| rules(node, base, report));
-    let model = table.needed("model", report).and_then(|node| model(node, base, report));
+    let model = table.needed("model", report).and_then(|node| model::read(node, &context, report));
     let policy = table.needed("policy", report).and_then(|node| policy::read(node, report));
     let audit = table.needed("audit", report).and_then(|node| {
         let home = region.as_deref().unwrap_or_default();
@@ -113,11 +113,17 @@ pub(super) fn read(
 }
 
 /// The sections that are well by themselves, each for itself.
-pub(super) fn readable(tree: &Node, base: &Path, report: &mut Reporter<'_>) -> Readable {
+pub(super) fn readable(
+    tree: &Node,
+    base: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    report: &mut Reporter<'_>,
+) -> Readable {
+    let context = Context { base, environment };
     let table = Table::open(tree, "the configuration", &SECTIONS, report);
     let section = |name: &str| table.as_ref().and_then(|table| table.get(name));
     let rules = section("rules").and_then(|node| rules(node, base, report)).map(|rules| rules.folders);
-    let model = section("model").and_then(|node| model(node, base, report));
+    let model = section("model").and_then(|node| model::read(node, &context, report));
     let state = section("state").and_then(|node| path(node, "state", base, report));
     let admin = section("server").and_then(|node| server(node, base, report)).map(|server| server.admin);
     let limits = match section("limits") {
@@ -388,14 +394,6 @@ pub(super) fn rules(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Opti
     // Off when absent: without a word of the operator nothing but his own act changes the policy in force.
     let watch = switch(&table, "watch", report);
     (folders.len() == nodes.len() && report.error_count() == before).then_some(RulesSection { folders, watch })
-}
-
-fn model(node: &Node, base: &Path, report: &mut Reporter<'_>) -> Option<ModelConfig> {
-    let table = Table::open(node, "model", &["folder", "threads", "onnxruntime"], report)?;
-    let folder = table.needed("folder", report).and_then(|node| path(node, "model.folder", base, report));
-    let threads = optional(&table, "threads", |node| number(node, "model.threads", report)).unwrap_or(0);
-    let onnxruntime = optional(&table, "onnxruntime", |node| path(node, "model.onnxruntime", base, report));
-    Some(ModelConfig { folder: folder?, threads: usize::try_from(threads).ok()?, onnxruntime })
 }
 
 fn limits(node: &Node, report: &mut Reporter<'_>) -> Option<Limits> {

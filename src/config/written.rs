@@ -122,9 +122,7 @@ impl Written {
         let mut found = Diagnostics::default();
         let mut report = Reporter::new(&self.name, &self.content, CODES, &mut found);
         let Some(tree) = self.tree(&mut report) else { return Err(found) };
-        let variable =
-            |name: &str| self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        let config = sections::read(&tree, &self.base, &variable, &mut report);
+        let config = sections::read(&tree, &self.base, &|name| self.variable(name), &mut report);
         let errors = report.error_count();
         match config {
             Some(config) if errors == 0 => Ok(Loaded { config, warnings: found.warnings, written: self.clone() }),
@@ -159,12 +157,16 @@ impl Written {
         }
     }
 
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
     /// The sections of a broken configuration that are well by themselves.
     pub(super) fn readable(&self) -> Readable {
         let mut found = Diagnostics::default();
         let mut report = Reporter::new(&self.name, &self.content, CODES, &mut found);
         match self.tree(&mut report) {
-            Some(tree) => sections::readable(&tree, &self.base, &mut report),
+            Some(tree) => sections::readable(&tree, &self.base, &|name| self.variable(name), &mut report),
             None => Readable::default(),
         }
     }

@@ -43,6 +43,9 @@ pub enum ModelError {
         /// What ONNX Runtime or the check said.
         problem: String,
     },
+    /// The store of models has none that can be used.
+    #[error("{0}")]
+    Store(String),
     /// The model loads, but its scores are not the recorded ones.
     #[error("self-test failed: {}", list(failures))]
     SelfTest {

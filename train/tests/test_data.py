@@ -1,5 +1,7 @@
 """Selection and cutting on rows made up here."""
 
+import gzip
+import json
 import random
 
 import pytest
@@ -7,7 +9,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 import data
 import synth
-from rows import licence_allows
+from rows import RowError, licence_allows
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *[f"w{i}" for i in range(400)], "attack", "now"]
 
@@ -103,3 +105,16 @@ def test_same_seed_same_windows(tok):
     rows = [long_row(200, i) for i in range(20)] + [row(f"w{i} w2 w3") for i in range(20)]
     first, second = (data.build(rows, tok, seed=5, composed=4, synthetic=3)[0] for _ in range(2))
     assert first == second
+
+
+def test_further_sets_are_read_beside_the_first(tmp_path):
+    def folder(name, texts):
+        (tmp_path / name).mkdir()
+        with gzip.open(tmp_path / name / "train.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(row(text, source="portcullis:incident", lic="own")) + "\n" for text in texts)
+        return tmp_path / name
+
+    rows = data.gather([folder("own", ["a", "a", "b"]), folder("incidents", ["b", "c"]), folder("more", ["c", "d", "d"])])
+    assert [one["text"] for one in rows] == ["a", "a", "b", "c", "d"]
+    with pytest.raises(RowError, match="no such file"):
+        data.gather([tmp_path / "own", tmp_path / "none"])

@@ -63,7 +63,7 @@ impl AuditReader {
         step: &Step,
         (author, note): (&str, Option<&str>),
     ) -> Result<u64, AuditError> {
-        let now = Timestamp::now().as_microsecond();
+        let now = self.clock.now().as_microsecond();
         let told = self.chosen(id, group, |sql| {
             let (at, what) = (sql.at(now), step.name());
             let author = sql.bind(author);

@@ -2,6 +2,7 @@
 //! given up. Pure but for reading key files.
 
 pub(super) mod chain;
+pub mod envelope;
 pub(super) mod graves;
 pub(super) mod inclusion;
 pub(super) mod key;
@@ -12,6 +13,7 @@ pub(super) mod seal;
 pub(super) mod tombstone;
 
 pub use chain::{Break, BreakKind, Evidence, TrustedKey};
+pub use envelope::EnvelopeError;
 pub use inclusion::Inclusion;
 pub use key::PublicKey;
 pub(crate) use key::SigningKey;

@@ -19,9 +19,8 @@ use super::assemble::{Built, Past};
 use super::manifest::{EVAL, FORMAT, File, Manifest, Name, QUARANTINE, TRAIN, Terms, Version};
 use super::row::{Row, RowId};
 use super::{ROWS_MAX, TEXTS_MAX, Window};
-use crate::audit::{PublicKey, SigningKey};
+use crate::audit::{EnvelopeError, PublicKey, SigningKey, envelope};
 use crate::egress::{Objects, ObjectsConfig, ObjectsError};
-use crate::review::signed::{self, SignedError};
 
 /// What went wrong with a set.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +50,7 @@ pub enum ShelfError {
     Taken(String),
     /// Its signature.
     #[error("{0}: {1}")]
-    Signed(String, SignedError),
+    Signed(String, EnvelopeError),
 }
 
 /// What `frozen.json` says, signed.
@@ -250,7 +249,7 @@ impl Shelf {
     ) -> Result<Frozen, ShelfError> {
         let (manifest, manifest_sha256) = self.whole(name, version).await?;
         let frozen = Frozen { name: manifest.name, version, manifest_sha256, frozen_at: now };
-        let bytes = signed::sign(FROZEN_TYPE, &frozen, key).map_err(|error| ShelfError::Place(error.to_string()))?;
+        let bytes = envelope::sign(FROZEN_TYPE, &frozen, key).map_err(|error| ShelfError::Place(error.to_string()))?;
         self.objects.put(&place(name, version, FROZEN), bytes.into()).await?;
         Ok(frozen)
     }
@@ -269,7 +268,7 @@ impl Shelf {
         let object = place(name, version, FROZEN);
         let Some(bytes) = self.objects.get(&object, MANIFEST_BYTES).await? else { return Ok(None) };
         let frozen: Frozen =
-            signed::open(FROZEN_TYPE, &bytes, trusted).map_err(|error| ShelfError::Signed(object.clone(), error))?;
+            envelope::open(FROZEN_TYPE, &bytes, trusted).map_err(|error| ShelfError::Signed(object.clone(), error))?;
         let (_, sha256) = self.manifest(name, version).await?;
         if (&frozen.name, frozen.version, &frozen.manifest_sha256) != (name, version, &sha256) {
             let why = format!(
@@ -315,6 +314,9 @@ impl Shelf {
     }
 }
 
+/// The files of a version, by their names.
+pub type Files = Vec<(&'static str, Bytes)>;
+
 /// What a version is to say of itself, besides what follows from its rows.
 #[derive(Debug)]
 pub struct Describe<'a> {
@@ -335,11 +337,7 @@ impl Describe<'_> {
     ///
     /// # Errors
     /// Rows that JSON cannot hold.
-    pub fn describe(
-        &self,
-        built: &Built,
-        versions: &[Listed],
-    ) -> Result<(Manifest, Vec<(&'static str, Bytes)>), ShelfError> {
+    pub fn describe(&self, built: &Built, versions: &[Listed]) -> Result<(Manifest, Files), ShelfError> {
         let day = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let mut files = Vec::new();
         let mut told = Vec::new();

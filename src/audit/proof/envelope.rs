@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{PublicKey, SigningKey};
+use super::key::{PublicKey, SigningKey};
 
 /// An envelope as it is written.
 #[derive(Debug, Deserialize, Serialize)]
@@ -25,7 +25,7 @@ struct Signature {
 
 /// Why a statement counts for nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SignedError {
+pub enum EnvelopeError {
     /// It is no envelope, or one of something else.
     #[error("it is no signed statement of type {0}: {1}")]
     Form(String, String),
@@ -52,9 +52,9 @@ pub(crate) fn sign<T: Serialize>(kind: &str, statement: &T, key: &SigningKey) ->
 /// Reads a statement that one of these keys signed.
 ///
 /// # Errors
-/// See [`SignedError`].
-pub fn open<T: DeserializeOwned>(kind: &str, bytes: &[u8], trusted: &[PublicKey]) -> Result<T, SignedError> {
-    let form = |why: String| SignedError::Form(kind.to_owned(), why);
+/// See [`EnvelopeError`].
+pub fn open<T: DeserializeOwned>(kind: &str, bytes: &[u8], trusted: &[PublicKey]) -> Result<T, EnvelopeError> {
+    let form = |why: String| EnvelopeError::Form(kind.to_owned(), why);
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| form(error.to_string()))?;
     if envelope.payload_type != kind {
         return Err(form(format!("its type is {:?}", envelope.payload_type)));
@@ -69,7 +69,7 @@ pub fn open<T: DeserializeOwned>(kind: &str, bytes: &[u8], trusted: &[PublicKey]
     if !is_signed {
         let named: Vec<&str> = envelope.signatures.iter().map(|one| one.keyid.as_str()).collect();
         let named: String = named.join(", ").chars().filter(char::is_ascii_graphic).take(NAMED).collect();
-        return Err(SignedError::Signature(if named.is_empty() { "none".to_owned() } else { named }));
+        return Err(EnvelopeError::Signature(if named.is_empty() { "none".to_owned() } else { named }));
     }
     // Only what is signed is read.
     serde_json::from_slice(&payload).map_err(|error| form(error.to_string()))
@@ -115,19 +115,19 @@ mod tests {
         let signed = sign("application/x", &vec![1, 2], &own).unwrap();
         assert_eq!(open::<Vec<u8>>("application/x", &signed, &[other.public(), own.public()]).unwrap(), [1, 2]);
         let refused = open::<Vec<u8>>("application/x", &signed, &[other.public()]).unwrap_err();
-        assert_eq!(refused, SignedError::Signature(own.public().id()));
-        assert!(matches!(open::<Vec<u8>>("application/y", &signed, &[own.public()]), Err(SignedError::Form(..))));
+        assert_eq!(refused, EnvelopeError::Signature(own.public().id()));
+        assert!(matches!(open::<Vec<u8>>("application/y", &signed, &[own.public()]), Err(EnvelopeError::Form(..))));
         // Another payload, another type, no signature at all.
         let text = String::from_utf8(signed).unwrap();
         let changed = text.replace(&STANDARD.encode("[1,2]"), &STANDARD.encode("[1,3]"));
         assert!(matches!(
             open::<Vec<u8>>("application/x", changed.as_bytes(), &[own.public()]),
-            Err(SignedError::Signature(_))
+            Err(EnvelopeError::Signature(_))
         ));
         let retyped = text.replace("application/x", "application/y");
         assert!(matches!(
             open::<Vec<u8>>("application/y", retyped.as_bytes(), &[own.public()]),
-            Err(SignedError::Signature(_))
+            Err(EnvelopeError::Signature(_))
         ));
         let bare = format!(
             "{{\"payloadType\":\"application/x\",\"payload\":\"{}\",\"signatures\":[]}}",

@@ -1,0 +1,79 @@
+//! Where the classifier's files are: in a folder, or fetched from the store, by a hash that is written or one that somebody signed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::base::Limits;
+use crate::config::{ModelSource, ModelVersion};
+use crate::egress::ObjectsConfig;
+use crate::model::ModelError;
+use crate::model::registry::{Promotion, Registry, RegistryError};
+
+/// The folder of a model. From a store it is fetched into `cache`, unless it is there already and whole.
+///
+/// # Errors
+/// The store's, or a model that is not what was named. With a store that is away the model that was last promoted here serves on.
+pub async fn model_folder(source: &ModelSource, cache: &Path, limits: &Limits) -> Result<PathBuf, ModelError> {
+    match source {
+        ModelSource::Folder(folder) => Ok(folder.clone()),
+        ModelSource::Store { store, name, which } => Ok(fetched(store, (name, which), cache, limits).await?),
+    }
+}
+
+async fn fetched(
+    store: &ObjectsConfig,
+    (name, which): (&str, &ModelVersion),
+    cache: &Path,
+    limits: &Limits,
+) -> Result<PathBuf, RegistryError> {
+    let registry = Registry::open(store, limits)?;
+    let trusted = match which {
+        ModelVersion::Pinned(pinned) => return registry.fetch(pinned, cache).await,
+        ModelVersion::Promoted(trusted) => trusted,
+    };
+    let kept = cache.join(format!("{name}.promotion.json"));
+    // What was seen here before is signed as well: a changed file counts for nothing.
+    let seen = fs::read(&kept).ok().and_then(|bytes| Promotion::open(&bytes, (name, None), trusted).ok());
+    match registry.promoted(name, trusted).await.and_then(|found| newest(name, found, seen.as_ref())) {
+        Ok((promotion, bytes)) => {
+            let folder = registry.fetch(&promotion.pushed(), cache).await?;
+            // Only now: what was not fetched cannot serve on.
+            keep(&kept, &bytes)?;
+            Ok(folder)
+        }
+        Err(error) => {
+            let folder = seen.as_ref().and_then(|promotion| registry.cached(&promotion.pushed(), cache));
+            let Some((folder, promotion)) = folder.zip(seen) else { return Err(error) };
+            tracing::error!(%error, version = promotion.version, "what is promoted cannot be learnt; the model that was promoted before serves on");
+            Ok(folder)
+        }
+    }
+}
+
+/// What was found, unless it is older than what was seen.
+fn newest<B>(
+    name: &str,
+    found: Option<(Promotion, B)>,
+    seen: Option<&Promotion>,
+) -> Result<(Promotion, B), RegistryError> {
+    let seen = seen.map_or(0, |promotion| promotion.sequence);
+    match found {
+        Some((promotion, bytes)) if promotion.sequence >= seen => Ok((promotion, bytes)),
+        None if seen == 0 => Err(RegistryError::None(format!("a promotion of {name} (`portcullis models promote`)"))),
+        other => {
+            let found = other.map_or(0, |(promotion, _)| promotion.sequence);
+            Err(RegistryError::Replayed { name: name.to_owned(), found, seen })
+        }
+    }
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
+    let partial = path.with_extension("partial");
+    let kept = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    kept.map_err(|error| RegistryError::Cache { path: path.to_owned(), error })
+}
+
+/// The folder of fetched models in the state folder.
+pub fn model_cache(state: &Path) -> PathBuf {
+    state.join("models")
+}
