@@ -5,6 +5,7 @@ mod build;
 mod capture;
 mod choice;
 mod desk;
+mod follow;
 mod keeper;
 mod model;
 mod names;
@@ -50,7 +51,9 @@ use crate::yaml::Diagnostics;
 use archive::{Archive, ArchiveError};
 use build::Frame;
 use choice::Choice;
+use follow::Follow;
 use keeper::Keeper;
+use model::{Models, load_shadow};
 use names::{Names, unserved};
 use providers::targets;
 use refusal::Refusal;
@@ -159,6 +162,7 @@ impl App {
         let policy = judges.snapshot.version.clone();
         let rules = judges.snapshot.scanner.rules().len();
         let model = judges.classifier.as_ref().map(|classifier| classifier.version().to_owned());
+        let follow = follow(&config, &limits).await;
         let record_config = audit_config(&config);
         let audit = Regions::open(record_config.clone()).await?;
         let (targets, mocks) = targets(&config.providers, &limits).await?;
@@ -205,6 +209,9 @@ impl App {
                 model.as_deref().unwrap_or("none")
             ),
         );
+        if follow.is_on() {
+            tokio::spawn(follow.run(Arc::clone(&proxy), stopped.clone()));
+        }
         let serving = Arc::clone(&proxy);
         let data_task = tokio::spawn(data.run(
             move |request, peer: Peer| {
@@ -309,10 +316,10 @@ async fn open_policy(
     offline::remove_address(&state);
     let watch = (config.rules.clone(), config.watch_rules);
     let choice = Choice::make(&archive, config, &written)?;
-    let classifier = load_classifier(config).await?;
-    let frame =
-        Frame { limits: Arc::clone(limits), state, names: Some(Names::of(config)), has_model: classifier.is_some() };
-    let opening = move || Keeper::open(choice, (source, written), frame, archive, watch, classifier);
+    let models = Models { classifier: load_classifier(config).await?, shadow: load_shadow(config).await };
+    let has_model = models.classifier.is_some();
+    let frame = Frame { limits: Arc::clone(limits), state, names: Some(Names::of(config)), has_model };
+    let opening = move || Keeper::open(choice, (source, written), frame, archive, watch, models);
     tokio::task::spawn_blocking(opening)
         .await
         .map_err(|error| StartError::Rules(format!("loading the rules was cut short: {error}")))?
@@ -353,7 +360,7 @@ pub async fn judges(config: &Config, limits: &Arc<Limits>) -> Result<Judges, Sta
     let classifier = load_classifier(config).await?;
     let snapshot = Arc::new(snapshot(&config.policy, scanner, limits));
     let throttles = Arc::new(config.policy.throttles.clone());
-    Ok(Judges { snapshot, classifier, throttles, record_full_text: config.policy.record_full_text })
+    Ok(Judges { snapshot, classifier, shadow: None, throttles, record_full_text: config.policy.record_full_text })
 }
 
 /// Compiles the rules of these folders.
@@ -411,6 +418,15 @@ fn load_set(folders: &[PathBuf]) -> Result<RuleSet, Refusal> {
         tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
     }
     Ok(loaded.set)
+}
+
+/// Follows the model that was loaded.
+async fn follow(config: &Config, limits: &Arc<Limits>) -> Follow {
+    let (source, cache) = (config.model.source.clone(), model_cache(&config.state));
+    // It was fetched a moment ago: what comes back is where it lies.
+    let serves = model_folder(&source, &cache, limits).await.ok();
+    let settings = ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() };
+    Follow { source, cache, settings, limits: Arc::clone(limits), serves }
 }
 
 async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {

@@ -15,13 +15,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use http::Method;
 use jiff::Timestamp;
 use portcullis::egress::{ObjectsConfig, Place, Reach};
 use portcullis::review::datasets::{Built, Describe, Kind, Label, Row, Shelf, Terms, Window};
 use portcullis::text::Role;
 use serde_json::Value;
-use support::appliance::{Appliance, Settings};
+use support::appliance::{Appliance, Settings, poll};
+use support::http::Client;
 use support::receiver::S3;
+use support::upstream::{Script, Upstream};
 
 /// RFC 8032, section 7.1, tests 1 and 2: seeds and public keys.
 const OWN: (&str, &str) =
@@ -195,6 +198,99 @@ async fn a_model_is_promoted_when_it_is_no_worse_and_rolled_back() {
     assert!(appliance.ask(&["models", "verify"]).starts_with("2026-11-21.1"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_appliance_follows_promotions() {
+    let upstream = Upstream::start().await;
+    upstream.script("m", Script::json(200, ANSWER));
+    let folder = format!("folder: '{}'", guard().display());
+    let store = format!("store: {{ url: models }}\n  name: guard\n  trusted_keys: ['{}']", OWN.1);
+    let sets = "\ndatasets: { store: { url: sets }, tenants: { acme: { licence: own } }, redact: [] }\naudit:\n";
+    let settings = Settings::for_upstream(upstream.address).with(&folder, &store).with("\naudit:\n", sets);
+    let mut appliance = settings.limit("model_follow_ms", 200).prepare();
+    let own = key(appliance.folder(), "own.key", OWN);
+    let set_version = frozen_set(&appliance, &own).await;
+    let next = variant(appliance.folder(), "2026-12-01.1", |_| {});
+    for model in [guard().to_str().unwrap(), &next] {
+        pushed(&appliance, model);
+    }
+    let promote = |version: &'static str| {
+        [
+            "models",
+            "promote",
+            version,
+            "--set",
+            "gate",
+            "--set-version",
+            &set_version,
+            "--set-key",
+            OWN.1,
+            "--key",
+            &own,
+        ]
+    };
+    appliance.ask(&[&promote("2026-11-21.1")[..], &["--first"]].concat());
+    appliance.start();
+    assert_eq!(status(&appliance)["model"]["version"], "2026-11-21.1");
+    appliance.ask(&promote("2026-12-01.1"));
+    poll("the next model serves", || status(&appliance)["model"]["version"] == "2026-12-01.1");
+    assert_eq!(ask(&appliance, "Tell me about herons.").await, 200, "what serves judges");
+    appliance.ask(&["models", "rollback", "--key", &own]);
+    poll("the first model serves again", || status(&appliance)["model"]["version"] == "2026-11-21.1");
+    // A reload of the policy keeps the model.
+    appliance.ask(&["rules", "reload"]);
+    assert_eq!(status(&appliance)["model"]["version"], "2026-11-21.1");
+    appliance.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_in_shadow_looks_on_and_decides_nothing() {
+    let upstream = Upstream::start().await;
+    upstream.script("m", Script::json(200, ANSWER));
+    let folder = format!("folder: '{}'", guard().display());
+    let shadow = |at: &str| format!("{folder}\n  shadow: {{ folder: '{at}' }}");
+    let with = |at: &str| Settings::for_upstream(upstream.address).with(&folder, &shadow(at));
+    let mut appliance = with("next").prepare();
+    variant(appliance.folder(), "next", |_| {});
+    refused(&appliance, &["models", "shadow"], "the appliance does not run");
+    appliance.start();
+    let count = |what: &str| status(&appliance)["shadow"][what].as_u64().unwrap();
+    assert_eq!((status(&appliance)["shadow"]["version"].as_str(), count("judged")), (Some("next"), 0));
+    assert_eq!(ask(&appliance, "Tell me about herons.").await, 200);
+    assert_eq!(ask(&appliance, "What do children like about chess?").await, 200);
+    poll("both texts are judged by both", || count("judged") == 2);
+    let told = status(&appliance)["shadow"].clone();
+    assert_eq!((&told["differs"], told["mean_difference"].as_f64()), (&0.into(), Some(0.0)), "{told}");
+    assert_eq!(told["transitions"], serde_json::json!([{ "from": "allow", "to": "allow", "texts": 2 }]));
+    let said = appliance.ask(&["models", "shadow"]);
+    assert!(said.contains("next: 2 texts") && said.contains("allow  -> allow  2"), "{said}");
+    assert!(appliance.metrics().contains("portcullis_shadow_texts_total{from=\"allow\",to=\"allow\"} 2"));
+    appliance.stop();
+    // One that cannot be used is told, and nothing else changes.
+    let broken = with("nowhere").start();
+    assert!(broken.output().contains("the model in shadow cannot be used"), "{}", broken.output());
+    assert_eq!(status(&broken)["shadow"], Value::Null);
+    refused(&broken, &["models", "shadow"], "no model looks on");
+    assert_eq!(ask(&broken, "Tell me about herons.").await, 200);
+}
+
+const ANSWER: &str = r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}]}"#;
+
+/// What the appliance says of its models.
+fn status(appliance: &Appliance) -> Value {
+    let bearer = format!("Bearer {}", appliance.token());
+    let url = appliance.admin_url("/api/v1/models");
+    let asking = async move { Client::http1().get(&url, &[("authorization", &bearer)]).await.json() };
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(asking))
+}
+
+async fn ask(appliance: &Appliance, text: &str) -> u16 {
+    let body = serde_json::json!({ "model": "m", "messages": [{ "role": "user", "content": text }] });
+    let headers = [("content-type", "application/json")];
+    let reply =
+        Client::http1().send(Method::POST, &appliance.url("/v1/chat/completions"), &headers, body.to_string()).await;
+    reply.status.as_u16()
+}
+
 /// A set of 24 attacks and as many harmless texts, frozen; gives its version.
 async fn frozen_set(appliance: &Appliance, key: &str) -> String {
     let store =
@@ -258,6 +354,9 @@ fn sections_that_cannot_be_are_refused_with_what_to_write() {
         ("store: { url: y }\n  name: guard\n  version: '1'\n  sha256: abc", "is no SHA-256"),
         ("store: { url: y }\n  name: guard\n  trusted_keys: []", "names no key"),
         ("store: { url: y }\n  name: guard\n  trusted_keys: [x]", "`x` is no public key"),
+        ("folder: x\n  shadow: { version: '1' }", "which model is to look on"),
+        ("folder: x\n  shadow: { folder: y, share: 0 }", "write 1 to 100"),
+        ("folder: x\n  shadow: { folder: y, version: '1' }", "which model is to look on"),
         ("store: { url: y }\n  name: ../x\n  trusted_keys: [x]", "is not a name"),
     ] {
         let appliance = Settings::for_upstream("127.0.0.1:1".parse().unwrap()).with(&folder, section).prepare();

@@ -23,12 +23,12 @@ use super::build::{Built, Frame, build, fingerprint};
 use super::capture::{Hash, capture};
 use super::choice::Choice;
 use super::desk::Desk;
+use super::model::Models;
 use super::refusal::Refusal;
 use super::sealed::hex;
 use super::told::{detail, log};
 use super::watch::Watched;
 use crate::audit::SystemKind;
-use crate::classify::Classifier;
 use crate::config::{PolicySections, Source, Written};
 use crate::inspect::Snapshot;
 use crate::proxy::{Asked, Attempt, Change, InForce, Judges, Origin, PolicyStatus, Problem, Proxy, Wish};
@@ -82,7 +82,7 @@ impl Keeper {
         frame: Frame,
         mut archive: Archive,
         (files_folders, watch): (Vec<PathBuf>, bool),
-        classifier: Option<Classifier>,
+        models: Models,
     ) -> Result<(Self, Judges), StartError> {
         let Choice { sections, written, step, tried } = choice;
         let built = build(sections, written, &frame).map_err(|refusal| StartError::Rules(refusal.text))?;
@@ -107,7 +107,7 @@ impl Keeper {
             watched: watch,
             live: 1,
         };
-        let judges = judges(&built, classifier);
+        let judges = judges(&built, models);
         let keeper = Self {
             source,
             started,
@@ -324,7 +324,10 @@ impl Keeper {
         }
         let old = proxy.judges.load_full();
         self.in_force = in_force(&built.snapshot, origin, pinned);
-        proxy.judges.store(Arc::new(judges(&built, old.classifier.clone())));
+        // Not what was loaded above: another model may have taken over since.
+        proxy
+            .judges
+            .rcu(|now| judges(&built, Models { classifier: now.classifier.clone(), shadow: now.shadow.clone() }));
         self.retired.push(Arc::clone(&old.snapshot));
         Ok(Done::only(Change::InForce))
     }
@@ -402,10 +405,11 @@ pub(super) fn keeping(built: &Built, origin: Origin) -> Keeping<'_> {
     }
 }
 
-fn judges(built: &Built, classifier: Option<Classifier>) -> Judges {
+fn judges(built: &Built, models: Models) -> Judges {
     Judges {
         snapshot: Arc::clone(&built.snapshot),
-        classifier,
+        classifier: models.classifier,
+        shadow: models.shadow,
         throttles: Arc::clone(&built.throttles),
         record_full_text: built.record_full_text,
     }

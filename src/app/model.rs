@@ -4,10 +4,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::Limits;
-use crate::config::{ModelSource, ModelVersion};
+use crate::classify::{Classifier, ClassifierConfig, Shadow};
+use crate::config::{Config, ModelSource, ModelVersion};
 use crate::egress::ObjectsConfig;
 use crate::model::ModelError;
 use crate::model::registry::{Promotion, Registry, RegistryError};
+
+/// The models that look at traffic.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Models {
+    /// The one whose answers count; `None`: rules alone.
+    pub(super) classifier: Option<Classifier>,
+    /// One that decides nothing.
+    pub(super) shadow: Option<Shadow>,
+}
+
+/// Loads the model in shadow. One that cannot be used is told: it decides nothing, so that nothing waits for it.
+pub(super) async fn load_shadow(config: &Config) -> Option<Shadow> {
+    let wanted = config.model.shadow.as_ref()?;
+    let settings = ClassifierConfig { threads: SHADOW_THREADS, onnxruntime: config.model.onnxruntime.clone() };
+    let limits = config.limits.clone();
+    let loaded = match model_folder(&wanted.source, &model_cache(&config.state), &limits).await {
+        Err(error) => Err(error),
+        Ok(folder) => tokio::task::spawn_blocking(move || Classifier::load(&folder, &settings, &limits))
+            .await
+            .unwrap_or_else(|error| Err(ModelError::Store(format!("loading it was cut short: {error}")))),
+    };
+    loaded
+        .map(|classifier| Shadow::new(classifier, wanted.share))
+        .inspect_err(|error| tracing::error!(%error, "the model in shadow cannot be used; nothing is compared"))
+        .ok()
+}
+
+/// Threads of the model in shadow: what counts is to have the others.
+const SHADOW_THREADS: usize = 1;
 
 /// The folder of a model. From a store it is fetched into `cache`, unless it is there already and whole.
 ///

@@ -76,6 +76,8 @@ pub struct Limits {
     pub model_threads: usize,
     /// Time the model has for one message, in milliseconds; more is the fault `timeout`.
     pub model_ms: u64,
+    /// Milliseconds between two looks for a promoted model.
+    pub model_follow_ms: u64,
     /// HTTP/2 streams that a client may have open at once on one connection.
     pub streams: usize,
     /// HTTP/2 streams reset before they were answered that one connection may have pending; more ends it.
@@ -162,6 +164,7 @@ impl Default for Limits {
             model_nodes: 100_000,
             model_threads: 256,
             model_ms: 20_000,
+            model_follow_ms: 60_000,
             streams: 128,
             stream_resets: 32,
             head_ms: 10_000,

@@ -11,10 +11,12 @@ pub mod metrics;
 mod pieces;
 mod plan;
 mod score;
+mod shadow;
 mod ticket;
 mod tokens;
 mod windows;
 
 pub use classifier::{Classifier, ClassifierConfig};
 pub use score::{Judged, Label, WindowScore};
+pub use shadow::{Answered, Disagreement, Shadow, ShadowFigures, ShadowTransition};
 pub use ticket::Ticket;

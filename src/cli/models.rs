@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use http::{Method, StatusCode};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::audit::public_key;
-use super::{ConfigArg, Failure, block_on, out};
+use super::{ConfigArg, Failure, admin, block_on, out};
 use crate::app::{model_cache, model_folder};
 use crate::audit::SigningKey;
 use crate::classify::{Classifier, ClassifierConfig};
@@ -40,6 +42,14 @@ pub(super) enum ModelsCommand {
     },
     /// Sign that a version is to serve, if it is no worse on a frozen set than the one that serves now
     Promote(PromoteArgs),
+    /// What the model in shadow would have changed, as the running appliance has counted
+    Shadow {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Sign that the version before is to serve again
     Rollback {
         /// The key (Ed25519) that signs; its public half stands under model.trusted_keys
@@ -94,6 +104,7 @@ pub(super) fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         }
         ModelsCommand::Push { folder, config } => push(folder, &config.config()?),
         ModelsCommand::Promote(args) => promote(args),
+        ModelsCommand::Shadow { json, config } => shadow(*json, config),
         ModelsCommand::Rollback { key, config } => rollback(key, &config.config()?),
     }
 }
@@ -249,6 +260,39 @@ fn promote(args: &PromoteArgs) -> Result<u8, Failure> {
     sign(&registry, &wanted, basis, &key)
 }
 
+fn shadow(json: bool, config: &ConfigArg) -> Result<u8, Failure> {
+    let answer = admin::ask(&admin::appliance(config)?, Method::GET, "/api/v1/models", None)?;
+    let Some((StatusCode::OK, answer)) = answer else {
+        return Err(Failure::job("the appliance does not run; start it with `portcullis run`"));
+    };
+    let Some(figures) = answer.get("shadow").filter(|figures| !figures.is_null()) else {
+        return Err(Failure::usage("no model looks on; name one as `model.shadow` (docs/models.md)"));
+    };
+    if json {
+        out::json(figures)?;
+        return Ok(0);
+    }
+    let text = |value: &Value, name: &str| match value.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    out::line(format!(
+        "{}: {} texts since {}, {} would differ",
+        text(figures, "version"),
+        text(figures, "judged"),
+        text(figures, "since"),
+        text(figures, "differs")
+    ))?;
+    for one in figures.get("transitions").and_then(Value::as_array).into_iter().flatten() {
+        out::line(format!("{:<6} -> {:<6} {}", text(one, "from"), text(one, "to"), text(one, "texts")))?;
+    }
+    for (why, texts) in figures.get("dropped").and_then(Value::as_object).into_iter().flatten() {
+        out::line(format!("left out: {texts} {why}"))?;
+    }
+    Ok(0)
+}
+
 fn rollback(key: &std::path::Path, config: &Config) -> Result<u8, Failure> {
     let (registry, name, which) = registry(config)?;
     let ModelVersion::Promoted(trusted) = which else { return Err(pinned()) };
@@ -270,7 +314,7 @@ fn rollback(key: &std::path::Path, config: &Config) -> Result<u8, Failure> {
 fn sign(registry: &Registry, what: &Pushed, basis: Basis, key: &SigningKey) -> Result<u8, Failure> {
     let promotion = block_on(registry.promote(what, basis, key, Timestamp::now()))?.map_err(Failure::job)?;
     out::line(format!(
-        "promotion {}: {} {} is to serve; appliances take it at their next start",
+        "promotion {}: {} {} is to serve; appliances that follow take it within a minute",
         promotion.sequence, what.name, what.version
     ))?;
     Ok(0)

@@ -160,14 +160,25 @@ pub struct AccessConfig {
 pub struct ModelConfig {
     /// Where it is.
     pub source: ModelSource,
+    /// Another model that looks on and decides nothing.
+    pub shadow: Option<ShadowConfig>,
     /// Threads that run the model; 0: one for each core.
     pub threads: usize,
     /// ONNX Runtime's shared library; `None`: the usual places.
     pub onnxruntime: Option<PathBuf>,
 }
 
-/// Where the classifier is.
+/// A model in shadow.
 #[derive(Debug)]
+pub struct ShadowConfig {
+    /// Where it is.
+    pub source: ModelSource,
+    /// Of a hundred exchanges, those whose texts it sees.
+    pub share: u8,
+}
+
+/// Where the classifier is.
+#[derive(Clone, Debug)]
 pub enum ModelSource {
     /// A folder with `manifest.json`.
     Folder(PathBuf),
@@ -183,7 +194,7 @@ pub enum ModelSource {
 }
 
 /// Which version of a model in a store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ModelVersion {
     /// This one.
     Pinned(Pushed),

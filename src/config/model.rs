@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::sections::Context;
 use super::value::{name, number, optional, path};
-use super::{ModelConfig, ModelSource, ModelVersion, objects};
+use super::{ModelConfig, ModelSource, ModelVersion, ShadowConfig, objects};
 use crate::audit::PublicKey;
 use crate::model::registry::Pushed;
 use crate::yaml::diagnostic::Reporter;
@@ -13,7 +13,8 @@ use crate::yaml::node::Node;
 use crate::yaml::table::{Table, text, texts};
 
 pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Option<ModelConfig> {
-    const KEYS: [&str; 8] = ["folder", "store", "name", "version", "sha256", "trusted_keys", "threads", "onnxruntime"];
+    const KEYS: [&str; 9] =
+        ["folder", "store", "name", "version", "sha256", "trusted_keys", "shadow", "threads", "onnxruntime"];
     let before = report.error_count();
     let table = Table::open(node, "model", &KEYS, report)?;
     let source = match (table.get("folder"), table.get("store")) {
@@ -46,9 +47,10 @@ pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>
             None
         }
     };
+    let shadow = optional(&table, "shadow", |node| shadow(node, source.as_ref(), context.base, report));
     let threads = optional(&table, "threads", |node| number(node, "model.threads", report)).unwrap_or(0);
     let onnxruntime = optional(&table, "onnxruntime", |node| path(node, "model.onnxruntime", context.base, report));
-    let config = ModelConfig { source: source?, threads: usize::try_from(threads).ok()?, onnxruntime };
+    let config = ModelConfig { source: source?, shadow, threads: usize::try_from(threads).ok()?, onnxruntime };
     (report.error_count() == before).then_some(config)
 }
 
@@ -71,6 +73,38 @@ fn stored(table: &Table<'_>, node: &Node, context: &Context<'_>, report: &mut Re
         }
     };
     Some(ModelSource::Store { store: Box::new(store), name, which })
+}
+
+/// A model in shadow: in a folder, or a version of the store that the classifier is from.
+fn shadow(
+    node: &Node,
+    classifier: Option<&ModelSource>,
+    base: &Path,
+    report: &mut Reporter<'_>,
+) -> Option<ShadowConfig> {
+    let table = Table::open(node, "model.shadow", &["folder", "version", "sha256", "share"], report)?;
+    let folder = optional(&table, "folder", |node| path(node, "model.shadow.folder", base, report));
+    let version = optional(&table, "version", |node| name(node, "model.shadow.version", report));
+    let sha256 = optional(&table, "sha256", |node| hash(node, report));
+    let share = table.get("share").map_or(Some(100), |node| number(node, "model.shadow.share", report))?;
+    if !(1..=100).contains(&share) {
+        let help = "write 1 to 100: of a hundred exchanges, those whose texts it sees";
+        report.error("C007", node.place, format!("model.shadow.share is {share}"), help);
+    }
+    let source = match (folder, version, sha256, classifier) {
+        (Some(folder), None, None, _) => ModelSource::Folder(folder),
+        (None, Some(version), Some(sha256), Some(ModelSource::Store { store, name, .. })) => {
+            let pinned = Pushed { name: name.clone(), version, sha256 };
+            ModelSource::Store { store: store.clone(), name: name.clone(), which: ModelVersion::Pinned(pinned) }
+        }
+        _ => {
+            let message = "model.shadow: which model is to look on is not said, or said twice";
+            let help = "write `folder:`; or, of a classifier in a store, `version:` and `sha256:`";
+            report.error("C008", node.place, message, help);
+            return None;
+        }
+    };
+    Some(ShadowConfig { source, share: u8::try_from(share).ok()? })
 }
 
 fn hash(node: &Node, report: &mut Reporter<'_>) -> Option<String> {

@@ -18,6 +18,7 @@ mod guard;
 mod incidents;
 mod integrity;
 mod live;
+mod models;
 mod oidc;
 mod overview;
 mod pages;
@@ -167,6 +168,7 @@ impl Console {
             .route("/api/v1/exchanges", get(api::exchanges))
             .route("/api/v1/exchanges/{id}", get(api::exchange))
             .route("/api/v1/policy", get(policy::show))
+            .route("/api/v1/models", get(models::show))
             .route("/api/v1/incidents", get(incidents::list))
             .route("/api/v1/incidents.csv", get(incidents::csv))
             .route("/api/v1/incidents/{id}", get(detail::show))

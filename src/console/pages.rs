@@ -7,13 +7,14 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRA
 use http::{HeaderName, StatusCode};
 
 /// Addresses that show a page; which one is the page's own affair.
-pub(super) const PAGES: [&str; 13] = [
+pub(super) const PAGES: [&str; 14] = [
     "/",
     "/incidents",
     "/incidents/{id}",
     "/rules",
     "/rules/{id}",
     "/policy",
+    "/models",
     "/principals",
     "/principals/{tenant}/{principal}",
     "/integrity",
@@ -64,6 +65,7 @@ static ASSETS: &[(&str, &str)] = &assets![
     "views/incidents.js",
     "views/integrity.js",
     "views/login.js",
+    "views/models.js",
     "views/overview-figures.js",
     "views/overview-tables.js",
     "views/overview.js",

@@ -32,6 +32,13 @@ pub(super) struct Question {
     layer: Layer,
 }
 
+impl Question {
+    /// The passage that the text begins with.
+    pub(super) fn first(&self) -> Option<usize> {
+        self.parts.first().map(|(_, index)| *index)
+    }
+}
+
 /// The classifier's judgement of one text.
 #[derive(Clone, Debug)]
 pub struct Judgement {

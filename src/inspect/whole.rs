@@ -22,8 +22,8 @@ use crate::inspect::subject::{Edit, Opaque, Subject};
 use crate::inspect::vault::{Kind, Vault};
 use crate::rules::{Facts, Scores};
 use crate::scan::Scratch;
-use crate::text::{Direction, Passage, Role};
-use crate::verdict::{Action, Finding, Source, Verdict, decide};
+use crate::text::{Direction, Passage, Role, Trust};
+use crate::verdict::{Action, Finding, ModelLevels, Source, Verdict, decide};
 
 /// Bytes of text from which passages are scanned in parallel: below, handing work to other threads costs more than it saves.
 const PARALLEL_BYTES: usize = 64 * 1024;
@@ -239,6 +239,19 @@ impl<T> Scanned<T> {
     /// together.
     pub fn questions(&self) -> Vec<String> {
         self.questions.iter().map(|question| question.text.clone()).collect()
+    }
+
+    /// The levels that the model's answer about each of [`Self::questions`] is held against: those of the passage that the text begins with.
+    pub fn levels(&self) -> Vec<ModelLevels>
+    where
+        T: Subject,
+    {
+        let passages = self.subject.passages();
+        let trust = |question: &Question| {
+            let passage = question.first().and_then(|index| passages.get(index));
+            passage.map_or(Trust::Untrusted, |passage| passage.trust(self.direction))
+        };
+        self.questions.iter().map(|question| self.snapshot.policy.model.of(trust(question))).collect()
     }
 
     /// What the model's answer says of each passage that it was asked about.

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::access::{Throttle, Throttles};
-use crate::base::{Cause, Fault, Span};
-use crate::classify::{Classifier, Judged as Scored};
+use crate::base::{Cause, ExchangeId, Fault, Span};
+use crate::classify::{Answered, Classifier, Judged as Scored, Shadow};
 use crate::inspect::{Answer, Judged, Judgement, Scanned, Snapshot, Subject};
 use crate::proxy::exchange::Exchange;
 use crate::rules::Facts;
 use crate::telemetry::metrics;
 use crate::text::Direction;
-use crate::verdict::Verdict;
+use crate::verdict::{ModelLevels, Verdict};
 
 /// Bytes of text from which scanning moves off the async workers: a scan of this size takes about as long as handing it
 /// over costs.
@@ -27,6 +27,8 @@ pub struct Judges {
     pub snapshot: Arc<Snapshot>,
     /// The classifier; `None`: the appliance runs on rules alone, as its policy allows.
     pub classifier: Option<Classifier>,
+    /// A model that looks at what the classifier is asked about, and decides nothing.
+    pub shadow: Option<Shadow>,
     /// What rules may put on whoever calls, by name.
     pub throttles: Arc<BTreeMap<String, Throttle>>,
     /// Prompts and replies are recorded in full.
@@ -59,9 +61,9 @@ impl Judges {
         let scanned = self.scan(subject, direction, &exchange.facts).await.restoring(&exchange.vault);
         let stages = &mut exchange.stages;
         stages.took("scan", since);
-        let questions = scanned.questions();
+        let (questions, levels) = (scanned.questions(), || scanned.levels());
         let since = Instant::now();
-        let answer = self.ask(questions).await;
+        let answer = self.ask(exchange.id, questions, levels).await;
         if !matches!(answer, Answer::NotAsked) {
             stages.took("model", since);
         }
@@ -78,8 +80,13 @@ impl Judges {
         inspect_aside(bytes, || self.snapshot.scan(subject, direction, facts))
     }
 
-    /// Asks the classifier.
-    pub(super) async fn ask(&self, questions: Vec<String>) -> Answer {
+    /// Asks the classifier; `levels`: what its answers are held against, one for each question.
+    pub(super) async fn ask(
+        &self,
+        exchange: ExchangeId,
+        questions: Vec<String>,
+        levels: impl FnOnce() -> Vec<ModelLevels>,
+    ) -> Answer {
         if questions.is_empty() {
             return Answer::NotAsked;
         }
@@ -87,12 +94,21 @@ impl Judges {
             return Answer::Fault(Fault::ours(Cause::ModelMissing, "no classifier is loaded"));
         };
         let deadline = Instant::now() + Duration::from_millis(self.snapshot.limits.model_ms);
+        let shadow = self.shadow.as_ref().filter(|shadow| shadow.wants(exchange));
+        let looked = shadow.map(|shadow| (shadow, questions.clone()));
         let answer = match classifier.submit(questions, deadline) {
             Ok(ticket) => ticket.await,
             Err(fault) => Err(fault),
         };
         match answer {
-            Ok(scored) => Answer::Scores(scored.iter().map(judgement).collect()),
+            Ok(scored) => {
+                if let Some((shadow, texts)) = looked {
+                    let all = texts.into_iter().zip(&scored).zip(levels());
+                    let answered = all.map(|((text, scored), levels)| Answered { text, score: scored.score, levels });
+                    shadow.look(exchange, answered.collect());
+                }
+                Answer::Scores(scored.iter().map(judgement).collect())
+            }
             Err(fault) => Answer::Fault(fault),
         }
     }

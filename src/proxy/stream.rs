@@ -21,7 +21,7 @@ use crate::proxy::ledger::{self, Ledger};
 use crate::proxy::pipeline::{Permit, Proxy};
 use crate::proxy::respond;
 use crate::telemetry::metrics;
-use crate::text::Role;
+use crate::text::{Role, Trust};
 
 /// Pieces that wait for a slow client; then the provider waits too.
 const QUEUE: usize = 32;
@@ -227,7 +227,8 @@ impl Pump {
             match stepped {
                 Ok(Step::Ask(texts)) => {
                     let since = Instant::now();
-                    let answer = self.judges.ask(texts).await;
+                    let levels = vec![self.judges.snapshot.policy.model.of(Trust::Provider); texts.len()];
+                    let answer = self.judges.ask(self.id, texts, || levels).await;
                     self.stages.took("model", since);
                     stepped = self.stream.answer(answer);
                 }

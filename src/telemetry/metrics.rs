@@ -14,6 +14,8 @@ const FINDINGS: &str = "portcullis_findings_total";
 const FAULTS: &str = "portcullis_faults_total";
 const THROTTLES: &str = "portcullis_throttles_total";
 const WAIVERS: &str = "portcullis_waivers_total";
+const SHADOW: &str = "portcullis_shadow_texts_total";
+const SHADOW_DROPPED: &str = "portcullis_shadow_dropped_total";
 const STAGE: &str = "portcullis_stage_seconds";
 const TOKENS: &str = "portcullis_tokens_total";
 const IN_FLIGHT: &str = "portcullis_exchanges_in_flight";
@@ -51,6 +53,8 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(FINDINGS, "Findings, by rule id or model label, and whether they act");
     describe_counter!(FAULTS, "Faults, by cause and the action that policy took");
     describe_counter!(THROTTLES, "Times that a rule slowed somebody down, by the throttle's name");
+    describe_counter!(SHADOW, "Texts that a model in shadow judged too, by what the scores of both ask for");
+    describe_counter!(SHADOW_DROPPED, "Texts that the model in shadow was not asked about, by why");
     describe_counter!(WAIVERS, "Content passed unseen under a written waiver, by kind");
     describe_histogram!(STAGE, metrics::Unit::Seconds, "Time of each stage of an exchange");
     describe_counter!(TOKENS, "Tokens reported by providers, by kind");
@@ -109,6 +113,16 @@ pub fn fault(cause: &'static str, action: &'static str) {
 /// A rule slowed somebody down; the names are those of the policy.
 pub fn throttle(name: String) {
     counter!(THROTTLES, "throttle" => name).increment(1);
+}
+
+/// A model in shadow judged a text that the present one judged.
+pub fn shadow(from: &'static str, to: &'static str) {
+    counter!(SHADOW, "from" => from, "to" => to).increment(1);
+}
+
+/// A model in shadow was not asked about texts.
+pub fn shadow_dropped(why: &'static str, texts: u64) {
+    counter!(SHADOW_DROPPED, "why" => why).increment(texts);
 }
 
 /// Something passed unseen because a written policy says so.

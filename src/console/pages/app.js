@@ -21,6 +21,7 @@ import { principal } from './views/principal.js';
 import { integrity } from './views/integrity.js';
 import { access } from './views/access.js';
 import { actions } from './views/actions.js';
+import { models } from './views/models.js';
 
 const main = document.getElementById('main');
 
@@ -35,6 +36,7 @@ route('/principals/:tenant/:principal', 'principal', principal);
 route('/integrity', 'integrity', integrity);
 route('/access', 'access', access);
 route('/actions', 'actions', actions);
+route('/models', 'models', models);
 route('/login', 'login', () => {
   go('/', { replace: true });
   return null;

@@ -11,7 +11,7 @@ import { go } from './router.js';
 import { complain, dialog, iconButton } from './ui.js';
 
 const PAGES = [
-  ['/', 'Overview'], ['/incidents', 'Incidents'], ['/rules', 'Rules'], ['/policy', 'Policy'], ['/principals', 'Principals'],
+  ['/', 'Overview'], ['/incidents', 'Incidents'], ['/rules', 'Rules'], ['/policy', 'Policy'], ['/models', 'Models'], ['/principals', 'Principals'],
   ['/integrity', 'Integrity'], ['/actions', 'Actions', 'admin'], ['/access', 'Access', 'admin'],
 ];
 const LIVE = {
