@@ -109,10 +109,7 @@ async fn a_pinned_model_is_fetched_and_is_the_one_that_was_named() {
     refused(&with(version, &"0".repeat(64)), &["models", "verify"], "is wanted");
     refused(&with("2020-01-01.1", &sha256), &["models", "verify"], "2020-01-01.1/bundle.json is not there");
     appliance.start();
-    let status = support::http::Client::http1();
-    let bearer = format!("Bearer {}", appliance.token());
-    let status = status.get(&appliance.admin_url("/api/v1/status"), &[("authorization", &bearer)]).await;
-    assert_eq!(status.json()["model"], version);
+    assert_eq!(status(&appliance)["model"]["version"], version);
     appliance.stop();
     // The store is away: what was fetched serves on. What was changed there is fetched again, and cannot be.
     drop(server);

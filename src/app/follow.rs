@@ -39,10 +39,11 @@ impl Follow {
         // The first one comes at once, and the model was looked for a moment ago.
         ticks.tick().await;
         loop {
+            // An error means that the sender is gone: then it is over too.
+            let end = async { drop(stopped.wait_for(|stopped| *stopped).await) };
             tokio::select! {
                 _ = ticks.tick() => self.look(&proxy).await,
-                // An error means that the sender is gone: then it is over too.
-                _ = stopped.wait_for(|stopped| *stopped) => return,
+                () = end => return,
             }
         }
     }

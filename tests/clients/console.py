@@ -23,8 +23,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 PATIENCE_S = 60
 PASSWORD = 'vier Störche im Nebel'
 PAGES = {
-    'overview': '/', 'incidents': '/incidents', 'rules': '/rules', 'policy': '/policy', 'principals': '/principals',
-    'integrity': '/integrity', 'actions': '/actions', 'access': '/access',
+    'overview': '/', 'incidents': '/incidents', 'rules': '/rules', 'policy': '/policy', 'models': '/models',
+    'principals': '/principals', 'integrity': '/integrity', 'actions': '/actions', 'access': '/access',
 }
 # Of the pages that docs/console.md shows: the theme they are photographed in.
 PICTURES = {('overview', 'dark'), ('rules', 'light')}

@@ -18,8 +18,3 @@ pub mod postgres;
 pub mod receiver;
 pub mod snapshot;
 pub mod upstream;
-
-/// Says why a test cannot run here.
-pub fn skipped(why: &str) {
-    println!("skipped: {why}");
-}
