@@ -55,6 +55,8 @@ pub mod audit {
     mod files;
     #[path = "../src/audit/outputs/config.rs"]
     mod outputs;
+    #[path = "../src/audit/proof/public_key.rs"]
+    mod public_key;
     #[path = "../src/audit/retention.rs"]
     mod retention;
 
@@ -62,7 +64,30 @@ pub mod audit {
     pub use outputs::{
         EventType, FACILITIES, OutputConfig, ReceiverConfig, SinkConfig, SyslogConfig, Transport, WebhookSecret,
     };
+    pub use public_key::PublicKey;
     pub use retention::{Classes, Keep, Retention, SYSTEM};
+}
+
+/// Of models in a store, what configuration can say of them.
+#[path = "."]
+pub mod model {
+    #[path = "."]
+    pub mod registry {
+        #[path = "../src/model/registry/pushed.rs"]
+        mod pushed;
+        pub use pushed::Pushed;
+    }
+}
+
+/// Of data sets, what configuration can say of them.
+#[path = "."]
+pub mod review {
+    #[path = "."]
+    pub mod datasets {
+        #[path = "../src/review/datasets/config.rs"]
+        mod config;
+        pub use config::{DatasetsConfig, EVAL_PERCENT, PER_PRINCIPAL, QUARANTINE_DAYS};
+    }
 }
 
 /// Of the console, what configuration can say of it.

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::graves::Graves;
-use super::key::PublicKey;
 use super::line::{Body, Line};
 use super::period::Period;
+use super::public_key::PublicKey;
 use super::seal::{Anchored, Seal};
 use crate::audit::event::Event;
 use crate::audit::node;

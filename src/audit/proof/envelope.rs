@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::key::{PublicKey, SigningKey};
+use super::key::SigningKey;
+use super::public_key::PublicKey;
 
 /// An envelope as it is written.
 #[derive(Debug, Deserialize, Serialize)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::key::PublicKey;
 use super::merkle;
+use super::public_key::PublicKey;
 use super::seal::Anchored;
 use crate::audit::record::{Hash, Record};
 

@@ -9,14 +9,15 @@ pub(super) mod key;
 pub(super) mod line;
 pub(super) mod merkle;
 pub(super) mod period;
+pub(super) mod public_key;
 pub(super) mod seal;
 pub(super) mod tombstone;
 
 pub use chain::{Break, BreakKind, Evidence, TrustedKey};
 pub use envelope::EnvelopeError;
 pub use inclusion::Inclusion;
-pub use key::PublicKey;
 pub(crate) use key::SigningKey;
 pub use line::{Body, Columns, Line};
+pub use public_key::PublicKey;
 pub use seal::{Anchored, Seal};
 pub use tombstone::{Gone, Part, Reason, Tombstone};

@@ -20,7 +20,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::key::{PublicKey, SigningKey};
+use super::key::SigningKey;
+use super::public_key::PublicKey;
 use crate::audit::record::Hash;
 
 /// A signed checkpoint.

@@ -8,6 +8,7 @@
 mod bundle;
 mod error;
 mod promotion;
+mod pushed;
 
 use std::fs;
 use std::io::Write;
@@ -26,23 +27,13 @@ use crate::model::{MANIFEST, Manifest};
 pub use bundle::Bundle;
 pub use error::RegistryError;
 pub use promotion::{Basis, Figures, Gate, Promotion};
+pub use pushed::Pushed;
 
 /// Where models are kept.
 #[derive(Clone, Debug)]
 pub struct Registry {
     objects: Objects,
     limits: Limits,
-}
-
-/// A version in the store, with what names all of it.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct Pushed {
-    /// The model.
-    pub name: String,
-    /// The version.
-    pub version: String,
-    /// The SHA-256 of its `bundle.json`, in hex.
-    pub sha256: String,
 }
 
 impl Registry {
