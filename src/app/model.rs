@@ -1,6 +1,7 @@
 //! Where the classifier's files are: in a folder, or fetched from the store, by a hash that is written or one that somebody signed.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::base::Limits;
@@ -64,20 +65,23 @@ async fn fetched(
     let kept = cache.join(format!("{name}.promotion.json"));
     // What was seen here before is signed as well: a changed file counts for nothing.
     let seen = fs::read(&kept).ok().and_then(|bytes| Promotion::open(&bytes, (name, None), trusted).ok());
-    match registry.promoted(name, trusted).await.and_then(|found| newest(name, found, seen.as_ref())) {
-        Ok((promotion, bytes)) => {
-            let folder = registry.fetch(&promotion.pushed(), cache).await?;
-            // Only now: what was not fetched cannot serve on.
-            keep(&kept, &bytes)?;
-            Ok(folder)
-        }
-        Err(error) => {
-            let folder = seen.as_ref().and_then(|promotion| registry.cached(&promotion.pushed(), cache));
-            let Some((folder, promotion)) = folder.zip(seen) else { return Err(error) };
-            tracing::error!(%error, version = promotion.version, "what is promoted cannot be learnt; the model that was promoted before serves on");
-            Ok(folder)
-        }
-    }
+    let learnt = async {
+        let found = registry.promoted(name, trusted).await?;
+        let (promotion, bytes) = newest(name, found, seen.as_ref())?;
+        let folder = registry.fetch(&promotion.pushed(), cache).await?;
+        // Only now: what was not fetched cannot serve on.
+        keep(&kept, &bytes)?;
+        Ok::<_, RegistryError>(folder)
+    };
+    let error = match learnt.await {
+        Ok(folder) => return Ok(folder),
+        Err(error) => error,
+    };
+    let folder = seen.as_ref().and_then(|promotion| registry.cached(&promotion.pushed(), cache));
+    let Some((folder, promotion)) = folder.zip(seen) else { return Err(error) };
+    let version = promotion.version;
+    tracing::error!(%error, version, "what is promoted cannot be had; the model that was promoted before serves on");
+    Ok(folder)
 }
 
 /// What was found, unless it is older than what was seen.
@@ -99,7 +103,9 @@ fn newest<B>(
 
 fn keep(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     let partial = path.with_extension("partial");
-    let kept = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    // Forced to the disk: what was seen must not be forgotten with the power.
+    let written = fs::File::create(&partial).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    let kept = written.and_then(|()| fs::rename(&partial, path));
     kept.map_err(|error| RegistryError::Cache { path: path.to_owned(), error })
 }
 

@@ -115,7 +115,7 @@ impl Registry {
         let bundle = Bundle::parse(&text, wanted, &self.limits)?;
         let folder = folder_of(wanted, cache);
         // Beside it, and then in its place: whoever finds the folder finds all of it.
-        let made = folder.with_extension("partial");
+        let made = cache.join(format!("{PARTIAL}{}", std::process::id()));
         let wrong = |path: &Path| {
             let path = path.to_owned();
             move |error| RegistryError::Cache { path, error }
@@ -136,6 +136,7 @@ impl Registry {
         write(&made.join(BUNDLE), &text).map_err(wrong(&made))?;
         let _ = fs::remove_dir_all(&folder);
         fs::rename(&made, &folder).map_err(wrong(&folder))?;
+        prune(cache, &folder);
         Ok(folder)
     }
 
@@ -218,6 +219,22 @@ impl Registry {
     }
 }
 
+/// Removes fetched models beyond the newest [`KEPT`]. What cannot be removed stays: it is only room.
+fn prune(cache: &Path, fetched: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else { return };
+    let dated = |entry: fs::DirEntry| {
+        let path = entry.path();
+        let is_model = path.join(BUNDLE).is_file() && path != fetched;
+        is_model.then(|| entry.metadata().and_then(|about| about.modified()).ok().map(|at| (at, path))).flatten()
+    };
+    let mut models: Vec<_> = entries.filter_map(Result::ok).filter_map(dated).collect();
+    models.sort();
+    let surplus = (models.len() + 1).saturating_sub(KEPT);
+    for (_, path) in models.into_iter().take(surplus) {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
 fn sequence_of(object: &str) -> Option<u64> {
     object.rsplit_once('/')?.1.strip_suffix(".json")?.parse().ok()
 }
@@ -245,3 +262,7 @@ fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {
 
 const BUNDLE: &str = "bundle.json";
 const PROMOTIONS: &str = "promotions";
+/// What the folder's name begins with while a version is fetched; two processes may do so at once.
+const PARTIAL: &str = ".partial-";
+/// Fetched models that are kept: the one that serves, the one in shadow, and those before.
+const KEPT: usize = 8;
