@@ -156,6 +156,6 @@ async fn every_page_is_accessible_in_both_themes_and_fits_every_width() {
     let site = Site::start(300).await;
     let axe = installed("node/node_modules/axe-core/axe.min.js");
     let seen = site.drive("pages", json!({ "axe": axe })).await;
-    assert_eq!(seen["pages"].as_array().unwrap().len(), 11, "{seen}");
+    assert_eq!(seen["pages"].as_array().unwrap().len(), 12, "{seen}");
     assert_eq!(seen["problems"], json!([]), "{seen:#}");
 }

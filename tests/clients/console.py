@@ -248,7 +248,7 @@ def review(console):
     console.one('.empty', 'No incident fits')
     console.one('.choice button', 'Decided').click()
     console.one('.incident-list .vrow', 'Says abracadabra')
-    console.press('7')
+    console.press('8')
     console.one('main h1', 'Actions')
     console.one('main table tbody tr')
     seen['actions'] = console.one('main table').text

@@ -2,7 +2,7 @@
 
 export const SHORTCUTS = [
   { id: 'everywhere', title: 'Everywhere', keys: [
-    ['?', 'Show this help'], ['/', 'Search on this page'], ['Escape', 'Close, or leave the field'], ['1 … 8', 'Go to a page, in the order of the bar'],
+    ['?', 'Show this help'], ['/', 'Search on this page'], ['Escape', 'Close, or leave the field'], ['1 … 9', 'Go to a page, in the order of the bar'],
   ] },
   { id: 'list', title: 'Lists', keys: [
     ['j', 'Next row'], ['k', 'Previous row'], ['Home', 'First row'], ['End', 'Last row'], ['Enter or o', 'Open'],
