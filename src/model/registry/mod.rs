@@ -93,6 +93,10 @@ impl Registry {
         for object in self.objects.list(name).await? {
             let parts: Vec<&str> = object.split('/').collect();
             let &[_, version, BUNDLE] = parts.as_slice() else { continue };
+            // Names are shown to people, and whoever can write there chooses them.
+            if !is_name(version) {
+                continue;
+            }
             if let Some(text) = self.objects.get(&object, self.limits.model_manifest_bytes).await? {
                 all.push(Pushed { name: name.to_owned(), version: version.to_owned(), sha256: sha256_hex(&text) });
             }
@@ -195,7 +199,8 @@ impl Registry {
         key: &SigningKey,
         now: Timestamp,
     ) -> Result<Promotion, RegistryError> {
-        let sequence = self.last(&what.name).await?.map_or(0, |(sequence, _)| sequence) + 1;
+        // Whoever can write there may have put the largest number: that is taken, and is told.
+        let sequence = self.last(&what.name).await?.map_or(0, |(sequence, _)| sequence).saturating_add(1);
         let promotion = Promotion {
             sequence,
             name: what.name.clone(),
