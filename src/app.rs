@@ -33,8 +33,7 @@ use crate::access::{Keyring, Throttles, Verified};
 use crate::audit::{
     AuditConfig, AuditError, Fsync, OutputConfig, Regions, RegionsConfig, StoreConfig as AuditStore, SystemKind,
 };
-use crate::base::{Clock, FaultAction, Limits, Secret};
-use crate::classify::{Classifier, ClassifierConfig};
+use crate::base::{Clock, Limits, Secret};
 use crate::config::{Config, FsyncConfig, PolicyConfig, Source, StoreConfig, Written};
 use crate::console::Console;
 use crate::egress::ObjectsConfig;
@@ -53,7 +52,7 @@ use build::Frame;
 use choice::Choice;
 use follow::Follow;
 use keeper::Keeper;
-use model::{Models, load_shadow};
+use model::{Models, load_classifier, load_shadow};
 use names::{Names, unserved};
 use providers::targets;
 use refusal::Refusal;
@@ -63,7 +62,7 @@ use watch::Watch;
 pub use providers::problems;
 pub use state::kept_secret;
 
-pub use model::{model_cache, model_folder};
+pub use model::{classifier_config, model_cache, model_folder};
 pub use offline::{ADMIN_ADDRESS, OfflineError, RolledBack, is_running, kept_policies, rollback_offline};
 
 /// Time that the audit has at the end to ship what it holds; the rest is shipped after the next start.
@@ -162,7 +161,7 @@ impl App {
         let policy = judges.snapshot.version.clone();
         let rules = judges.snapshot.scanner.rules().len();
         let model = judges.classifier.as_ref().map(|classifier| classifier.version().to_owned());
-        let follow = follow(&config, &limits).await;
+        let follow = Follow::new(&config, &limits, judges.classifier.as_ref());
         let record_config = audit_config(&config);
         let audit = Regions::open(record_config.clone()).await?;
         let (targets, mocks) = targets(&config.providers, &limits).await?;
@@ -418,38 +417,6 @@ fn load_set(folders: &[PathBuf]) -> Result<RuleSet, Refusal> {
         tracing::info!(warnings, "the rules load with warnings; `portcullis check` shows them");
     }
     Ok(loaded.set)
-}
-
-/// Follows the model that was loaded.
-async fn follow(config: &Config, limits: &Arc<Limits>) -> Follow {
-    let (source, cache) = (config.model.source.clone(), model_cache(&config.state));
-    // It was fetched a moment ago: what comes back is where it lies.
-    let serves = model_folder(&source, &cache, limits).await.ok();
-    let settings = ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() };
-    Follow { source, cache, settings, limits: Arc::clone(limits), serves }
-}
-
-async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {
-    let settings = ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() };
-    let limits = config.limits.clone();
-    let loaded = match model_folder(&config.model.source, &model_cache(&config.state), &limits).await {
-        Err(error) => Err(error),
-        Ok(folder) => tokio::task::spawn_blocking(move || Classifier::load(&folder, &settings, &limits))
-            .await
-            .map_err(|error| StartError::Provider(format!("loading the model was cut short: {error}")))?,
-    };
-    match loaded {
-        Ok(classifier) => Ok(Some(classifier)),
-        Err(error) if config.policy.faults.model_missing == FaultAction::Degrade => {
-            tracing::error!(
-                %error,
-                "RULES ONLY: the classifier cannot be used, and policy.faults.model_missing says degrade"
-            );
-            crate::telemetry::metrics::fault("model_missing", "degrade");
-            Ok(None)
-        }
-        Err(error) => Err(StartError::Model(error)),
-    }
 }
 
 /// Rules, thresholds and fault actions as one value with one version.

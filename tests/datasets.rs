@@ -379,6 +379,15 @@ async fn a_set_that_was_changed_is_told() {
     .unwrap();
     let output = site.run(&["list"]);
     assert!(said(&output).contains("for incidents 2020-01-01.1"), "{}", said(&output));
+    // A build that was cut short left files and no manifest: the same files are taken, others are not written over.
+    fs::remove_file(place.join("manifest.json")).unwrap();
+    assert_eq!(site.build(&[])["version"], version.as_str());
+    fs::remove_file(place.join("manifest.json")).unwrap();
+    fs::write(place.join("eval.jsonl.gz"), b"other").unwrap();
+    let output = site.run(&["build", "incidents"]);
+    assert!(said(&output).contains(&format!("dataset remove incidents {version}")), "{}", said(&output));
+    site.ask(&["remove", "incidents", &version]);
+    assert_eq!(site.build(&[])["version"], version.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@
 mod support;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -36,17 +37,18 @@ fn guard() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/guard")
 }
 
-/// An appliance whose model is in the store `models` beside it.
-fn appliance(which: &str) -> Appliance {
+/// An appliance that follows what [`OWN`] promotes in the store `models` beside it.
+fn follower(upstream: SocketAddr) -> Settings {
     let folder = format!("folder: '{}'", guard().display());
-    let upstream = Settings::for_upstream("127.0.0.1:1".parse().unwrap());
-    let settings = upstream.with(&folder, &format!("store: {{ url: models }}\n  name: guard\n  {which}"));
-    settings
-        .with(
-            "\naudit:\n",
-            "\ndatasets: { store: { url: sets }, tenants: { acme: { licence: own } }, redact: [] }\naudit:\n",
-        )
-        .prepare()
+    let store = format!("store: {{ url: models }}\n  name: guard\n  trusted_keys: ['{}']", OWN.1);
+    let sets = "\ndatasets: { store: { url: sets }, tenants: { acme: { licence: own } }, redact: [] }\naudit:\n";
+    Settings::for_upstream(upstream).with(&folder, &store).with("\naudit:\n", sets)
+}
+
+/// The arguments that promote a version, judged by a version of the set `gate`.
+fn promoting<'a>(version: &'a str, set_version: &'a str, key: &'a str) -> Vec<&'a str> {
+    let judged = ["--set", "gate", "--set-version", set_version, "--set-key", OWN.1];
+    [&["models", "promote", version][..], &judged, &["--key", key]].concat()
 }
 
 /// The shipped model under another version, with this change of its manifest.
@@ -124,7 +126,7 @@ async fn a_pinned_model_is_fetched_and_is_the_one_that_was_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_promoted_when_it_is_no_worse_and_rolled_back() {
-    let appliance = appliance(&format!("trusted_keys: ['{}']", OWN.1));
+    let appliance = follower("127.0.0.1:1".parse().unwrap()).prepare();
     let folder = appliance.folder();
     let (own, other) = (key(folder, "own.key", OWN), key(folder, "other.key", OTHER));
     let set_version = frozen_set(&appliance, &own).await;
@@ -135,20 +137,7 @@ async fn a_model_is_promoted_when_it_is_no_worse_and_rolled_back() {
     }
     refused(&appliance, &["models", "verify"], "a promotion of guard (`portcullis models promote`) is not there");
     let promote = |version: &str, key: &str, more: &[&str]| {
-        let base = [
-            "models",
-            "promote",
-            version,
-            "--set",
-            "gate",
-            "--set-version",
-            &set_version,
-            "--set-key",
-            OWN.1,
-            "--key",
-            key,
-        ];
-        appliance.command(&[&base[..], more].concat()).output().unwrap()
+        appliance.command(&[&promoting(version, &set_version, key)[..], more].concat()).output().unwrap()
     };
     let expect = |output: Output, what: &str| assert!(said(&output).contains(what), "{}", said(&output));
     expect(promote("2026-11-21.1", &own, &[]), "--first says that you know");
@@ -199,36 +188,17 @@ async fn a_model_is_promoted_when_it_is_no_worse_and_rolled_back() {
 async fn a_running_appliance_follows_promotions() {
     let upstream = Upstream::start().await;
     upstream.script("m", Script::json(200, ANSWER));
-    let folder = format!("folder: '{}'", guard().display());
-    let store = format!("store: {{ url: models }}\n  name: guard\n  trusted_keys: ['{}']", OWN.1);
-    let sets = "\ndatasets: { store: { url: sets }, tenants: { acme: { licence: own } }, redact: [] }\naudit:\n";
-    let settings = Settings::for_upstream(upstream.address).with(&folder, &store).with("\naudit:\n", sets);
-    let mut appliance = settings.limit("model_follow_ms", 200).prepare();
+    let mut appliance = follower(upstream.address).limit("model_follow_ms", 200).prepare();
     let own = key(appliance.folder(), "own.key", OWN);
     let set_version = frozen_set(&appliance, &own).await;
     let next = variant(appliance.folder(), "2026-12-01.1", |_| {});
     for model in [guard().to_str().unwrap(), &next] {
         pushed(&appliance, model);
     }
-    let promote = |version: &'static str| {
-        [
-            "models",
-            "promote",
-            version,
-            "--set",
-            "gate",
-            "--set-version",
-            &set_version,
-            "--set-key",
-            OWN.1,
-            "--key",
-            &own,
-        ]
-    };
-    appliance.ask(&[&promote("2026-11-21.1")[..], &["--first"]].concat());
+    appliance.ask(&[&promoting("2026-11-21.1", &set_version, &own)[..], &["--first"]].concat());
     appliance.start();
     assert_eq!(status(&appliance)["model"]["version"], "2026-11-21.1");
-    appliance.ask(&promote("2026-12-01.1"));
+    appliance.ask(&promoting("2026-12-01.1", &set_version, &own));
     poll("the next model serves", || status(&appliance)["model"]["version"] == "2026-12-01.1");
     assert_eq!(ask(&appliance, "Tell me about herons.").await, 200, "what serves judges");
     appliance.ask(&["models", "rollback", "--key", &own]);

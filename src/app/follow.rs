@@ -8,25 +8,40 @@ use std::time::Duration;
 use tokio::sync::watch::Receiver;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::model::model_folder;
+use super::model::{classifier_config, model_cache, model_folder, promoted};
 use crate::audit::SystemKind;
 use crate::base::Limits;
 use crate::classify::{Classifier, ClassifierConfig};
-use crate::config::{ModelSource, ModelVersion};
+use crate::config::{Config, ModelSource, ModelVersion};
+use crate::model::registry::Pushed;
 use crate::proxy::{Judges, Proxy};
 
 /// What is followed.
 #[derive(Debug)]
 pub(super) struct Follow {
-    pub(super) source: ModelSource,
-    pub(super) cache: PathBuf,
-    pub(super) settings: ClassifierConfig,
-    pub(super) limits: Arc<Limits>,
+    source: ModelSource,
+    cache: PathBuf,
+    settings: ClassifierConfig,
+    limits: Arc<Limits>,
     /// The folder of the model that serves; `None`: none could be used.
-    pub(super) serves: Option<PathBuf>,
+    serves: Option<PathBuf>,
+    /// What was promoted when it was looked at last: the same again is not fetched, and not read, again.
+    seen: Option<Pushed>,
 }
 
 impl Follow {
+    /// Follows the model that was loaded.
+    pub(super) fn new(config: &Config, limits: &Arc<Limits>, loaded: Option<&Classifier>) -> Self {
+        Self {
+            source: config.model.source.clone(),
+            cache: model_cache(&config.state),
+            settings: classifier_config(config),
+            limits: Arc::clone(limits),
+            serves: loaded.map(|classifier| classifier.folder().to_owned()),
+            seen: None,
+        }
+    }
+
     /// Whether there is anything to follow.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.source, ModelSource::Store { which: ModelVersion::Promoted(_), .. })
@@ -49,8 +64,18 @@ impl Follow {
     }
 
     async fn look(&mut self, proxy: &Proxy) {
-        // What goes wrong with the store is told there, and the model that serves goes on.
+        let promoted = match promoted(&self.source, &self.cache, &self.limits).await {
+            Ok(promoted) => promoted,
+            Err(error) => {
+                return tracing::error!(%error, "what is promoted cannot be had; the model that serves goes on");
+            }
+        };
+        if self.seen == promoted {
+            return;
+        }
+        // What goes wrong with the store is told there, and is tried again.
         let Ok(folder) = model_folder(&self.source, &self.cache, &self.limits).await else { return };
+        self.seen = promoted;
         if self.serves.as_ref() == Some(&folder) {
             return;
         }

@@ -4,12 +4,15 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::base::Limits;
+use super::StartError;
+use crate::audit::PublicKey;
+use crate::base::{FaultAction, Limits};
 use crate::classify::{Classifier, ClassifierConfig, Shadow};
 use crate::config::{Config, ModelSource, ModelVersion};
 use crate::egress::ObjectsConfig;
 use crate::model::ModelError;
-use crate::model::registry::{Promotion, Registry, RegistryError};
+use crate::model::registry::{Promotion, Pushed, Registry, RegistryError};
+use crate::telemetry::metrics;
 
 /// The models that look at traffic.
 #[derive(Clone, Debug, Default)]
@@ -20,21 +23,44 @@ pub(super) struct Models {
     pub(super) shadow: Option<Shadow>,
 }
 
+/// Loads the classifier. One that cannot be used stops the start, unless the policy says to go on with rules alone.
+pub(super) async fn load_classifier(config: &Config) -> Result<Option<Classifier>, StartError> {
+    match load(config, &config.model.source, classifier_config(config)).await {
+        Ok(classifier) => Ok(Some(classifier)),
+        Err(error) if config.policy.faults.model_missing == FaultAction::Degrade => {
+            tracing::error!(
+                %error,
+                "RULES ONLY: the classifier cannot be used, and policy.faults.model_missing says degrade"
+            );
+            metrics::fault("model_missing", "degrade");
+            Ok(None)
+        }
+        Err(error) => Err(StartError::Model(error)),
+    }
+}
+
 /// Loads the model in shadow. One that cannot be used is told: it decides nothing, so that nothing waits for it.
 pub(super) async fn load_shadow(config: &Config) -> Option<Shadow> {
     let wanted = config.model.shadow.as_ref()?;
-    let settings = ClassifierConfig { threads: SHADOW_THREADS, onnxruntime: config.model.onnxruntime.clone() };
-    let limits = config.limits.clone();
-    let loaded = match model_folder(&wanted.source, &model_cache(&config.state), &limits).await {
-        Err(error) => Err(error),
-        Ok(folder) => tokio::task::spawn_blocking(move || Classifier::load(&folder, &settings, &limits))
-            .await
-            .unwrap_or_else(|error| Err(ModelError::Store(format!("loading it was cut short: {error}")))),
-    };
-    loaded
+    let settings = ClassifierConfig { threads: SHADOW_THREADS, ..classifier_config(config) };
+    load(config, &wanted.source, settings)
+        .await
         .map(|classifier| Shadow::new(classifier, wanted.share))
         .inspect_err(|error| tracing::error!(%error, "the model in shadow cannot be used; nothing is compared"))
         .ok()
+}
+
+async fn load(config: &Config, source: &ModelSource, settings: ClassifierConfig) -> Result<Classifier, ModelError> {
+    let limits = config.limits.clone();
+    let folder = model_folder(source, &model_cache(&config.state), &limits).await?;
+    tokio::task::spawn_blocking(move || Classifier::load(&folder, &settings, &limits))
+        .await
+        .unwrap_or_else(|error| Err(ModelError::Store(format!("loading it was cut short: {error}"))))
+}
+
+/// How the configured classifier runs.
+pub fn classifier_config(config: &Config) -> ClassifierConfig {
+    ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() }
 }
 
 /// Threads of the model in shadow: what counts is to have the others.
@@ -62,15 +88,13 @@ async fn fetched(
         ModelVersion::Pinned(pinned) => return registry.fetch(pinned, cache).await,
         ModelVersion::Promoted(trusted) => trusted,
     };
-    let kept = cache.join(format!("{name}.promotion.json"));
-    // What was seen here before is signed as well: a changed file counts for nothing.
-    let seen = fs::read(&kept).ok().and_then(|bytes| Promotion::open(&bytes, (name, None), trusted).ok());
+    let seen = seen(name, trusted, cache);
     let learnt = async {
         let found = registry.promoted(name, trusted).await?;
         let (promotion, bytes) = newest(name, found, seen.as_ref())?;
         let folder = registry.fetch(&promotion.pushed(), cache).await?;
         // Only now: what was not fetched cannot serve on.
-        keep(&kept, &bytes)?;
+        keep(&kept(name, cache), &bytes)?;
         Ok::<_, RegistryError>(folder)
     };
     let error = match learnt.await {
@@ -82,6 +106,30 @@ async fn fetched(
     let version = promotion.version;
     tracing::error!(%error, version, "what is promoted cannot be had; the model that was promoted before serves on");
     Ok(folder)
+}
+
+/// What is promoted now, without fetching it; `None`: the model comes from no promotion.
+///
+/// # Errors
+/// The store's; nothing is promoted, or something older than was seen.
+pub(super) async fn promoted(
+    source: &ModelSource,
+    cache: &Path,
+    limits: &Limits,
+) -> Result<Option<Pushed>, RegistryError> {
+    let ModelSource::Store { store, name, which: ModelVersion::Promoted(trusted) } = source else { return Ok(None) };
+    let found = Registry::open(store, limits)?.promoted(name, trusted).await?;
+    Ok(Some(newest(name, found, seen(name, trusted, cache).as_ref())?.0.pushed()))
+}
+
+/// The promotion that was seen last. It is signed as well: a changed file counts for nothing.
+fn seen(name: &str, trusted: &[PublicKey], cache: &Path) -> Option<Promotion> {
+    let bytes = fs::read(kept(name, cache)).ok()?;
+    Promotion::open(&bytes, (name, None), trusted).ok()
+}
+
+fn kept(name: &str, cache: &Path) -> PathBuf {
+    cache.join(format!("{name}.promotion.json"))
 }
 
 /// What was found, unless it is older than what was seen.

@@ -32,6 +32,7 @@ pub struct Classifier {
 
 #[derive(Debug)]
 struct Inner {
+    folder: PathBuf,
     manifest: Manifest,
     tokens: Tokens,
     pool: Pool,
@@ -55,9 +56,15 @@ impl Classifier {
         let pool_config = PoolConfig { path, shape, threads, queue: limits.model_queue };
         let pool = Pool::start(&runtime::load(config.onnxruntime.as_deref())?, &Arc::from(model), &pool_config)?;
         let budget = Budget { shape: manifest.window, windows: limits.model_windows };
-        let classifier = Self { inner: Arc::new(Inner { manifest, tokens, pool, budget, threads }) };
+        let classifier =
+            Self { inner: Arc::new(Inner { folder: dir.to_owned(), manifest, tokens, pool, budget, threads }) };
         classifier.self_test(&golden)?;
         Ok(classifier)
+    }
+
+    /// The folder that it was loaded from.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
     }
 
     /// The model's version, as its manifest has it.

@@ -55,7 +55,7 @@ pub(super) fn run(verify: bool, record: &RecordArg) -> Result<u8, Failure> {
                     error: error.map(|error| error.to_string()),
                 };
                 is_well &= line.error.is_none() && line.tombstone != "differs";
-                out::line(serde_json::to_string(&line).map_err(Failure::job)?)?;
+                out::json_line(&line)?;
             }
             Ok::<_, Failure>(())
         };

@@ -252,14 +252,9 @@ fn line(row: &ExchangeRow) -> String {
         row.action().name(),
         row.outcome.as_deref().unwrap_or("open"),
         row.status.map(|status| status.to_string()).unwrap_or_default(),
-        visible(row.principal.as_deref().unwrap_or_default()),
-        visible(row.model_asked.as_deref().unwrap_or_default()),
+        out::part(row.principal.as_deref().unwrap_or_default(), SHOWN),
+        out::part(row.model_asked.as_deref().unwrap_or_default(), SHOWN),
     )
-}
-
-/// A caller's text for a terminal: nothing in it may drive it.
-fn visible(text: &str) -> String {
-    text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn show(id: ExchangeId, record: &RecordArg) -> Result<u8, Failure> {
@@ -469,5 +464,7 @@ fn action(text: &str) -> Result<Action, String> {
     Action::ALL.into_iter().find(|action| action.name() == text).ok_or_else(|| format!("use one of: {known}"))
 }
 
+/// Characters of a principal or a model that a line shows.
+const SHOWN: usize = 60;
 /// Longest that the store may take at the end.
 const CLOSE: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! `portcullis check`: configuration, rules and model; every problem at once.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,10 +96,22 @@ impl CheckArgs {
     }
 }
 
+/// A folder in the place for such, that nobody else can have made or can write to.
+fn aside() -> Result<PathBuf, Failure> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::job(format!("the system gives no random numbers: {error}")))?;
+    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = std::env::temp_dir().join(format!("portcullis-check-{name}"));
+    let made = DirBuilder::new().mode(0o700).create(&path);
+    made.map_err(|error| Failure::job(format!("{} cannot be made: {error}", path.display())))?;
+    Ok(path)
+}
+
 fn check_model(model: &ModelConfig, limits: &Limits) -> Result<Option<String>, Failure> {
     let settings = ClassifierConfig { threads: model.threads, onnxruntime: model.onnxruntime.clone() };
     // Fetched to be looked at, and not into the state folder: whoever checks need not be who runs it.
-    let aside = std::env::temp_dir().join(format!("portcullis-check-{}", std::process::id()));
+    let aside = aside()?;
     let folder = block_on(app::model_folder(&model.source, &aside, limits))?;
     let loaded = folder.and_then(|folder| Classifier::load(&folder, &settings, limits));
     let _ = std::fs::remove_dir_all(&aside);

@@ -340,7 +340,7 @@ fn sample(config: &Config, window: Window, count: usize, seed: Option<u64>) -> R
     };
     let samples = block_on(work)??;
     for sample in &samples {
-        out::line(serde_json::to_string(sample).map_err(Failure::job)?)?;
+        out::json_line(sample)?;
     }
     if samples.is_empty() {
         out::error(

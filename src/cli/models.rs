@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::audit::public_key;
 use super::{ConfigArg, Failure, admin, block_on, out};
-use crate::app::{model_cache, model_folder};
+use crate::app::{classifier_config, model_cache, model_folder};
 use crate::audit::SigningKey;
-use crate::classify::{Classifier, ClassifierConfig};
+use crate::classify::Classifier;
 use crate::config::{Config, ModelSource, ModelVersion};
 use crate::model::registry::{Basis, Figures, Gate, Pushed, Registry};
 use crate::review::datasets::{self, EVAL, Name, Row, Shelf};
@@ -98,7 +98,8 @@ pub(super) fn run(command: &ModelsCommand) -> Result<u8, Failure> {
             let config = config.config()?;
             let folder = block_on(model_folder(&config.model.source, &model_cache(&config.state), &config.limits))?
                 .map_err(Failure::job)?;
-            let classifier = Classifier::load(&folder, &settings(&config), &config.limits).map_err(Failure::job)?;
+            let classifier =
+                Classifier::load(&folder, &classifier_config(&config), &config.limits).map_err(Failure::job)?;
             out::line(format!("{}: files, format and golden scores are as recorded", classifier.version()))?;
             Ok(0)
         }
@@ -107,10 +108,6 @@ pub(super) fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         ModelsCommand::Shadow { json, config } => shadow(*json, config),
         ModelsCommand::Rollback { key, config } => rollback(key, &config.config()?),
     }
-}
-
-fn settings(config: &Config) -> ClassifierConfig {
-    ClassifierConfig { threads: config.model.threads, onnxruntime: config.model.onnxruntime.clone() }
 }
 
 /// The store of models, the model's name, and which version serves.
@@ -177,7 +174,7 @@ fn list(json: bool, config: &Config) -> Result<u8, Failure> {
 fn push(folder: &std::path::Path, config: &Config) -> Result<u8, Failure> {
     let (registry, name, _) = registry(config)?;
     // What would not load there does not go there.
-    let classifier = Classifier::load(folder, &settings(config), &config.limits).map_err(Failure::job)?;
+    let classifier = Classifier::load(folder, &classifier_config(config), &config.limits).map_err(Failure::job)?;
     let manifest = classifier.manifest();
     if manifest.name != name {
         return Err(Failure::usage(format!(
@@ -210,8 +207,7 @@ fn promote(args: &PromoteArgs) -> Result<u8, Failure> {
             .ok_or_else(|| Failure::usage(format!("{set} {version} is not frozen (`portcullis dataset freeze`)")))?;
         let (manifest, _) = shelf.manifest(set, version).await.map_err(Failure::job)?;
         let rows = shelf.rows(&manifest, EVAL).await.map_err(Failure::job)?;
-        let versions = registry.versions(name).await.map_err(Failure::job)?;
-        let wanted = versions.into_iter().find(|one| one.version == args.version);
+        let wanted = registry.version(name, &args.version).await.map_err(Failure::job)?;
         let wanted = wanted.ok_or_else(|| {
             Failure::usage(format!("no version {} of {name} is in {}", args.version, registry.place()))
         })?;
@@ -342,7 +338,7 @@ fn judged(folder: PathBuf, config: &Config, rows: &[Row]) -> Result<Figures, Fai
     // The queue holds what is asked at once, however long the texts are.
     let mut limits = config.limits.clone();
     limits.model_queue = limits.model_queue.max(1 << 16);
-    let classifier = Arc::new(Classifier::load(&folder, &settings(config), &limits).map_err(Failure::job)?);
+    let classifier = Arc::new(Classifier::load(&folder, &classifier_config(config), &limits).map_err(Failure::job)?);
     gate::figures(&classifier, rows).map_err(Failure::job)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -134,6 +134,18 @@ impl Objects {
         self.within(name, put).await
     }
 
+    /// Puts an object there that will never change; `false`: another one of that name is there.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn keep(&self, name: &str, content: Bytes) -> Result<bool, ObjectsError> {
+        let bytes = content.len() as u64;
+        if self.create(name, content.clone()).await? {
+            return Ok(true);
+        }
+        Ok(self.read(name, bytes).await? == Some(Ok(content)))
+    }
+
     /// Removes an object; it is well when there is none.
     ///
     /// # Errors
@@ -154,6 +166,15 @@ impl Objects {
     /// # Errors
     /// The store's; an object of more than `limit` bytes.
     pub async fn get(&self, name: &str, limit: u64) -> Result<Option<Bytes>, ObjectsError> {
+        match self.read(name, limit).await? {
+            Some(Err(size)) => Err(self.error(name, format!("it has {size} bytes, and {limit} at most are read"))),
+            Some(Ok(content)) => Ok(Some(content)),
+            None => Ok(None),
+        }
+    }
+
+    /// An object, or the size of one that is larger than `limit`.
+    async fn read(&self, name: &str, limit: u64) -> Result<Option<Result<Bytes, u64>>, ObjectsError> {
         let path = self.path(name);
         let read = async {
             match self.store.get(&path).await {
@@ -163,21 +184,20 @@ impl Objects {
                 Err(error) => Err(error),
             }
         };
-        match self.within(name, read).await? {
-            Some(Err(size)) => Err(self.error(name, format!("it has {size} bytes, and {limit} at most are read"))),
-            Some(Ok(content)) => Ok(Some(content)),
-            None => Ok(None),
-        }
+        self.within(name, read).await
     }
 
     /// The names of all objects under a prefix, sorted.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; more than a million of them.
     pub async fn list(&self, under: &str) -> Result<Vec<String>, ObjectsError> {
         let path = self.path(under);
-        let listed = async { self.store.list(Some(&path)).try_collect::<Vec<_>>().await };
+        let listed = async { self.store.list(Some(&path)).take(LISTED_MAX + 1).try_collect::<Vec<_>>().await };
         let found = self.within(under, listed).await?;
+        if found.len() > LISTED_MAX {
+            return Err(self.error(under, format!("there are more than {LISTED_MAX} objects")));
+        }
         let names = found.into_iter().filter_map(|object| {
             let rest: Vec<String> =
                 object.location.prefix_match(&self.prefix)?.map(|part| part.as_ref().to_owned()).collect();
@@ -251,6 +271,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(120);
 /// Time for one object, with all tries.
 const OBJECT: Duration = Duration::from_secs(300);
+/// Objects that are listed at once.
+const LISTED_MAX: usize = 1_000_000;
 /// Tries after the first.
 const RETRIES: usize = 4;
 /// Time after which nothing is tried again.
@@ -277,6 +299,10 @@ mod tests {
         assert_eq!(objects.list("none").await.unwrap(), [] as [String; 0]);
         assert!(!objects.create("a/b.json", Bytes::from_static(b"other")).await.unwrap());
         assert!(objects.create("new/c.json", Bytes::from_static(b"1")).await.unwrap());
+        for (content, is_same) in [("1", true), ("2", false), ("", false)] {
+            assert_eq!(objects.keep("new/c.json", Bytes::from(content)).await.unwrap(), is_same, "{content}");
+        }
+        assert_eq!(objects.get("new/c.json", 10).await.unwrap().unwrap(), "1");
         objects.delete("a/b.json").await.unwrap();
         objects.delete("a/b.json").await.unwrap();
         assert_eq!(objects.list("").await.unwrap(), ["a/c d.json", "new/c.json"]);

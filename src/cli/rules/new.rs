@@ -75,7 +75,7 @@ pub(super) fn run(args: &NewArgs) -> Result<u8, Failure> {
         .ok_or_else(|| Failure::job(format!("all numbers of {} are taken", args.family.prefix())))?;
     let draft = draft(args, id);
     let Some(path) = &args.file else {
-        out::line(draft.yaml().trim_end())?;
+        out::verbatim(draft.yaml().trim_end())?;
         return Ok(0);
     };
     for (given, what) in [(args.matching.len(), "--match"), (args.passing.len(), "--pass")] {

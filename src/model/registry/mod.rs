@@ -14,6 +14,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -74,12 +75,11 @@ impl Registry {
         if let Some(known) = self.objects.get(&there(BUNDLE), self.limits.model_manifest_bytes).await? {
             return if known == text { Ok(pushed) } else { Err(RegistryError::Other(there(""))) };
         }
-        for (file, content) in files {
-            self.objects.put(&there(&file), content).await?;
-        }
-        // Last of all: what has none is no version.
-        if !self.objects.create(&there(BUNDLE), text.into()).await? {
-            return Err(RegistryError::Other(there("")));
+        // The bundle last of all: what has none is no version.
+        for (file, content) in files.into_iter().chain([(BUNDLE.to_owned(), text.into())]) {
+            if !self.objects.keep(&there(&file), content).await? {
+                return Err(RegistryError::Other(there(&file)));
+            }
         }
         Ok(pushed)
     }
@@ -93,15 +93,24 @@ impl Registry {
         for object in self.objects.list(name).await? {
             let parts: Vec<&str> = object.split('/').collect();
             let &[_, version, BUNDLE] = parts.as_slice() else { continue };
-            // Names are shown to people, and whoever can write there chooses them.
-            if !is_name(version) {
-                continue;
-            }
-            if let Some(text) = self.objects.get(&object, self.limits.model_manifest_bytes).await? {
-                all.push(Pushed { name: name.to_owned(), version: version.to_owned(), sha256: sha256_hex(&text) });
-            }
+            all.extend(self.version(name, version).await?);
         }
         Ok(all)
+    }
+
+    /// One version of a model; `None`: there is none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn version(&self, name: &str, version: &str) -> Result<Option<Pushed>, RegistryError> {
+        // Names are shown to people, and whoever can write there chooses them.
+        if !is_name(version) {
+            return Ok(None);
+        }
+        let text = self.objects.get(&place(name, version, BUNDLE), self.limits.model_manifest_bytes).await?;
+        let pushed =
+            |text: Bytes| Pushed { name: name.to_owned(), version: version.to_owned(), sha256: sha256_hex(&text) };
+        Ok(text.map(pushed))
     }
 
     /// A version as a folder under `cache`, every byte of it checked against `sha256`. What is there already and whole is not fetched again.
@@ -109,7 +118,12 @@ impl Registry {
     /// # Errors
     /// The store's; a version that is not there, or is not what `sha256` names; a folder that cannot be written.
     pub async fn fetch(&self, wanted: &Pushed, cache: &Path) -> Result<PathBuf, RegistryError> {
-        if let Some(folder) = self.cached(wanted, cache) {
+        let (registry, known, under) = (self.clone(), wanted.clone(), cache.to_owned());
+        // A model is tens of megabytes, all of which is read and hashed.
+        let looked = tokio::task::spawn_blocking(move || registry.cached(&known, &under));
+        if let Some(folder) = looked.await.unwrap_or_default() {
+            // Used: the last to be pruned.
+            let _ = fs::File::open(&folder).and_then(|folder| folder.set_modified(SystemTime::now()));
             return Ok(folder);
         }
         let there = |file: &str| place(&wanted.name, &wanted.version, file);
@@ -171,14 +185,17 @@ impl Registry {
         Ok(Some((promotion, bytes)))
     }
 
-    /// All promotions, oldest first.
+    /// The newest promotions, [`SHOWN`] at most, oldest first.
     ///
     /// # Errors
     /// As [`Self::promoted`], of any of them.
     pub async fn promotions(&self, name: &str, trusted: &[PublicKey]) -> Result<Vec<Promotion>, RegistryError> {
         let mut all = Vec::new();
-        for object in self.objects.list(&format!("{name}/{PROMOTIONS}")).await? {
-            let Some(sequence) = sequence_of(&object) else { continue };
+        let objects = self.objects.list(&format!("{name}/{PROMOTIONS}")).await?;
+        let mut numbered: Vec<_> =
+            objects.into_iter().filter_map(|object| Some((sequence_of(&object)?, object))).collect();
+        numbered.sort();
+        for (sequence, object) in numbered.split_off(numbered.len().saturating_sub(SHOWN)) {
             let Some(bytes) = self.objects.get(&object, self.limits.model_manifest_bytes).await? else { continue };
             all.push(
                 Promotion::open(&bytes, (name, Some(sequence)), trusted)
@@ -224,15 +241,23 @@ impl Registry {
     }
 }
 
-/// Removes fetched models beyond the newest [`KEPT`]. What cannot be removed stays: it is only room.
+/// Removes fetched models beyond the [`KEPT`] that were used last, and what was fetched by halves. What cannot be removed stays: it is
+/// only room.
 fn prune(cache: &Path, fetched: &Path) {
     let Ok(entries) = fs::read_dir(cache) else { return };
     let dated = |entry: fs::DirEntry| {
-        let path = entry.path();
-        let is_model = path.join(BUNDLE).is_file() && path != fetched;
-        is_model.then(|| entry.metadata().and_then(|about| about.modified()).ok().map(|at| (at, path))).flatten()
+        let at = entry.metadata().and_then(|about| about.modified()).ok()?;
+        Some((at, entry.path()))
     };
-    let mut models: Vec<_> = entries.filter_map(Result::ok).filter_map(dated).collect();
+    let (halves, mut models): (Vec<_>, Vec<_>) = entries
+        .filter_map(Result::ok)
+        .filter_map(dated)
+        .filter(|(_, path)| path.is_dir() && path != fetched)
+        .partition(|(_, path)| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL)));
+    for (_, path) in halves.iter().filter(|(at, _)| at.elapsed().is_ok_and(|age| age > ABANDONED)) {
+        let _ = fs::remove_dir_all(path);
+    }
+    models.retain(|(_, path)| path.join(BUNDLE).is_file());
     models.sort();
     let surplus = (models.len() + 1).saturating_sub(KEPT);
     for (_, path) in models.into_iter().take(surplus) {
@@ -269,5 +294,9 @@ const BUNDLE: &str = "bundle.json";
 const PROMOTIONS: &str = "promotions";
 /// What the folder's name begins with while a version is fetched; two processes may do so at once.
 const PARTIAL: &str = ".partial-";
+/// Nobody fetches one version for so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// Promotions that are read to be shown, or gone back to.
+const SHOWN: usize = 1_000;
 /// Fetched models that are kept: the one that serves, the one in shadow, and those before.
 const KEPT: usize = 8;

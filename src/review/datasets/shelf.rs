@@ -45,9 +45,12 @@ pub enum ShelfError {
     /// A frozen version is not to be removed by the way.
     #[error("{0} is frozen: models were judged by it; with --frozen it is removed all the same")]
     Frozen(String),
-    /// Somebody else built the same version at the same time.
-    #[error("{0} was built by somebody else in the meantime; run it again")]
-    Taken(String),
+    /// Somebody else built the same version at the same time, or left half of it.
+    #[error(
+        "other files of {0} {1} are there, of a build at the same time or of one that was cut short; run it again once that one is done, \
+         or remove what it left: `portcullis dataset remove {0} {1}`"
+    )]
+    Taken(Name, Version),
     /// Its signature.
     #[error("{0}: {1}")]
     Signed(String, EnvelopeError),
@@ -227,11 +230,10 @@ impl Shelf {
             return Ok(None);
         }
         let text = serde_json::to_vec_pretty(&manifest).map_err(|error| ShelfError::Place(error.to_string()))?;
-        for (name, bytes) in files {
-            self.objects.put(&place(&manifest.name, manifest.version, name), bytes).await?;
-        }
-        if !self.objects.create(&place(&manifest.name, manifest.version, MANIFEST), text.into()).await? {
-            return Err(ShelfError::Taken(format!("{} {}", manifest.name, manifest.version)));
+        for (name, bytes) in files.into_iter().chain([(MANIFEST, text.into())]) {
+            if !self.objects.keep(&place(&manifest.name, manifest.version, name), bytes).await? {
+                return Err(ShelfError::Taken(manifest.name, manifest.version));
+            }
         }
         Ok(Some(manifest))
     }

@@ -90,7 +90,7 @@ fn by_label(what: &str, labels: &BTreeMap<String, u64>) -> String {
     format!("[{what}{}{}] ", if what.is_empty() { "" } else { ": " }, labels.join(", "))
 }
 
-/// A recorded text for a terminal: nothing in it may drive it.
+/// A recorded text.
 fn visible(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    out::part(text, 200)
 }
