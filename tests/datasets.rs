@@ -65,6 +65,8 @@ impl Site {
 
     /// Records an exchange whose texts are these; what acts lies in the last one.
     async fn record(&self, who: (&str, &str), texts: &[(Role, &str)], acting: &[FindingRecord]) -> ExchangeId {
+        // A second after the one before, so that their ids are in order.
+        self.time.set_ms(self.time.now().as_millisecond() + 1000);
         let now = self.time.now();
         let seconds = u64::try_from(now.as_second()).unwrap();
         let id = ExchangeId::from(Uuid::new_v7(UuidTimestamp::from_unix(NoContext, seconds, 0)));
