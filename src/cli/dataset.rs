@@ -225,12 +225,12 @@ fn build(args: &BuildArgs) -> Result<u8, Failure> {
             accepted: accepted.into_iter().collect(),
             now,
         };
-        if args.dry_run {
-            return Ok(Some(describe.describe(&built, &versions).map_err(Failure::job)?.0));
-        }
         if built.train.is_empty() && built.eval.is_empty() && built.quarantine.is_empty() {
             explain_nothing(&built);
             return Err(Failure::job("there is nothing to make a set of"));
+        }
+        if args.dry_run {
+            return Ok(Some(describe.describe(&built, &versions).map_err(Failure::job)?.0));
         }
         shelf.put(&describe, &built, &versions).await.map_err(Failure::job)
     };
@@ -248,7 +248,13 @@ fn build(args: &BuildArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// An empty set says why; most often nobody has reviewed anything yet.
 fn explain_nothing(built: &Built) {
+    if built.dropped.is_empty() {
+        out::error(
+            "no incident of a tenant under datasets.tenants has a disposition; `dataset sample` gives texts to label",
+        );
+    }
     for (reason, count) in &built.dropped {
         out::error(&format!("not taken: {count} {reason}"));
     }
@@ -289,7 +295,7 @@ fn show(manifest: &Manifest) -> Result<(), Failure> {
     for (name, what) in [(TRAIN, "train"), (EVAL, "eval"), (QUARANTINE, "quarantine")] {
         let Some(file) = manifest.file(name) else { continue };
         let labels: Vec<String> = file.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
-        out::line(format!("{what:<12}{:>8}  {}", file.rows, labels.join(", ")))?;
+        out::line(format!("{what:<12}{:>8}  {}", file.rows, labels.join(", ")).trim_end())?;
     }
     for (what, counts) in [("quarantined", &manifest.quarantined), ("not taken", &manifest.dropped)] {
         for (reason, count) in counts {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use super::{AppendFailure, add, insert};
+use super::insert::{AppendFailure, add, insert};
 use crate::audit::rows::Rows;
 use crate::audit::store::columns::{BEGIN, CHAIN, END, EVENT, FINDING, INCIDENT, TEXT, Target, VERDICT, copy_of};
 
