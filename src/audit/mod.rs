@@ -51,10 +51,10 @@ pub use event::{
     System, SystemKind, VerdictRecord, Waiver,
 };
 pub use handle::{Audit, AuditConfig};
-pub use outputs::OutputStatus;
 pub use outputs::config::{
     EventType, FACILITIES, OutputConfig, ReceiverConfig, SinkConfig, SyslogConfig, Transport, WebhookSecret,
 };
+pub use outputs::{OutputStatus, anchors_in};
 pub use proof::{
     Anchored, Body, Break, BreakKind, Columns, EnvelopeError, Evidence, Gone, Inclusion, Line, Part, PublicKey, Reason,
     Seal, Tombstone, TrustedKey,

@@ -12,9 +12,10 @@ use super::{ConfigArg, Failure, admin, archive, block_on, out};
 use crate::app::audit_config;
 use crate::audit::{
     Anchored, AuditConfig, AuditError, AuditReader, Evidence, ExchangeRow, Filter, Inclusion, Line, Pace, PublicKey,
-    Regions, Rewrapped, Shred, Signatures, TrustedKey, Wanted, grants, own_key, verify_file,
+    Regions, Rewrapped, Shred, Signatures, SinkConfig, TrustedKey, Wanted, anchors_in, grants, own_key, verify_file,
 };
 use crate::base::ExchangeId;
+use crate::egress::ObjectsConfig;
 use crate::verdict::Action;
 
 /// Which record.
@@ -41,6 +42,19 @@ impl RecordArg {
             return Ok(vec![self.one(None)?]);
         }
         Ok(audit_config(&self.config.config()?).all().cloned().collect())
+    }
+
+    /// Where an output puts its lines, of any region.
+    fn objects_of(&self, output: &str) -> Result<ObjectsConfig, Failure> {
+        let config = audit_config(&self.config.config()?);
+        let named = config.all().flat_map(|region| &region.outputs).find(|one| one.name == output);
+        match named.map(|one| &one.to) {
+            Some(SinkConfig::Objects(store)) => Ok(store.clone()),
+            Some(_) => Err(Failure::usage(format!(
+                "the output {output} goes to no object store; give --anchor what its receiver kept"
+            ))),
+            None => Err(Failure::usage(format!("the configuration has no output {output}"))),
+        }
     }
 }
 
@@ -91,14 +105,17 @@ pub(super) enum AuditCommand {
         /// Without it the key of this machine
         #[arg(long, value_name = "KEY")]
         key: Vec<String>,
-        /// Checkpoints that were kept elsewhere: the record must agree with each. May be given several times
+        /// Checkpoints that were kept elsewhere, in a file: the record must agree with each. May be given several times
         #[arg(long, value_name = "FILE")]
         anchor: Vec<PathBuf>,
+        /// Checkpoints that this output of the configuration has put into its object store. May be given several times
+        #[arg(long, value_name = "OUTPUT")]
+        anchored: Vec<String>,
         /// Verify this file, which `audit export` wrote; neither store nor configuration is needed
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
         /// Check this file alone, which `audit prove` wrote
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "anchor"], requires = "key")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "anchor", "anchored"], requires = "key")]
         proof: Option<PathBuf>,
         /// The file holds a part of the record: what is before its first record is not asked for
         #[arg(long, requires = "file")]
@@ -202,8 +219,8 @@ pub(super) fn run(command: &AuditCommand) -> Result<u8, Failure> {
         AuditCommand::Verify { key, proof: Some(proof), .. } => check_proof(proof, key),
         AuditCommand::Checkpoint { record } => checkpoint(record),
         AuditCommand::Prove { id, record } => prove(*id, record),
-        AuditCommand::Verify { key, anchor, file, part, record, proof: None } => {
-            verify(key, anchor, (file.as_deref(), *part), record)
+        AuditCommand::Verify { key, anchor, anchored, file, part, record, proof: None } => {
+            verify(key, (anchor, anchored), (file.as_deref(), *part), record)
         }
         AuditCommand::Export { node, since, until, record } => {
             export(&Wanted { node: node.clone(), since: *since, until: *until }, record)
@@ -270,7 +287,7 @@ fn show(id: ExchangeId, record: &RecordArg) -> Result<u8, Failure> {
 
 fn verify(
     keys: &[String],
-    anchors: &[PathBuf],
+    (anchors, outputs): (&[PathBuf], &[String]),
     (file, is_part): (Option<&Path>, bool),
     record: &RecordArg,
 ) -> Result<u8, Failure> {
@@ -282,6 +299,10 @@ fn verify(
         let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         evidence.anchors.extend(Anchored::parse_all(&text).map_err(wrong)?);
+    }
+    for name in outputs {
+        let store = record.objects_of(name)?;
+        evidence.anchors.extend(block_on(anchors_in(&store))?.map_err(Failure::job)?);
     }
     let reports = match file {
         Some(file) => verify_file(file, &evidence).map_err(Failure::job)?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::objects;
 use super::sections::{Context, secret};
 use super::value::{name, optional, path, switch, word};
 use crate::audit::{
@@ -18,9 +19,21 @@ use crate::yaml::diagnostic::Reporter;
 use crate::yaml::node::{Node, Value};
 use crate::yaml::table::{Table, boolean, list, text};
 
-const KEYS: [&str; 11] =
-    ["name", "file", "stdout", "syslog", "http", "otlp", "webhook", "events", "min_action", "tenants", "excerpts"];
-const SINKS: [&str; 6] = ["file", "stdout", "syslog", "http", "otlp", "webhook"];
+const KEYS: [&str; 12] = [
+    "name",
+    "file",
+    "stdout",
+    "syslog",
+    "http",
+    "otlp",
+    "webhook",
+    "objects",
+    "events",
+    "min_action",
+    "tenants",
+    "excerpts",
+];
+const SINKS: [&str; 7] = ["file", "stdout", "syslog", "http", "otlp", "webhook", "objects"];
 
 /// Reads a list of outputs. `names`: those that are taken, by other regions' outputs.
 pub(super) fn read(
@@ -80,12 +93,14 @@ fn output(node: &Node, context: &Context<'_>, report: &mut Reporter<'_>) -> Opti
     })
 }
 
-/// What goes out when nothing is said: to a webhook what somebody should look at, elsewhere everything, once.
+/// What goes out when nothing is said: to a webhook what somebody should look at, to an object store what proves the rest, elsewhere
+/// everything, once.
 fn usual(to: Option<&SinkConfig>) -> BTreeSet<EventType> {
-    if matches!(to, Some(SinkConfig::Webhook { .. })) {
-        return [EventType::Incident].into();
+    match to {
+        Some(SinkConfig::Webhook { .. }) => [EventType::Incident].into(),
+        Some(SinkConfig::Objects(_)) => [EventType::Checkpoint].into(),
+        _ => EventType::ALL.into_iter().filter(|kind| *kind != EventType::Incident).collect(),
     }
-    EventType::ALL.into_iter().filter(|kind| *kind != EventType::Incident).collect()
 }
 
 fn events(node: &Node, report: &mut Reporter<'_>) -> Option<BTreeSet<EventType>> {
@@ -126,6 +141,7 @@ fn sink(node: &Node, table: &Table<'_>, context: &Context<'_>, report: &mut Repo
         "syslog" => syslog(node, context, report).map(SinkConfig::Syslog),
         "http" => receiver(node, "http", &[], context, report).map(SinkConfig::Http),
         "otlp" => receiver(node, "otlp", &[], context, report).map(SinkConfig::Otlp),
+        "objects" => objects::read(node, "an output's objects", context, report).map(SinkConfig::Objects),
         _ => webhook(node, context, report),
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Secret;
-use crate::egress::Reach;
+use crate::egress::{ObjectsConfig, Reach};
 use crate::verdict::Action;
 
 /// Somewhere that lines go to.
@@ -111,6 +111,8 @@ pub enum SinkConfig {
         /// The key of the signatures.
         secret: WebhookSecret,
     },
+    /// To an object store, a file for each delivery.
+    Objects(ObjectsConfig),
 }
 
 /// A syslog server.

@@ -1,13 +1,14 @@
 //! Outputs: what the record tells, told to others as it is written. Each follows the chain of this node by itself:
 //!
 //! ```text
-//! spool, or else the store ─► Source ─► Eve (records become lines) ─► Sink: file, stdout, syslog, HTTP, OTLP, webhook
+//! spool, or else the store ─► Source ─► Eve (records become lines) ─► Sink: file, stdout, syslog, HTTP, OTLP, webhook, objects
 //!                              after the cursor                        │
 //!                              STATE/audit/outputs/NAME.cursor ◄───────┘ once delivered
 //! ```
 //!
 //! An output that is away holds up nobody: its lines wait in the record. It gets each line at least once, in order.
 
+mod anchors;
 pub(crate) mod config;
 mod eve;
 mod follow;
@@ -32,6 +33,7 @@ use super::shared::Shared;
 use super::spool::{read_head, segment, spool_error, write_head};
 use super::store::{Store, StoreConfig};
 
+pub use self::anchors::anchors_in;
 pub use self::follow::OutputStatus;
 
 /// The outputs of one record.

@@ -183,8 +183,13 @@ impl Anchored {
             .collect()
     }
 
-    /// Reads the notes among the lines of an output: docs/outputs.md. Lines that tell of something else are passed over.
     fn parse_lines(file: &str) -> Result<Vec<Self>, String> {
+        let notes = Self::among(file)?;
+        if notes.is_empty() { Err("it holds no checkpoint".to_owned()) } else { Ok(notes) }
+    }
+
+    /// Reads the notes among the lines of an output: docs/outputs.md. Lines that tell of something else are passed over.
+    pub(crate) fn among(file: &str) -> Result<Vec<Self>, String> {
         let mut notes = Vec::new();
         for (number, line) in file.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let wrong = |why: String| format!("line {}: {why}", number + 1);
@@ -195,7 +200,7 @@ impl Anchored {
                 notes.push(Self::parse(note).map_err(wrong)?);
             }
         }
-        if notes.is_empty() { Err("it holds no checkpoint".to_owned()) } else { Ok(notes) }
+        Ok(notes)
     }
 
     /// Whether `key` signed it.

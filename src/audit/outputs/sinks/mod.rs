@@ -2,6 +2,7 @@
 
 mod file;
 mod http;
+mod objects;
 mod otlp;
 mod syslog;
 mod webhook;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use super::config::{ReceiverConfig, SinkConfig};
 use super::eve::{Line, is_hidden};
 use crate::audit::error::AuditError;
-use crate::egress::{Answer, Poster};
+use crate::egress::{Answer, Objects, Poster};
 
 /// A place that lines are delivered to.
 pub(super) enum Sink {
@@ -22,6 +23,7 @@ pub(super) enum Sink {
     Http(http::Http),
     Otlp(otlp::Otlp),
     Webhook(webhook::Webhook),
+    Objects(objects::Objects),
 }
 
 /// Why lines were not delivered.
@@ -53,6 +55,7 @@ impl Sink {
             SinkConfig::Webhook { receiver, secret } => {
                 poster(receiver).map(|poster| Self::Webhook(webhook::Webhook::new(poster, secret.clone())))
             }
+            SinkConfig::Objects(config) => Objects::open(config).map(objects::Objects::new).map(Self::Objects),
         };
         made.map_err(|why| AuditError::Output { name: name.to_owned(), why })
     }
@@ -61,7 +64,9 @@ impl Sink {
     pub(super) fn lines_at_once(&self) -> usize {
         match self {
             Self::Webhook(_) => 1,
-            Self::File(_) | Self::Stdout | Self::Syslog(_) | Self::Http(_) | Self::Otlp(_) => LINES_AT_ONCE,
+            Self::File(_) | Self::Stdout | Self::Syslog(_) | Self::Http(_) | Self::Otlp(_) | Self::Objects(_) => {
+                LINES_AT_ONCE
+            }
         }
     }
 
@@ -74,6 +79,7 @@ impl Sink {
             Self::Http(http) => http.deliver(lines).await,
             Self::Otlp(otlp) => otlp.deliver(lines).await,
             Self::Webhook(webhook) => webhook.deliver(lines).await,
+            Self::Objects(objects) => objects.deliver(lines).await,
         }
     }
 }
