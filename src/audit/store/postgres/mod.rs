@@ -212,10 +212,8 @@ impl Postgres {
     }
 
     pub(super) async fn made_up(&mut self, node: &str) -> Result<Option<String>, AuditError> {
-        const SQL: &str = "SELECT x.exchange_id::text FROM exchange x WHERE x.node = $1 AND NOT EXISTS \
-                           (SELECT 1 FROM audit_event e WHERE e.exchange_id = x.exchange_id AND e.node = x.node) LIMIT 1";
-        let row = sqlx::query_scalar(SQL).bind(node).fetch_optional(self.connection()?).await;
-        row.map_err(|error| self.error(&error))
+        let found = made_up(self.connection()?, node).await;
+        found.map_err(|error| self.error(&error))
     }
 
     pub(super) async fn last_seal(&mut self, node: &str) -> Result<Option<String>, AuditError> {
@@ -384,6 +382,18 @@ impl Postgres {
             )),
         }
     }
+}
+
+/// An exchange of a node of which no record tells.
+async fn made_up(connection: &mut PgConnection, node: &str) -> Result<Option<String>, sqlx::Error> {
+    const SQL: &str = "SELECT x.exchange_id::text FROM exchange x WHERE x.node = $1 AND NOT EXISTS \
+                       (SELECT 1 FROM audit_event e WHERE e.exchange_id = x.exchange_id AND e.node = x.node) LIMIT 1";
+    let mut transaction = connection.begin().await?;
+    // Until a new day's tables are analyzed, the server may look for each exchange among all records of the node.
+    sqlx::query("SET LOCAL enable_nestloop = off").execute(&mut *transaction).await?;
+    let found = sqlx::query_scalar(SQL).bind(node).fetch_optional(&mut *transaction).await?;
+    transaction.rollback().await?;
+    Ok(found)
 }
 
 /// Refuses servers older than 14, the oldest whose partitioning and functions the schema relies on.
