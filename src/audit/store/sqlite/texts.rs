@@ -29,10 +29,7 @@ impl Sqlite {
         &mut self,
         exchanges: &str,
     ) -> Result<Vec<(String, String, String)>, AuditError> {
-        const SQL: &str = "SELECT t.exchange_id, t.direction, t.ciphertext FROM json_each($1) AS k JOIN passage_text t \
-                           ON t.exchange_id = json_extract(k.value, '$.exchange_id') AND t.day = json_extract(k.value, '$.day') \
-                           AND t.class = json_extract(k.value, '$.class')";
-        let rows = sqlx::query_as::<_, (String, String, Vec<u8>)>(SQL).bind(exchanges).fetch(self.connection()?);
+        let rows = sqlx::query_as::<_, (String, String, Vec<u8>)>(HASHED).bind(exchanges).fetch(self.connection()?);
         let hashed = rows.map_ok(|(exchange, direction, ciphertext)| {
             (exchange, direction, Hash::from_bytes(Sha256::digest(ciphertext).into()).to_string())
         });
@@ -106,3 +103,8 @@ pub(super) async fn forget_terms(connection: &mut SqliteConnection, held: &Held)
                        (SELECT exchange_id, direction FROM passage_text WHERE day = $1 AND class = $2)";
     sqlx::query(SQL).bind(rows::day(held.day)).bind(&held.class).execute(connection).await.map(drop)
 }
+
+/// The pluses keep it from looking for each exchange among all texts of its day.
+pub(super) const HASHED: &str = "SELECT t.exchange_id, t.direction, t.ciphertext FROM json_each($1) AS k JOIN passage_text t \
+    ON t.exchange_id = json_extract(k.value, '$.exchange_id') AND +t.day = json_extract(k.value, '$.day') \
+    AND +t.class = json_extract(k.value, '$.class')";
