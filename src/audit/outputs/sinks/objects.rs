@@ -16,14 +16,7 @@ impl Objects {
     }
 
     pub(super) async fn deliver(&self, lines: &[Line]) -> Result<(), Undelivered> {
-        let [first, .., last] = lines else {
-            let Some(only) = lines.first() else { return Ok(()) };
-            return self.put(only, only, lines).await;
-        };
-        self.put(first, last, lines).await
-    }
-
-    async fn put(&self, first: &Line, last: &Line, lines: &[Line]) -> Result<(), Undelivered> {
+        let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(()) };
         self.objects.put(&name(first, last), text(lines).into()).await.map_err(Undelivered::away)
     }
 }
